@@ -1,0 +1,207 @@
+#include "base.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static const struct {
+    const char *text;
+    int exit_code;
+} statuses[YOCO_N_STATUS] = {
+    [YOCO_OK] = {"ok", 0},
+    [YOCO_ERR_USAGE] = {"wrong usage", 2},
+    [YOCO_ERR_DATA] = {"bad input data", 65},
+    [YOCO_ERR_OPEN] = {"cannot open", 66},
+    [YOCO_ERR_INTERNAL] = {"internal error", 70},
+    [YOCO_ERR_MEMORY] = {"out of memory", 70},
+    [YOCO_ERR_IO] = {"input/output error", 74},
+    [YOCO_ERR_STOPPED] = {"stopped early", 75},
+};
+
+const char *yoco_status_text(yoco_status status)
+{
+    return (unsigned)status < YOCO_N_STATUS ? statuses[status].text : "unknown status";
+}
+
+int yoco_status_exit_code(yoco_status status)
+{
+    return (unsigned)status < YOCO_N_STATUS ? statuses[status].exit_code : 70;
+}
+
+size_t yoco_dtype_bytes(yoco_dtype dtype)
+{
+    switch (dtype) {
+    case YOCO_BF16:
+    case YOCO_F16:
+        return 2;
+    case YOCO_F32:
+        return 4;
+    case YOCO_F64:
+    case YOCO_I64:
+        break;
+    }
+    return 8;
+}
+
+const char *yoco_dtype_name(yoco_dtype dtype)
+{
+    static const char *const names[] = {"F32", "BF16", "F16", "F64", "I64"};
+    return names[dtype];
+}
+
+float yoco_f16_to_f32(uint16_t bits)
+{
+    int exponent = bits >> 10 & 0x1f, mantissa = bits & 0x3ff;
+    float magnitude;
+    if (exponent == 0x1f)
+        magnitude = mantissa ? NAN : INFINITY;
+    else if (exponent == 0)
+        magnitude = ldexpf((float)mantissa, -24);
+    else
+        magnitude = ldexpf((float)(mantissa | 0x400), exponent - 25);
+    return bits & 0x8000 ? -magnitude : magnitude;
+}
+
+static int log_rank = -1;
+
+void yoco_log_set_rank(int rank, int n_ranks)
+{
+    log_rank = n_ranks > 1 ? rank : -1;
+}
+
+/* One write per line, so that lines of several ranks do not mix. */
+static void log_line(const char *level, const char *format, va_list args)
+{
+    char line[2048];
+    size_t used = 0;
+    if (log_rank >= 0)
+        used = (size_t)snprintf(line, sizeof line, "rank %d: ", log_rank);
+    used += (size_t)snprintf(line + used, sizeof line - used, "%s", level);
+    int n = vsnprintf(line + used, sizeof line - used - 1, format, args);
+    if (n < 0)
+        return;
+    used += (size_t)n;
+    if (used > sizeof line - 2)
+        used = sizeof line - 2;
+    line[used++] = '\n';
+    fflush(stdout);
+    fwrite(line, 1, used, stderr);
+}
+
+void yoco_log_error(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_line("error: ", format, args);
+    va_end(args);
+}
+
+void yoco_log_warn(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_line("warning: ", format, args);
+    va_end(args);
+}
+
+void yoco_log_info(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_line("", format, args);
+    va_end(args);
+}
+
+yoco_status yoco_alloc(size_t bytes, const char *what, void **out)
+{
+    size_t padded;
+    if (bytes == 0) {
+        *out = NULL;
+        return YOCO_OK;
+    }
+    void *ptr = yoco_size_add(bytes, 63, &padded) ? aligned_alloc(64, padded / 64 * 64) : NULL;
+    if (!ptr) {
+        yoco_log_error("cannot allocate %zu bytes for %s", bytes, what);
+        return YOCO_ERR_MEMORY;
+    }
+    *out = ptr;
+    return YOCO_OK;
+}
+
+void yoco_free(void *ptr)
+{
+    free(ptr);
+}
+
+double yoco_now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+yoco_status yoco_map_open(const char *path, yoco_map *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        yoco_log_error("cannot open %s: %s", path, strerror(errno));
+        return YOCO_ERR_OPEN;
+    }
+    struct stat info;
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        yoco_log_error("cannot open %s: not a regular file", path);
+        close(fd);
+        return YOCO_ERR_OPEN;
+    }
+    yoco_map map = {.data = NULL, .size = (size_t)info.st_size};
+    if (map.size > 0) {
+        void *data = mmap(NULL, map.size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (data == MAP_FAILED) {
+            yoco_log_error("cannot map %s: %s", path, strerror(errno));
+            close(fd);
+            return YOCO_ERR_IO;
+        }
+        map.data = data;
+    }
+    close(fd);
+    *out = map;
+    return YOCO_OK;
+}
+
+void yoco_map_close(yoco_map *map)
+{
+    if (map->data)
+        munmap((void *)map->data, map->size);
+    *map = (yoco_map){0};
+}
+
+bool yoco_parse_size(const char *text, int64_t *out)
+{
+    if (!isdigit((unsigned char)text[0]))
+        return false;
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (errno != 0)
+        return false;
+    int shift = 0;
+    if (*end != '\0') {
+        const char *units = "KMGT", *unit = strchr(units, toupper((unsigned char)*end));
+        if (!unit || end[1] != '\0')
+            return false;
+        shift = 10 * (int)(unit - units + 1);
+    }
+    if (value > INT64_MAX >> shift)
+        return false;
+    *out = (int64_t)value << shift;
+    return true;
+}

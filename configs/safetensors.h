@@ -1,0 +1,50 @@
+/* The safetensors format, read (mapped, nothing copied) and written.
+ * A file: u64 little-endian header size, JSON header, data. Every rule of the format is enforced on
+ * reading: header at most 100 MB and within the file, starting with '{'; no duplicate keys; known
+ * dtypes; shape times dtype equal to the range, without overflow; ranges contiguous, without holes
+ * or overlaps, up to the end of the file. Source: https://github.com/huggingface/safetensors,
+ * "Format". */
+#ifndef YOCO_SAFETENSORS_H
+#define YOCO_SAFETENSORS_H
+
+#include "base.h"
+
+enum { YOCO_TENSOR_MAX_DIMS = 8 };
+
+typedef struct yoco_tensor {
+    const char *name; /* lives as long as the file */
+    yoco_dtype dtype;
+    int n_dims;
+    int64_t shape[YOCO_TENSOR_MAX_DIMS];
+    const void *data; /* into the map; only as aligned as the file has it */
+    size_t bytes;
+} yoco_tensor;
+
+typedef struct yoco_safetensors yoco_safetensors;
+
+yoco_status yoco_safetensors_open(const char *path, yoco_safetensors **out);
+/* Parses bytes that the caller keeps alive; `name` stands in error lines. */
+yoco_status yoco_safetensors_parse(const char *name, const void *data, size_t size,
+                                   yoco_safetensors **out);
+void yoco_safetensors_close(yoco_safetensors *file);
+
+int yoco_safetensors_count(const yoco_safetensors *file);
+const yoco_tensor *yoco_safetensors_at(const yoco_safetensors *file,
+                                       int index); /* in order of data */
+const yoco_tensor *yoco_safetensors_find(const yoco_safetensors *file,
+                                         const char *name); /* NULL: none */
+
+/* Writing: names, shapes and dtypes first (their `data` is ignored), then the data in that order,
+ * in pieces of any size. The file appears under its name only when `finish` succeeds: written
+ * beside it, synced, renamed. */
+typedef struct yoco_safetensors_writer yoco_safetensors_writer;
+
+yoco_status yoco_safetensors_create(const char *path, const yoco_tensor *tensors, int n_tensors,
+                                    yoco_safetensors_writer **out);
+yoco_status yoco_safetensors_append(yoco_safetensors_writer *writer, const void *data,
+                                    size_t bytes);
+/* Frees the writer in every case; fails if the data appended is not what the header says. */
+yoco_status yoco_safetensors_finish(yoco_safetensors_writer *writer);
+void yoco_safetensors_discard(yoco_safetensors_writer *writer);
+
+#endif

@@ -72,15 +72,24 @@ float yoco_f16_to_f32(uint16_t bits)
 }
 
 static int log_rank = -1;
+static bool log_quiet;
 
 void yoco_log_set_rank(int rank, int n_ranks)
 {
     log_rank = n_ranks > 1 ? rank : -1;
 }
 
-/* One write per line, so that lines of several ranks do not mix. */
+void yoco_log_set_quiet(bool quiet)
+{
+    log_quiet = quiet;
+}
+
+/* One write per line, so that lines of several ranks do not mix. Control characters, which names in
+ * hostile files may hold, cannot break the line. */
 static void log_line(const char *level, const char *format, va_list args)
 {
+    if (log_quiet)
+        return;
     char line[2048];
     size_t used = 0;
     if (log_rank >= 0)
@@ -92,6 +101,9 @@ static void log_line(const char *level, const char *format, va_list args)
     used += (size_t)n;
     if (used > sizeof line - 2)
         used = sizeof line - 2;
+    for (size_t i = 0; i < used; i++)
+        if ((unsigned char)line[i] < ' ')
+            line[i] = '?';
     line[used++] = '\n';
     fflush(stdout);
     fwrite(line, 1, used, stderr);

@@ -31,6 +31,13 @@ int yoco_status_exit_code(yoco_status status);
             return try_status_;                                                                    \
     } while (0)
 
+/* Grids that decide where sums are cut, so part of what every bit depends on. Both restart at every
+ * chunk. */
+enum {
+    YOCO_BLOCK_ROWS = 1024,    /* K,V rows per partial of the exact merge */
+    YOCO_RETENTION_ROWS = 256, /* rows per block of the retention recurrence */
+};
+
 /* Storage types of tensors. I64 appears in dumps only, F16 and F64 in files only. */
 typedef enum yoco_dtype { YOCO_F32, YOCO_BF16, YOCO_F16, YOCO_F64, YOCO_I64 } yoco_dtype;
 
@@ -62,6 +69,7 @@ float yoco_f16_to_f32(uint16_t bits);
 
 /* The log goes to stderr, a line per call, "rank 3: " in front once there is more than one rank. */
 void yoco_log_set_rank(int rank, int n_ranks);
+void yoco_log_set_quiet(bool quiet); /* drops all lines, for what every rank would say alike */
 void yoco_log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void yoco_log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void yoco_log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));

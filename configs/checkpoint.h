@@ -1,7 +1,9 @@
-/* A model folder: params.json and weights, either model.safetensors or model.safetensors.index.json
- * with its shards. Every tensor that the config asks for must be there, with the right shape and
- * dtype F32, BF16 or F16; a tensor that the config does not ask for is an error too
- * (output_projection.weight may stand beside tied embeddings and is ignored). */
+/* A model folder: params.json and weights, either model.safetensors or, where that is absent,
+ * model.safetensors.index.json with its shards. Every tensor that the config asks for must be
+ * there, with the right shape and dtype F32, BF16 or F16; a tensor that the config does not ask for
+ * is an error too (output_projection.weight may stand beside tied embeddings and is ignored).
+ * The data of every tensor is aligned to its dtype: mapped where the file has it so, else copied.
+ * The checkpoint owns all tensors until it is closed. */
 #ifndef YOCO_CHECKPOINT_H
 #define YOCO_CHECKPOINT_H
 
@@ -30,18 +32,18 @@ typedef struct yoco_checkpoint {
     const yoco_tensor *k_proj, *v_proj;   /* (n_attn_kv_heads * head_dim, dim) */
     const yoco_tensor *final_norm;        /* (dim) */
     yoco_layer_tensors *layers;           /* (n_layers), the self-decoder's first */
-    void *files;                          /* what the tensors live in */
+    struct checkpoint_store *store;       /* what the tensors live in */
 } yoco_checkpoint;
 
 yoco_status yoco_checkpoint_open(const char *folder, yoco_checkpoint **out);
-/* Random weights of that shape, made here and seeded: the same on every machine. For benchmarks and
- * tests. */
+/* Random weights of that shape, F32 or BF16, made here and seeded: the same on every machine, with
+ * activations and logits around rms 1. For benchmarks and tests. */
 yoco_status yoco_checkpoint_random(const yoco_model_config *config, yoco_dtype dtype, uint64_t seed,
                                    yoco_checkpoint **out);
-/* Writes params.json and model.safetensors into an existing or new folder. */
+/* Writes model.safetensors, then params.json, into an existing or new folder. */
 yoco_status yoco_checkpoint_save(const yoco_checkpoint *checkpoint, const char *folder);
 /* Tells the system that the tensor's file pages are not needed any more; its data stays readable.
- */
+ * Nothing happens to a tensor that is not mapped. */
 void yoco_tensor_release(const yoco_checkpoint *checkpoint, const yoco_tensor *tensor);
 void yoco_checkpoint_close(yoco_checkpoint *checkpoint);
 

@@ -5,7 +5,8 @@
 #include "base.h"
 
 typedef struct yoco_model_config {
-    int dim, n_layers, hidden_dim;
+    int dim, hidden_dim;
+    int n_layers; /* even: the release builds n_layers / 2 of each kind, an odd one is not there */
     int n_self_heads;                  /* heads of the self-decoder: multi-head K,V */
     int n_attn_heads, n_attn_kv_heads; /* heads of the cross-decoder: queries, shared K,V */
     int vocab_size;
@@ -16,9 +17,9 @@ typedef struct yoco_model_config {
     bool share_input_output_embed; /* false unless given */
 } yoco_model_config;
 
-/* Reads and checks `text`; `name` stands in error lines. Unknown fields are refused only where they
- * would change the model's arithmetic; the release's training fields (max_batch_size,
- * model_parallel_size, load_checkpoint) pass. */
+/* Reads and checks `text`; `name` stands in error lines. The fields by which the release runs a
+ * model (max_batch_size, model_parallel_size, load_checkpoint) pass; other unknown fields pass with
+ * one warning line. */
 yoco_status yoco_model_config_parse(const char *name, const char *text, size_t size,
                                     yoco_model_config *out);
 yoco_status yoco_model_config_load(const char *path, yoco_model_config *out);

@@ -1,0 +1,31 @@
+/* Temporary folders, made files, and what the log says, for the tests of configs. */
+#ifndef YOCO_TESTS_CONFIGS_FIXTURE_H
+#define YOCO_TESTS_CONFIGS_FIXTURE_H
+
+#include "base.h"
+
+/* A new folder below /tmp, created by `folder_create` and removed with everything in it. */
+char *folder_create(void);
+void folder_remove(char *folder);
+
+/* "folder/name"; overwritten by the eighth call after it. */
+const char *path_in(const char *folder, const char *name);
+
+void file_write(const char *path, const void *data, size_t size);
+void text_write(const char *path, const char *text);
+/* The caller frees it with free. */
+char *file_read(const char *path, size_t *size);
+void file_copy(const char *from, const char *to);
+/* Replaces `from`, which must occur, by `to` of the same length; only its first place. */
+void file_patch(const char *path, const char *from, const char *to);
+
+/* A safetensors file: the length of `header`, `header`, n_data bytes 0, 1, 2, ... */
+char *safetensors_bytes(const char *header, size_t n_data, size_t *size);
+void safetensors_file(const char *path, const char *header, size_t n_data);
+
+/* Catches stderr between the two calls. `log_end` fails the test unless exactly one line came, and
+ * it holds `expected`; NULL: no line at all. */
+void log_begin(void);
+void log_end(const char *expected);
+
+#endif

@@ -1,0 +1,123 @@
+"""tools/convert_checkpoint.py on checkpoints made from reference models. Skipped (exit 77) without PyTorch."""
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+try:
+    import torch
+except ImportError:
+    sys.exit(77)
+
+SOURCE = sys.argv.pop(1)
+DTYPES = {"F32": (torch.float32, 4), "BF16": (torch.bfloat16, 2)}
+
+
+def read_safetensors(path):
+    with open(path, "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        data = bytearray(file.read())
+    header.pop("__metadata__", None)
+    state = {}
+    for name, info in header.items():
+        dtype, size = DTYPES[info["dtype"]]
+        begin, end = info["data_offsets"]
+        flat = torch.frombuffer(data, dtype=dtype, offset=begin, count=(end - begin) // size)
+        state[name] = flat.reshape(info["shape"])
+    return state
+
+
+class Convert(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def load_reference(self, name):
+        reference = os.path.join(SOURCE, "tests", "reference", name)
+        shutil.copy(os.path.join(reference, "params.json"), self.folder)
+        return read_safetensors(os.path.join(reference, "model.safetensors"))
+
+    def convert(self, saved, *options):
+        checkpoint = os.path.join(self.folder, "checkpoint.pth")
+        torch.save(saved, checkpoint)
+        tool = os.path.join(SOURCE, "tools", "convert_checkpoint.py")
+        self.out = os.path.join(self.folder, "out")
+        return subprocess.run([sys.executable, tool, checkpoint, self.out, *options], capture_output=True, text=True)
+
+    def assert_converted(self, run, expected):
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        found = read_safetensors(os.path.join(self.out, "model.safetensors"))
+        self.assertEqual(found.keys(), expected.keys())
+        for name, tensor in expected.items():
+            self.assertEqual(found[name].dtype, tensor.dtype)
+            self.assertTrue(torch.equal(found[name], tensor), name)
+        self.assertEqual(len(os.listdir(self.out)), 2)
+
+    def assert_refused(self, run, line, exit_code=65):
+        self.assertEqual(run.returncode, exit_code)
+        self.assertIn(line, run.stderr)
+        self.assertEqual(run.stderr.count("\n"), 1)
+        self.assertFalse(os.path.exists(os.path.join(self.out, "model.safetensors")))
+
+    def test_released_state_dict(self):
+        for name in ("swa-tiny", "gret-wide-bf16", "swa-tied"):
+            state = self.load_reference(name)
+            self.assert_converted(self.convert(state), state)
+
+    def test_training_checkpoint(self):
+        state = self.load_reference("gret-tiny")
+        self.assert_converted(self.convert({"model": {"decoder.model." + n: t for n, t in state.items()}}), state)
+
+    def test_tied_output_is_dropped(self):
+        state = self.load_reference("swa-tied")
+        run = self.convert({**state, "output_projection.weight": state["embed_tokens.weight"]})
+        self.assert_converted(run, state)
+
+    def test_dtypes(self):
+        state = self.load_reference("swa-tiny")
+        self.assert_converted(self.convert(state, "--dtype", "bf16"), {n: t.bfloat16() for n, t in state.items()})
+        doubles = {name: tensor.double() for name, tensor in state.items()}
+        self.assert_converted(self.convert(doubles, "--dtype", "f32"), state)
+        shutil.rmtree(self.out)
+        self.assert_refused(self.convert(doubles), "has dtype torch.float64")
+
+    def test_max_seq_len(self):
+        state = self.load_reference("swa-tiny")
+        path = os.path.join(self.folder, "params.json")
+        with open(path) as file:
+            params = json.load(file)
+        params["max_seq_len"] = -1
+        with open(path, "w") as file:
+            json.dump(params, file)
+        self.assert_refused(self.convert(state), "give --max-seq-len")
+        self.assert_converted(self.convert(state, "--max-seq-len", "4096"), state)
+        with open(os.path.join(self.out, "params.json")) as file:
+            self.assertEqual(json.load(file), {**params, "max_seq_len": 4096})
+
+    def test_wrong_tensors(self):
+        state = self.load_reference("swa-tiny")
+        norm = state["layer_norm.weight"]
+        fewer = {name: tensor for name, tensor in state.items() if name != "layer_norm.weight"}
+        self.assert_refused(self.convert(fewer), "tensor layer_norm.weight is missing")
+        self.assert_refused(self.convert({**state, "extra": norm}), "tensor extra is none of the model")
+        self.assert_refused(self.convert({**state, "layer_norm.weight": norm[1:]}), "has shape (63,)")
+        prefixed = {"model." + name: tensor for name, tensor in state.items()}
+        self.assert_refused(self.convert({**prefixed, "extra": norm}), "does not begin with model.")
+
+    def test_not_tensors(self):
+        self.load_reference("swa-tiny")
+        self.assert_refused(self.convert({"code": unittest.TestCase()}), "cannot be loaded as tensors alone")
+        self.assert_refused(self.convert([1, 2]), "neither a state dict")
+        self.assert_refused(self.convert({}), "0 tensors are named")
+
+    def test_absent_checkpoint(self):
+        self.load_reference("swa-tiny")
+        self.assert_refused(self.convert({}, "--params", "/no/such/params.json"), "/no/such/params.json", 66)
+
+
+if __name__ == "__main__":
+    unittest.main()

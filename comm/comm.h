@@ -40,8 +40,8 @@ typedef struct yoco_comm_ops {
     /* Ends every rank of the job with this exit code; does not return. */
     void (*abort)(yoco_comm *comm, int exit_code);
 
-    /* Between two ranks, messages of one tag arrive in the order sent. Sizes must match. 0 bytes
-     * are legal. */
+    /* Between two ranks, messages of one tag arrive in the order sent. Sizes must match: 0 bytes
+     * are legal, 2 GiB or more are YOCO_ERR_INTERNAL. */
     yoco_status (*send)(yoco_comm *comm, int peer, int tag, const void *data, size_t bytes,
                         yoco_request *request);
     yoco_status (*receive)(yoco_comm *comm, int peer, int tag, void *data, size_t bytes,
@@ -63,10 +63,10 @@ struct yoco_comm {
     double deadline_s;
 };
 
-/* Starts MPI. The caller checks `expected_ranks` (0: not given) and the launcher's own task count
- * against the number of ranks: a launcher that cannot speak to this MPI starts n programs of one
- * rank each. A mismatch is YOCO_ERR_USAGE. The MPI library is initialised at most once in a
- * process; close finalises it. */
+/* Starts MPI and gives the log its rank. `expected_ranks` (0: not given) and the launcher's own
+ * task count are checked against the number of ranks: a launcher that cannot speak to this MPI
+ * starts n programs of one rank each. A mismatch is YOCO_ERR_USAGE. The MPI library is initialised
+ * at most once in a process; close finalises it. */
 yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ranks,
                                yoco_comm **out);
 

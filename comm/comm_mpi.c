@@ -1,0 +1,354 @@
+/* comm.h over MPI; the only file that includes mpi.h.
+ *
+ * Between open and close nothing blocks inside MPI: every operation is started without blocking and
+ * finished by the one wait loop below, which yields the core, watches the deadline and ends the job
+ * when MPI reports an error. So the functions that wait return YOCO_OK or do not return. */
+#include "comm/comm.h"
+#include "comm/launch.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <mpi.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    POLLS_PER_CLOCK = 32,        /* polls between two looks at the clock */
+    SLEEP_FIRST_NS = 1000,       /* sleeps between polls double from here ... */
+    SLEEP_LAST_NS = 200000,      /* ... to here */
+    PIECE_BYTES = 1 << 30,       /* MPI counts are ints: larger collectives go in pieces */
+    OUTPUT_GRACE_NS = 100000000, /* for mpiexec, to read what was logged before an abort */
+    ABORT_GRACE_S = 5,           /* MPI_Abort may hang as well */
+    EXIT_STOPPED = 75,
+};
+
+static const double spin_s = 1e-3; /* waits up to here only yield: latency before rest */
+
+typedef struct mpi_comm {
+    yoco_comm base;
+    MPI_Comm world; /* our own copy of MPI_COMM_WORLD */
+} mpi_comm;
+
+/* What a yoco_request holds. */
+typedef struct mpi_handle {
+    MPI_Request request;
+    bool incoming;
+} mpi_handle;
+
+_Static_assert(sizeof(mpi_handle) <= YOCO_REQUEST_BYTES, "YOCO_REQUEST_BYTES is too small");
+
+/* Names an operation in error lines. */
+typedef struct mpi_subject {
+    yoco_wait_for wait;
+    int peer; /* -1: all ranks */
+    bool incoming;
+} mpi_subject;
+
+static MPI_Comm world_of(const yoco_comm *comm)
+{
+    return ((const mpi_comm *)comm)->world;
+}
+
+static volatile sig_atomic_t abort_exit_code;
+
+static void abort_overdue(int signal_number)
+{
+    (void)signal_number;
+    _exit(abort_exit_code);
+}
+
+_Noreturn static void end_job(int exit_code)
+{
+    abort_exit_code = exit_code;
+    signal(SIGALRM, abort_overdue);
+    alarm(ABORT_GRACE_S);
+    fflush(NULL);
+    /* When mpiexec hears of the abort, it drops what it has not read from the ranks. */
+    nanosleep(&(struct timespec){.tv_nsec = OUTPUT_GRACE_NS}, NULL);
+    MPI_Abort(MPI_COMM_WORLD, exit_code);
+    _exit(exit_code);
+}
+
+/* "edge of chunk 17, layer 2 from rank 2" */
+static void subject_text(const mpi_subject *subject, char *text, size_t size)
+{
+    char chunk[40] = "", layer[24] = "", peer[24] = "";
+    if (subject->wait.chunk >= 0)
+        snprintf(chunk, sizeof chunk, " of chunk %" PRId64, subject->wait.chunk);
+    if (subject->wait.layer >= 0)
+        snprintf(layer, sizeof layer, ", layer %d", subject->wait.layer);
+    if (subject->peer >= 0)
+        snprintf(peer, sizeof peer, " %s rank %d", subject->incoming ? "from" : "to",
+                 subject->peer);
+    snprintf(text, size, "%s%s%s%s", subject->wait.what, chunk, layer, peer);
+}
+
+_Noreturn static void end_overdue(const yoco_comm *comm, const mpi_subject *subject)
+{
+    char text[256];
+    subject_text(subject, text, sizeof text);
+    yoco_log_error("waited %g s for %s: is %s alive? (--deadline raises the limit)",
+                   comm->deadline_s, text, subject->peer >= 0 ? "that rank" : "every rank");
+    end_job(EXIT_STOPPED);
+}
+
+static void check(int code, const mpi_subject *subject)
+{
+    if (code == MPI_SUCCESS)
+        return;
+    char text[256], reason[MPI_MAX_ERROR_STRING] = "";
+    int length;
+    subject_text(subject, text, sizeof text);
+    MPI_Error_string(code, reason, &length);
+    yoco_log_error("%s failed: %s", text, reason);
+    end_job(EXIT_STOPPED);
+}
+
+/* Returns when the request is done. Ranks may outnumber cores: each poll yields, and a wait that
+ * lasts sleeps between polls. */
+static void finish(const yoco_comm *comm, MPI_Request *request, MPI_Status *status,
+                   const mpi_subject *subject)
+{
+    double start_s = 0;
+    struct timespec rest = {.tv_nsec = 0};
+    for (int64_t n_polls = 0;; n_polls++) {
+        int done = 0;
+        check(MPI_Test(request, &done, status), subject);
+        if (done)
+            return;
+        if (n_polls == 0)
+            start_s = yoco_now_s();
+        sched_yield();
+        if (rest.tv_nsec == 0 && n_polls % POLLS_PER_CLOCK != 0)
+            continue;
+        double waited_s = yoco_now_s() - start_s;
+        if (waited_s > comm->deadline_s)
+            end_overdue(comm, subject);
+        if (waited_s > spin_s) {
+            rest.tv_nsec =
+                yoco_i64_min(yoco_i64_max(2 * rest.tv_nsec, SLEEP_FIRST_NS), SLEEP_LAST_NS);
+            nanosleep(&rest, NULL);
+        }
+    }
+}
+
+static bool count_fits(size_t bytes, int peer)
+{
+    if (bytes <= INT_MAX)
+        return true;
+    yoco_log_error("a message of %zu bytes for rank %d: MPI takes at most %d", bytes, peer,
+                   INT_MAX);
+    return false;
+}
+
+static void request_begin(yoco_request *request, int peer, int tag, size_t bytes,
+                          const mpi_handle *handle)
+{
+    *request = (yoco_request){.active = true, .peer = peer, .tag = tag, .bytes = bytes};
+    memcpy(request->handle, handle, sizeof *handle);
+}
+
+static yoco_status mpi_send(yoco_comm *comm, int peer, int tag, const void *data, size_t bytes,
+                            yoco_request *request)
+{
+    if (!count_fits(bytes, peer))
+        return YOCO_ERR_INTERNAL;
+    mpi_handle handle = {.incoming = false};
+    int code = MPI_Isend(data, (int)bytes, MPI_BYTE, peer, tag, world_of(comm), &handle.request);
+    check(code, &(mpi_subject){.wait = {"start of a message", -1, -1}, .peer = peer});
+    request_begin(request, peer, tag, bytes, &handle);
+    return YOCO_OK;
+}
+
+static yoco_status mpi_receive(yoco_comm *comm, int peer, int tag, void *data, size_t bytes,
+                               yoco_request *request)
+{
+    if (!count_fits(bytes, peer))
+        return YOCO_ERR_INTERNAL;
+    mpi_handle handle = {.incoming = true};
+    int code = MPI_Irecv(data, (int)bytes, MPI_BYTE, peer, tag, world_of(comm), &handle.request);
+    check(code,
+          &(mpi_subject){.wait = {"start of a message", -1, -1}, .peer = peer, .incoming = true});
+    request_begin(request, peer, tag, bytes, &handle);
+    return YOCO_OK;
+}
+
+static yoco_status mpi_wait(yoco_comm *comm, yoco_request *request, const yoco_wait_for *what)
+{
+    if (!request->active)
+        return YOCO_OK;
+    mpi_handle handle;
+    memcpy(&handle, request->handle, sizeof handle);
+    mpi_subject subject = {.wait = *what, .peer = request->peer, .incoming = handle.incoming};
+    MPI_Status status;
+    finish(comm, &handle.request, &status, &subject);
+    if (handle.incoming) {
+        /* MPI refuses a message that is too long for the buffer, but not one that is too short. */
+        int got = 0;
+        check(MPI_Get_count(&status, MPI_BYTE, &got), &subject);
+        if ((size_t)got != request->bytes) {
+            char text[256];
+            subject_text(&subject, text, sizeof text);
+            yoco_log_error("%s has %d bytes, %zu were expected: the ranks disagree on the model "
+                           "or the plan",
+                           text, got, request->bytes);
+            end_job(EXIT_STOPPED);
+        }
+    }
+    *request = (yoco_request){.active = false};
+    return YOCO_OK;
+}
+
+static void all_reduce(yoco_comm *comm, void *data, int64_t n, size_t value_bytes,
+                       MPI_Datatype type, MPI_Op op, const char *what)
+{
+    const mpi_subject subject = {.wait = {what, -1, -1}, .peer = -1};
+    int64_t piece = PIECE_BYTES / (int64_t)value_bytes;
+    for (int64_t i = 0; i < n; i += piece) {
+        MPI_Request request;
+        char *at = (char *)data + (size_t)i * value_bytes;
+        check(MPI_Iallreduce(MPI_IN_PLACE, at, (int)yoco_i64_min(n - i, piece), type, op,
+                             world_of(comm), &request),
+              &subject);
+        finish(comm, &request, MPI_STATUS_IGNORE, &subject);
+    }
+}
+
+static yoco_status mpi_all_max_f32(yoco_comm *comm, float *data, int64_t n)
+{
+    all_reduce(comm, data, n, sizeof *data, MPI_FLOAT, MPI_MAX, "the maximum over all ranks");
+    return YOCO_OK;
+}
+
+static yoco_status mpi_all_sum_i64(yoco_comm *comm, int64_t *data, int64_t n)
+{
+    all_reduce(comm, data, n, sizeof *data, MPI_INT64_T, MPI_SUM, "the sum over all ranks");
+    return YOCO_OK;
+}
+
+static yoco_status mpi_broadcast(yoco_comm *comm, int root, void *data, size_t bytes)
+{
+    const mpi_subject subject = {
+        .wait = {"a broadcast", -1, -1}, .peer = comm->rank == root ? -1 : root, .incoming = true};
+    for (size_t i = 0; i < bytes; i += PIECE_BYTES) {
+        MPI_Request request;
+        size_t left = bytes - i;
+        check(MPI_Ibcast((char *)data + i, (int)(left < PIECE_BYTES ? left : PIECE_BYTES), MPI_BYTE,
+                         root, world_of(comm), &request),
+              &subject);
+        finish(comm, &request, MPI_STATUS_IGNORE, &subject);
+    }
+    return YOCO_OK;
+}
+
+static yoco_status mpi_agree(yoco_comm *comm, yoco_status mine)
+{
+    int worst = (int)mine;
+    all_reduce(comm, &worst, 1, sizeof worst, MPI_INT, MPI_MAX, "agreement of all ranks");
+    return (yoco_status)worst;
+}
+
+static void mpi_abort(yoco_comm *comm, int exit_code)
+{
+    (void)comm;
+    end_job(exit_code);
+}
+
+/* No barrier: a rank that has died must not keep the others here. */
+static void mpi_close(yoco_comm *comm)
+{
+    MPI_Comm_free(&((mpi_comm *)comm)->world);
+    yoco_free(comm);
+    MPI_Finalize();
+}
+
+static const yoco_comm_ops mpi_ops = {
+    .name = "mpi",
+    .close = mpi_close,
+    .abort = mpi_abort,
+    .send = mpi_send,
+    .receive = mpi_receive,
+    .wait = mpi_wait,
+    .all_max_f32 = mpi_all_max_f32,
+    .all_sum_i64 = mpi_all_sum_i64,
+    .broadcast = mpi_broadcast,
+    .agree = mpi_agree,
+};
+
+static const char *get_variable(const char *name)
+{
+    return getenv(name);
+}
+
+static yoco_status start_failed(int code)
+{
+    char reason[MPI_MAX_ERROR_STRING] = "";
+    int length;
+    MPI_Error_string(code, reason, &length);
+    yoco_log_error("MPI does not start: %s", reason);
+    return YOCO_ERR_INTERNAL;
+}
+
+#define TRY_MPI(call)                                                                              \
+    do {                                                                                           \
+        int code_ = (call);                                                                        \
+        if (code_ != MPI_SUCCESS)                                                                  \
+            return start_failed(code_);                                                            \
+    } while (0)
+
+static yoco_status start_mpi(void)
+{
+    int started = 0, level = 0;
+    TRY_MPI(MPI_Initialized(&started));
+    if (started) {
+        yoco_log_error("MPI was initialised before in this process");
+        return YOCO_ERR_INTERNAL;
+    }
+    TRY_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level));
+    TRY_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
+    if (level < MPI_THREAD_FUNNELED) {
+        yoco_log_error("this MPI does not allow threads beside the one that calls it");
+        return YOCO_ERR_INTERNAL;
+    }
+    return YOCO_OK;
+}
+
+static yoco_status find_ranks(int expected_ranks, mpi_comm *found)
+{
+    yoco_comm *comm = &found->base;
+    TRY_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &comm->rank));
+    TRY_MPI(MPI_Comm_size(MPI_COMM_WORLD, &comm->n_ranks));
+    yoco_log_set_rank(comm->rank, comm->n_ranks);
+    yoco_launch launch = yoco_launch_read(get_variable);
+    YOCO_TRY(yoco_launch_check(&launch, comm->rank, comm->n_ranks, expected_ranks));
+    MPI_Comm node;
+    TRY_MPI(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
+    TRY_MPI(MPI_Comm_rank(node, &comm->node_rank));
+    TRY_MPI(MPI_Comm_size(node, &comm->node_n_ranks));
+    TRY_MPI(MPI_Comm_free(&node));
+    TRY_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &found->world)); /* inherits the error handler */
+    return YOCO_OK;
+}
+
+yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ranks,
+                               yoco_comm **out)
+{
+    YOCO_TRY(start_mpi());
+    mpi_comm found = {.base = {.ops = &mpi_ops, .deadline_s = options->deadline_s}};
+    mpi_comm *comm = NULL;
+    yoco_status status = find_ranks(expected_ranks, &found);
+    if (status == YOCO_OK)
+        status = yoco_alloc(sizeof *comm, "the communicator", (void **)&comm);
+    if (status != YOCO_OK) {
+        MPI_Finalize();
+        return status;
+    }
+    *comm = found;
+    *out = &comm->base;
+    return YOCO_OK;
+}

@@ -1,0 +1,74 @@
+#!/bin/bash
+# faults.sh COMM_FAULT MPIEXEC: what happens to the others when a rank stops answering, dies, gives
+# up or was never started: the exit status, the line that is logged, and that no process remains.
+set -u
+program=$1 mpiexec=$2
+folder=$(mktemp -d)
+n_failed=0
+
+# A dead process may stay in /proc as a zombie until its parent or init asks for it.
+remaining_pids() {
+    local file pid
+    for file in "$folder"/pid.*; do
+        pid=${file##*/pid.}
+        grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$pid/status" && echo "$pid"
+    done
+}
+
+# By process id: a stopped rank would stay for ever.
+kill_remaining() {
+    local pid
+    for pid in $(remaining_pids); do
+        kill -KILL "$pid"
+    done
+    rm -f "$folder"/pid.*
+}
+trap 'kill_remaining; rm -rf "$folder"' EXIT
+
+fail() {
+    echo "FAILED: $1"
+    sed 's/^/    /' "$folder/log"
+    n_failed=$((n_failed + 1))
+}
+
+# expect NAME STATUS PATTERN COMMAND...: STATUS "nonzero" is any failure but a time-out of this
+# script; PATTERN "-" is any output.
+expect() {
+    local name=$1 status=$2 pattern=$3 rc
+    shift 3
+    timeout --signal=KILL 20 "$@" >"$folder/log" 2>&1 </dev/null
+    rc=$?
+    if [ $rc = 137 ]; then
+        fail "$name: nothing ended it"
+    elif [ "$status" = nonzero ]; then
+        [ $rc != 0 ] || fail "$name: exit status 0"
+    elif [ $rc != "$status" ]; then
+        fail "$name: exit status $rc, not $status"
+    fi
+    [ "$pattern" = - ] || grep -Eq "$pattern" "$folder/log" || fail "$name: no line '$pattern'"
+    [ -z "$(remaining_pids)" ] || sleep 2
+    [ -z "$(remaining_pids)" ] || fail "$name: processes remain: $(remaining_pids)"
+    kill_remaining
+    echo "done: $name"
+}
+
+job=("$program" "$folder")
+alive="is that rank alive\? \(--deadline raises the limit\)"
+expect "no fault" 0 - "$mpiexec" -n 2 "${job[@]}" none 2
+expect "a stopped rank, message" 75 "waited 2 s for edge of chunk 17, layer 2 from rank 2: $alive" \
+    "$mpiexec" -n 3 "${job[@]}" stop 0
+expect "a stopped rank, sum" 75 "waited 2 s for the sum over all ranks: is every rank alive" \
+    "$mpiexec" -n 3 "${job[@]}" stop-sum 0
+expect "a rank that gives up, output kept" 74 "rank 2 was here" "$mpiexec" -n 3 "${job[@]}" abort 0
+expect "a stopped rank, broadcast" 75 "waited 2 s for a broadcast from rank 1: $alive" \
+    "$mpiexec" -n 2 "${job[@]}" stop-broadcast 0
+expect "a killed rank" nonzero - "$mpiexec" -n 3 "${job[@]}" kill 0
+expect "sizes that differ" 75 "edge of chunk 17, layer 2 from rank 1 has 8 bytes, 16 were expected" \
+    "$mpiexec" -n 2 "${job[@]}" short 0
+expect "too few ranks" 2 "3 ranks expected, but MPI sees 2 ranks" \
+    "$mpiexec" -n 2 "${job[@]}" none 3
+expect "a launcher that MPI does not know" 2 \
+    "the launcher started 4 tasks \(SLURM_STEP_NUM_TASKS\), but MPI sees 1 rank:" \
+    env SLURM_STEP_NUM_TASKS=4 SLURM_PROCID=0 "${job[@]}" none 0
+expect "no launcher" 0 - "${job[@]}" none 1
+[ $n_failed = 0 ]

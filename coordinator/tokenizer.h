@@ -1,16 +1,15 @@
 /* Text to token ids and back: byte-level BPE over a tiktoken rank file.
  *
- * A model folder's tokenizer is `tokenizer.json` (our own small format, see docs/MODELS.md):
- *     {"ranks": "demo.tiktoken", "pattern": "...", "layout": "yoco" | "plain", "specials":
- * "specials.json" | {...}, "bos": "<s>", "eos": ["</s>"], "pad": "<pad>"} layout "yoco" is the
- * authors': ids 0..3 are <s> <pad> </s> <unk>, every rank and special id is shifted by 4; layout
- * "plain": ids are the ranks. */
+ * A model folder's tokenizer is `yoco_tokenizer.json` (docs/MODELS.md), which names the rank file,
+ * the split pattern, the special tokens and the layout of the ids. Layout "yoco" is the authors':
+ * ids 0..3 are <s> <pad> </s> <unk>, ranks and special ids are shifted by 4. In layout "plain" ids
+ * are the ranks. */
 #ifndef YOCO_TOKENIZER_H
 #define YOCO_TOKENIZER_H
 
 #include "base.h"
 
-typedef struct yoco_tokenizer yoco_tokenizer;
+typedef struct yoco_tokenizer yoco_tokenizer; /* never changes: threads may share it */
 
 /* Opens the tokenizer of a model folder. *out is NULL, with YOCO_OK, where the folder has none. An
  * id at or past vocab_size is an error. */
@@ -18,17 +17,17 @@ yoco_status yoco_tokenizer_open(const char *folder, int vocab_size, yoco_tokeniz
 void yoco_tokenizer_close(yoco_tokenizer *tokenizer);
 
 /* Appends nothing of its own (no <s>). Bytes that are not UTF-8 are encoded byte by byte. Text that
- * spells a special token stays text unless allow_specials. *ids is the caller's to free with
- * yoco_free; empty text gives NULL and 0. */
+ * spells a special token stays text unless allow_specials; then the longest of those that start
+ * leftmost is taken. *ids is the caller's to free with yoco_free; empty text gives NULL and 0. */
 yoco_status yoco_tokenizer_encode(const yoco_tokenizer *tokenizer, const char *text, size_t size,
                                   bool allow_specials, int32_t **ids, int64_t *n_ids);
 
-/* -1 where there is none. */
+/* The id that text starts with, -1 where there is none. */
 int32_t yoco_tokenizer_bos(const yoco_tokenizer *tokenizer);
-bool yoco_tokenizer_is_end(const yoco_tokenizer *tokenizer,
-                           int32_t id); /* generation stops at these */
-/* Ids that a text answer never contains: <s> and <pad>. Returns how many, at most `max`, written to
- * ids. */
+/* Generation stops at these. */
+bool yoco_tokenizer_is_end(const yoco_tokenizer *tokenizer, int32_t id);
+/* Ids that a text answer never contains: <s> and <pad>, unless they end it. Writes at most `max`
+ * to ids and returns how many. */
 int yoco_tokenizer_banned(const yoco_tokenizer *tokenizer, int32_t *ids, int max);
 
 /* The bytes of one token, NULL and 0 for a special token or an id without text. Valid as long as
@@ -36,7 +35,8 @@ int yoco_tokenizer_banned(const yoco_tokenizer *tokenizer, int32_t *ids, int max
 const char *yoco_tokenizer_bytes(const yoco_tokenizer *tokenizer, int32_t id, size_t *size);
 
 /* Streaming text: holds back an unfinished UTF-8 sequence (at most 3 bytes) until it is complete,
- * replaces what can never become valid by U+FFFD. */
+ * replaces what can never become valid by U+FFFD, as often as Python's errors="replace" does.
+ * Starts as {0}. */
 typedef struct yoco_utf8_stream {
     unsigned char pending[4];
     int n_pending;

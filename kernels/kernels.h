@@ -19,10 +19,6 @@
 
 enum {
     YOCO_SLAB_ROWS = 64, /* prefill products run on slabs of this many rows, padded with zeros */
-    YOCO_BLOCK_ROWS =
-        1024, /* K,V rows per partial of the exact merge; blocks restart at every chunk */
-    YOCO_RETENTION_ROWS =
-        256, /* rows per block of the retention recurrence; the grid starts at position 0 */
     YOCO_WINDOW_VIEW_PARTS = 3, /* shared edge, two halves of a branch's ring */
 };
 
@@ -143,13 +139,19 @@ typedef struct yoco_window_step_args {
 } yoco_window_step_args;
 
 /* Gated retention over a piece, in blocks of YOCO_RETENTION_ROWS rows from the piece's first row:
- *     g_t = logsigmoid(gate_t) / 16,  S_t = e^g_t S_(t-1) + k_t^T v_t,  o_t = q_t S_t     (S:
- * (head_dim, head_dim)) in three ops, so that only the small middle one waits for the state that
- * enters the piece: retention_local    decay and out within each block alone; state[b] = what block
- * b adds to the state retention_scan     walks the blocks: state[b] becomes the state that enters
- * block b; edge_out leaves the last retention_correct  out += e^decay_t q_t state[b] Decay sums
- * stay in log space: every exponent is <= 0. Source: YOCO (arXiv 2405.05254), section 3.2,
- * chunkwise form. */
+ * - g_t = logsigmoid(gate_t) / 16
+ * - S_t = e^g_t S_(t-1) + k_t^T v_t, of shape (head_dim of k, head_dim of v)
+ * - o_t = q_t S_t
+ *
+ * in three ops, so that only the small middle one waits for the state that enters the piece:
+ * - retention_local: decay and out within each block alone; state[b] = what block b adds to the
+ *   state
+ * - retention_scan: walks the blocks; state[b] becomes the state that enters block b, edge_out the
+ *   one that leaves the last
+ * - retention_correct: out += e^decay_t q_t state[b]
+ *
+ * Decay sums stay in log space: every exponent is <= 0.
+ * Source: YOCO (arXiv 2405.05254), section 3.2, chunkwise form. */
 typedef struct yoco_retention_args {
     int64_t n_rows;
     int n_heads, head_dim;
@@ -203,16 +205,22 @@ static inline int64_t yoco_kv_block(int64_t n_rows, int64_t chunk_rows, int64_t 
 }
 
 /* Cross attention of a decode step and its exact merge (docs/DESIGN.md, "Exact merge"), in four
- * ops: attend        a partial for every (segment, block, query, head): m = ceil(max of the scores
- * in base 2), l = sum 2^(s-m), o = sum 2^(s-m) v merge_max     M = max of m over this rank's
- * partials of a (query, head), -inf where there are none; *bad = 1 if any partial is not finite,
- * else 0. The worker all-reduces M. merge_sum     fixed += round_half_even(l 2^(m-M) 2^l_exponent),
- * round_half_even(o_j 2^(m-M) 2^o_exponent[j]): 64-bit integers from zero, so every order of
- * summation gives the same bits. The worker all-reduces. merge_finish  out = (fixed_o
- * 2^-o_exponent) / (fixed_l 2^-l_exponent), 0 where fixed_l is 0 A partial: index p =
- * segment.first_partial + block * segment.n_queries + (query - segment.first_query). Source: online
- * softmax, Milakov & Gimelshein 2018; in base 2 with an integer maximum, so that every rescale is
- * exact. */
+ * ops:
+ * - attend: a partial for every (segment, block, query, head): m = ceil(max of the scores in base
+ *   2), never -0, l = sum 2^(s-m), o = sum 2^(s-m) v
+ * - merge_max: M = max of m over this rank's partials of a (query, head), -inf where there are
+ *   none; *bad = 1 if any partial is not finite, else 0: merge_sum must then not run. The worker
+ *   all-reduces M.
+ * - merge_sum: fixed = sum of round_half_even(l 2^(m-M) 2^l_exponent) and of
+ *   round_half_even(o_j 2^(m-M) 2^o_exponent[j]): 64-bit integers, from zero, so every order of
+ *   summation gives the same bits. The worker all-reduces.
+ * - merge_finish: out = (fixed_o 2^-o_exponent) / (fixed_l 2^-l_exponent) in f64, then rounded to
+ *   f32 and to out_dtype; 0 where fixed_l is 0
+ *
+ * A partial: index p = segment.first_partial + block * segment.n_queries + (query -
+ * segment.first_query).
+ * Source: online softmax, Milakov & Gimelshein 2018; in base 2 with an integer maximum, so that
+ * every rescale is exact. */
 typedef struct yoco_attend_args {
     int64_t n_queries;
     int n_heads, n_kv_heads, head_dim; /* query head h reads K,V head h / (n_heads / n_kv_heads) */
@@ -239,11 +247,16 @@ typedef enum yoco_weight_use { YOCO_WEIGHT_LINEAR, YOCO_WEIGHT_EMBEDDING } yoco_
 typedef struct yoco_matrix {
     yoco_dtype dtype;
     int64_t n_out, n_in;
-    const void *data; /* (n_out, n_in) */
+    const void *data; /* (n_out, n_in), of any alignment */
 } yoco_matrix;
 
 typedef struct yoco_ops {
     const char *name;
+
+    /* The part of the arithmetic class that this backend decides: "cpu avx512_bf16 onednn 2.6.3" */
+    void (*describe)(const yoco_device_options *options, char *text, size_t size);
+    /* Bytes that weight_create takes for an (n_out, n_in) LINEAR weight. */
+    size_t (*weight_bytes)(const yoco_device_options *options, int64_t n_out, int64_t n_in);
 
     /* Life cycle. `open` logs why it cannot serve these options. */
     yoco_status (*open)(const yoco_device_options *options, yoco_device **out);
@@ -295,17 +308,10 @@ extern const yoco_ops yoco_cpu_ops;       /* SIMD and oneDNN */
 /* The registry: "reference" or "cpu"; "auto" is the fastest that this machine can run. NULL: no
  * such backend. */
 const yoco_ops *yoco_ops_find(const char *name);
+const yoco_ops *yoco_ops_at(int index); /* from 0, the fastest first; NULL past the last */
 
 yoco_isa yoco_isa_detect(void);          /* what this processor has */
 const char *yoco_isa_name(yoco_isa isa); /* "portable", "avx2", "avx512", "avx512_bf16" */
 bool yoco_isa_find(const char *name, yoco_isa *out);
-
-/* The part of the arithmetic class that this backend decides: "cpu avx512_bf16 onednn 2.6.3". */
-void yoco_ops_describe(const yoco_ops *ops, const yoco_device_options *options, char *text,
-                       size_t size);
-
-/* Bytes that weight_create takes for an (n_out, n_in) LINEAR weight. */
-size_t yoco_weight_bytes(const yoco_ops *ops, const yoco_device_options *options, int64_t n_out,
-                         int64_t n_in);
 
 #endif

@@ -1,0 +1,368 @@
+/* Attention of the queries of a decode step over runs of K,V: blocks of the shared K,V, and
+ * windows.
+ *
+ * Queries are taken in passes; a pass reads tiles of K, then tiles of V, from cache. All of a
+ * query's arithmetic is its own: chains over the head's channels for a score, over the rows for the
+ * output, and lane i of the sum takes rows i, i + VF_LANES, ... So it gives the same bits in any
+ * company. */
+#include "kernels/cpu/few.h"
+#include "kernels/cpu/ops_simd.h"
+
+#include <math.h>
+#include <omp.h>
+
+enum {
+    PASS_ROWS = 96,   /* (query, head) rows that share a pass over K and V */
+    VALUE_ROWS = 64,  /* rows of V in a tile */
+    SCORE_MARGIN = 16 /* keeps rows of scores from falling on the same cache sets */
+};
+
+/* A pass: n_rows queries of each of n_heads heads of K,V, over the n_keys rows of a view. Heads
+ * go together where their queries are few, so that memory is read in its own order. */
+typedef struct pass {
+    const yoco_window_view *view; /* rows of all heads */
+    yoco_dtype dtype;
+    int head_dim;
+    size_t row_bytes, first_bytes; /* of a row in the view; from its start to the first head */
+    int64_t n_keys, n_heads, n_rows, score_stride, out_stride;
+    char *stage;      /* (VALUE_ROWS, n_heads, head_dim): a run of rows in cache */
+    float *q;         /* (n_heads, n_rows, head_dim), times scale_log2 */
+    float *keys;      /* (head_dim, TILE_COLUMNS) */
+    float *values;    /* (VALUE_ROWS, padded) */
+    float *scores;    /* (n_heads, n_rows, score_stride), then weights 2^(score - max) */
+    float *out;       /* (n_heads, n_rows, out_stride), not divided */
+    float *max, *sum; /* (n_heads, n_rows) */
+} pass;
+
+static int64_t score_stride(int64_t n_keys)
+{
+    return yoco_round_up(n_keys, TILE_COLUMNS) + SCORE_MARGIN;
+}
+
+static int64_t out_stride(int head_dim)
+{
+    return yoco_round_up(head_dim, TILE_COLUMNS);
+}
+
+static size_t pass_bytes(int64_t n_rows, int64_t n_keys, int64_t n_heads, int head_dim)
+{
+    int64_t wide = out_stride(head_dim);
+    int64_t floats = n_rows * (score_stride(n_keys) + 2 * wide + 2) +
+                     wide * (TILE_COLUMNS + VALUE_ROWS) + VALUE_ROWS * n_heads * head_dim;
+    return (size_t)floats * sizeof(float);
+}
+
+static pass pass_cut(float *scratch, int64_t max_rows, int64_t max_keys, int head_dim)
+{
+    int64_t wide = out_stride(head_dim);
+    pass p = {.head_dim = head_dim,
+              .score_stride = score_stride(max_keys),
+              .out_stride = wide,
+              .keys = scratch};
+    p.values = p.keys + wide * TILE_COLUMNS;
+    p.q = p.values + VALUE_ROWS * wide;
+    p.out = p.q + max_rows * wide;
+    p.scores = p.out + max_rows * wide;
+    p.max = p.scores + max_rows * p.score_stride;
+    p.sum = p.max + max_rows;
+    p.stage = (char *)(p.sum + max_rows);
+    return p;
+}
+
+/* The pass's heads of one row, parts being the view's k or v. */
+static const char *view_row(const pass *p, const void *const parts[], int64_t row)
+{
+    int part = 0;
+    while (row >= p->view->n_rows[part])
+        row -= p->view->n_rows[part++];
+    return (const char *)parts[part] + (size_t)row * p->row_bytes + p->first_bytes;
+}
+
+static size_t stage_row_bytes(const pass *p)
+{
+    return (size_t)(p->n_heads * p->head_dim) * yoco_dtype_bytes(p->dtype);
+}
+
+/* Copies rows first .. first + n - 1 in the order of memory: the processor sees one stream and runs
+ * ahead of it, which it does not for one head's part of each row. */
+static void stage_rows(const pass *p, const void *const parts[], int64_t first, int64_t n)
+{
+    size_t bytes = stage_row_bytes(p);
+    for (int64_t i = 0; i < n; i++)
+        memcpy(p->stage + (size_t)i * bytes, view_row(p, parts, first + i), bytes);
+}
+
+/* While head `head` of a tile is computed, its share of the next tile's rows is on the way: of half
+ * of them, as many as there is time for; the copy streams the others. */
+static void prefetch_share(const pass *p, const void *const parts[], int64_t next, int64_t n,
+                           int64_t head)
+{
+    int64_t end = yoco_i64_min(next + n / 2 * (head + 1) / p->n_heads, p->n_keys);
+    for (int64_t row = next + n / 2 * head / p->n_heads; row < end; row++) {
+        const char *from = view_row(p, parts, row);
+        for (size_t at = 0; at < stage_row_bytes(p); at += 64)
+            __builtin_prefetch(from + at, 0, 2);
+    }
+}
+
+static head_rows staged_head(const pass *p, int64_t head)
+{
+    size_t head_bytes = (size_t)p->head_dim * yoco_dtype_bytes(p->dtype);
+    return (head_rows){.first = p->stage + (size_t)head * head_bytes,
+                       .row_bytes = stage_row_bytes(p),
+                       .dtype = p->dtype,
+                       .head_dim = p->head_dim};
+}
+
+/* Even channels, then odd ones: the order of few_scores. */
+static void many_scores(const pass *p, const head_rows *k, int64_t n, const float *q, float *scores)
+{
+    tile_load_keys(k, 0, n, p->keys);
+    product half = {.n_rows = p->n_rows,
+                    .n_columns = TILE_COLUMNS,
+                    .depth = p->head_dim / 2,
+                    .a = q,
+                    .a_row_stride = p->head_dim,
+                    .a_depth_stride = 2,
+                    .b = p->keys,
+                    .b_stride = 2 * TILE_COLUMNS,
+                    .c = scores,
+                    .c_stride = p->score_stride};
+    product_run(&half);
+    half.a += 1;
+    half.b += TILE_COLUMNS;
+    half.start = PRODUCT_ADD;
+    product_run(&half);
+}
+
+static void pass_scores(const pass *p)
+{
+    for (int64_t key = 0; key < p->n_keys; key += TILE_COLUMNS) {
+        int64_t n = yoco_i64_min(TILE_COLUMNS, p->n_keys - key);
+        stage_rows(p, p->view->k, key, n);
+        for (int64_t head = 0; head < p->n_heads; head++) {
+            head_rows k = staged_head(p, head);
+            const float *q = p->q + head * p->n_rows * p->head_dim;
+            float *scores = p->scores + head * p->n_rows * p->score_stride + key;
+            prefetch_share(p, p->view->k, key + n, TILE_COLUMNS, head);
+            if (p->n_rows <= FEW_ROWS)
+                few_scores(&k, n, q, p->n_rows, scores, p->score_stride);
+            else
+                many_scores(p, &k, n, q, scores);
+        }
+    }
+}
+
+/* Scores become weights. The maximum is an integer, so that rescaling is exact; NaN scores do not
+ * raise it, but they do reach the sum. */
+static void pass_weights(const pass *p, int64_t row)
+{
+    float *scores = p->scores + row * p->score_stride;
+    int64_t end = yoco_round_up(p->n_keys, VF_LANES);
+    for (int64_t key = p->n_keys; key < end; key++)
+        scores[key] = -INFINITY;
+    vf max = vf_set(-INFINITY), sum = vf_set(0.0f);
+    for (int64_t key = 0; key < end; key += VF_LANES)
+        max = vf_max(vf_load(scores + key), max);
+    p->max[row] = ceilf(vf_max_lane(max)) + 0.0f; /* + 0: -0 becomes 0 */
+    vf ceiling = vf_set(p->max[row]);
+    for (int64_t key = 0; key < end; key += VF_LANES) {
+        vf weight = vf_exp2(vf_load(scores + key) - ceiling);
+        vf_store(scores + key, weight);
+        sum += weight;
+    }
+    p->sum[row] = vf_sum(sum);
+}
+
+static void many_values(const pass *p, const head_rows *v, int64_t n, const float *weights,
+                        float *out)
+{
+    int64_t padded = tile_padded(p->head_dim);
+    tile_load_values(v, 0, n, p->values);
+    product values = {.n_rows = p->n_rows,
+                      .n_columns = padded,
+                      .depth = n,
+                      .a = weights,
+                      .a_row_stride = p->score_stride,
+                      .a_depth_stride = 1,
+                      .b = p->values,
+                      .b_stride = padded,
+                      .c = out,
+                      .c_stride = p->out_stride,
+                      .start = PRODUCT_CONTINUE};
+    product_run(&values);
+}
+
+static void pass_values(const pass *p)
+{
+    int64_t n_rows = p->n_heads * p->n_rows;
+    memset(p->out, 0, (size_t)(n_rows * p->out_stride) * sizeof(float));
+    for (int64_t key = 0; key < p->n_keys; key += VALUE_ROWS) {
+        int64_t n = yoco_i64_min(VALUE_ROWS, p->n_keys - key);
+        stage_rows(p, p->view->v, key, n);
+        for (int64_t head = 0; head < p->n_heads; head++) {
+            head_rows v = staged_head(p, head);
+            const float *weights = p->scores + head * p->n_rows * p->score_stride + key;
+            float *out = p->out + head * p->n_rows * p->out_stride;
+            prefetch_share(p, p->view->v, key + n, VALUE_ROWS, head);
+            if (p->n_rows <= FEW_ROWS)
+                few_values(&v, n, weights, p->score_stride, p->n_rows, out, p->out_stride);
+            else
+                many_values(p, &v, n, weights, out);
+        }
+    }
+    for (int64_t row = 0; p->n_rows <= FEW_ROWS && row < n_rows; row++)
+        few_finish(p->dtype, p->out + row * p->out_stride, p->out_stride);
+}
+
+static void pass_run(const pass *p)
+{
+    pass_scores(p);
+    for (int64_t row = 0; row < p->n_heads * p->n_rows; row++)
+        pass_weights(p, row);
+    pass_values(p);
+}
+
+static void scale_query(const float *q, int head_dim, float scale, float *out)
+{
+    for (int i = 0; i < head_dim; i++)
+        out[i] = q[i] * scale;
+}
+
+/* One block of one segment, for the K,V heads first_head .. first_head + n_heads - 1. */
+typedef struct block_task {
+    const yoco_attend_args *args;
+    const yoco_kv_segment *segment;
+    int64_t block, first_head, n_heads;
+} block_task;
+
+/* Which (query, head) of the call, or of a block's partials, is the pass's row: rows count the
+ * heads of a group within a query, from `first` on, then K,V heads. */
+static int64_t row_head(const block_task *t, const pass *p, int64_t first, int64_t row)
+{
+    int64_t group = t->args->n_heads / t->args->n_kv_heads;
+    int64_t kv_head = t->first_head + row / p->n_rows, in_head = first + row % p->n_rows;
+    return in_head / group * t->args->n_heads + kv_head * group + in_head % group;
+}
+
+static void block_pass(const block_task *t, int64_t first, pass *p)
+{
+    const yoco_attend_args *args = t->args;
+    const yoco_kv_segment *segment = t->segment;
+    int dim = args->head_dim;
+    const float *q = args->q + segment->first_query * args->n_heads * dim;
+    for (int64_t row = 0; row < p->n_heads * p->n_rows; row++)
+        scale_query(q + row_head(t, p, first, row) * dim, dim, args->scale_log2, p->q + row * dim);
+    pass_run(p);
+    int64_t partial = segment->first_partial + t->block * segment->n_queries;
+    for (int64_t row = 0; row < p->n_heads * p->n_rows; row++) {
+        int64_t at = partial * args->n_heads + row_head(t, p, first, row);
+        args->max[at] = p->max[row];
+        args->sum[at] = p->sum[row];
+        memcpy(args->partial + at * dim, p->out + row * p->out_stride, (size_t)dim * sizeof(float));
+    }
+}
+
+/* As many heads as fit in one pass with all their queries, or else one head and many passes. */
+static void block_run(const block_task *t, float *scratch)
+{
+    const yoco_attend_args *args = t->args;
+    const yoco_kv_segment *segment = t->segment;
+    int64_t n_keys, row = yoco_kv_block(segment->n_rows, segment->chunk_rows, t->block, &n_keys);
+    size_t head_bytes = (size_t)args->head_dim * yoco_dtype_bytes(args->kv_dtype);
+    size_t row_bytes = (size_t)args->n_kv_heads * head_bytes;
+    yoco_window_view view = {.k = {(const char *)segment->k + (size_t)row * row_bytes},
+                             .v = {(const char *)segment->v + (size_t)row * row_bytes},
+                             .n_rows = {n_keys}};
+    int64_t n_rows = segment->n_queries * (args->n_heads / args->n_kv_heads);
+    int64_t n_heads = yoco_i64_max(1, yoco_i64_min(t->n_heads, PASS_ROWS / n_rows));
+    pass p = pass_cut(scratch, PASS_ROWS, YOCO_BLOCK_ROWS, args->head_dim);
+    p.view = &view;
+    p.dtype = args->kv_dtype;
+    p.row_bytes = row_bytes;
+    p.n_keys = n_keys;
+    block_task part = *t;
+    for (int64_t head = 0; head < t->n_heads; head += n_heads) {
+        part.first_head = t->first_head + head;
+        p.n_heads = yoco_i64_min(n_heads, t->n_heads - head);
+        p.first_bytes = (size_t)part.first_head * head_bytes;
+        for (int64_t first = 0; first < n_rows; first += PASS_ROWS) {
+            p.n_rows = yoco_i64_min(PASS_ROWS, n_rows - first);
+            block_pass(&part, first, &p);
+        }
+    }
+}
+
+static int64_t segment_blocks(const yoco_kv_segment *segment)
+{
+    return segment->n_queries > 0 ? yoco_kv_n_blocks(segment->n_rows, segment->chunk_rows) : 0;
+}
+
+void YOCO_SIMD(attend)(yoco_device *device, const yoco_attend_args *args)
+{
+    int64_t n_blocks = 0;
+    for (int i = 0; i < args->n_segments; i++)
+        n_blocks += segment_blocks(&args->segments[i]);
+    if (!yoco_cpu_reserve(device,
+                          pass_bytes(PASS_ROWS, YOCO_BLOCK_ROWS, args->n_kv_heads, args->head_dim)))
+        return;
+    /* Heads become tasks of their own where there are too few blocks to keep the threads busy. */
+    int64_t n_parts = n_blocks < 4 * device->options.n_threads ? args->n_kv_heads : 1;
+    int64_t n_tasks = n_blocks * n_parts;
+    int n_threads = n_tasks > 1 ? device->options.n_threads : 1;
+#pragma omp parallel for num_threads(n_threads) schedule(dynamic)
+    for (int64_t i = 0; i < n_tasks; i++) {
+        block_task t = {.args = args,
+                        .segment = args->segments,
+                        .block = i / n_parts,
+                        .first_head = i % n_parts,
+                        .n_heads = args->n_kv_heads / n_parts};
+        for (; t.block >= segment_blocks(t.segment); t.segment++)
+            t.block -= segment_blocks(t.segment);
+        block_run(&t, yoco_cpu_scratch(device, omp_get_thread_num()));
+    }
+}
+
+static int64_t view_rows(const yoco_window_view *view)
+{
+    int64_t n = 0;
+    for (int i = 0; i < YOCO_WINDOW_VIEW_PARTS; i++)
+        n += view->n_rows[i];
+    return n;
+}
+
+/* One query's head over its window. */
+static void step_head(const yoco_window_step_args *args, int64_t query, int head, pass *p)
+{
+    int dim = args->head_dim;
+    int64_t at = (query * args->n_heads + head) * dim;
+    size_t head_bytes = (size_t)dim * yoco_dtype_bytes(args->kv_dtype);
+    p->view = &args->views[query];
+    p->dtype = args->kv_dtype;
+    p->row_bytes = (size_t)args->n_heads * head_bytes;
+    p->first_bytes = (size_t)head * head_bytes;
+    p->n_keys = view_rows(&args->views[query]);
+    p->n_heads = p->n_rows = 1;
+    scale_query(args->q + at, dim, args->scale_log2, p->q);
+    pass_run(p);
+    for (int i = 0; i < dim; i += VF_LANES)
+        row_store(args->out_dtype, args->out, at + i, vf_load(p->out + i) / vf_set(p->sum[0]),
+                  dim - i);
+}
+
+void YOCO_SIMD(window_step)(yoco_device *device, const yoco_window_step_args *args)
+{
+    int64_t max_keys = 0;
+    for (int64_t i = 0; i < args->n_queries; i++)
+        max_keys = yoco_i64_max(max_keys, view_rows(&args->views[i]));
+    if (!yoco_cpu_reserve(device, pass_bytes(1, max_keys, 1, args->head_dim)))
+        return;
+    int64_t n_tasks = args->n_queries * args->n_heads;
+    int n_threads = yoco_cpu_threads(device, n_tasks * max_keys * args->head_dim);
+#pragma omp parallel for num_threads(n_threads) schedule(dynamic)
+    for (int64_t task = 0; task < n_tasks; task++) {
+        pass p =
+            pass_cut(yoco_cpu_scratch(device, omp_get_thread_num()), 1, max_keys, args->head_dim);
+        step_head(args, task / args->n_heads, (int)(task % args->n_heads), &p);
+    }
+}

@@ -1,0 +1,243 @@
+/* The fast CPU backend's life cycle and memory, and its table of ops. */
+#include "kernels/cpu/simd.h"
+
+#include <gnu/libc-version.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+static const yoco_simd *const tables[YOCO_N_ISA] = {
+    [YOCO_ISA_PORTABLE] = &yoco_simd_portable,
+#ifdef YOCO_CPU_X86
+    [YOCO_ISA_AVX2] = &yoco_simd_avx2,
+    [YOCO_ISA_AVX512] = &yoco_simd_avx512,
+    [YOCO_ISA_AVX512_BF16] = &yoco_simd_avx512,
+#endif
+};
+
+/* oneDNN's blocked GEMM needs AVX-512; below it our own products keep the bits of a row. */
+static bool uses_onednn(yoco_isa isa)
+{
+    return isa == YOCO_ISA_AVX512 || isa == YOCO_ISA_AVX512_BF16;
+}
+
+/* glibc: the angles of RoPE and the gates of retention come from its libm. */
+static void cpu_describe(const yoco_device_options *options, char *text, size_t size)
+{
+    char onednn[32] = "own";
+    if (uses_onednn(options->isa))
+        yoco_gemm_describe(onednn, sizeof onednn);
+    snprintf(text, size, "cpu %s %s glibc %s", yoco_isa_name(options->isa), onednn,
+             gnu_get_libc_version());
+}
+
+static void cpu_close(yoco_device *device)
+{
+    if (!device)
+        return;
+    yoco_gemm_cache_close(device->gemms);
+    yoco_free(device->scratch);
+    yoco_free(device);
+}
+
+static yoco_status cpu_open(const yoco_device_options *options, yoco_device **out)
+{
+    if (options->isa > yoco_isa_detect()) {
+        yoco_log_error("this processor has %s, not %s", yoco_isa_name(yoco_isa_detect()),
+                       yoco_isa_name(options->isa));
+        return YOCO_ERR_USAGE;
+    }
+    void *memory;
+    YOCO_TRY(yoco_alloc(sizeof **out, "the cpu backend", &memory));
+    yoco_device *device = memory;
+    *device = (yoco_device){.options = *options, .simd = tables[options->isa]};
+    if (uses_onednn(options->isa)) {
+        yoco_status status = yoco_gemm_cache_open(options, &device->gemms);
+        if (status != YOCO_OK) {
+            cpu_close(device);
+            return status;
+        }
+    }
+    *out = device;
+    return YOCO_OK;
+}
+
+static yoco_status cpu_synchronize(yoco_device *device)
+{
+    yoco_status status = device->status;
+    device->status = YOCO_OK;
+    return status;
+}
+
+void yoco_cpu_fail(yoco_device *device, const char *what)
+{
+    yoco_log_error("%s", what);
+    device->status = YOCO_ERR_INTERNAL;
+}
+
+bool yoco_cpu_reserve(yoco_device *device, size_t bytes)
+{
+    if (bytes <= device->scratch_bytes)
+        return true;
+    void *memory;
+    bytes = (bytes + 4095) / 4096 * 4096;
+    yoco_status status =
+        yoco_alloc((size_t)device->options.n_threads * bytes, "a kernel's scratch", &memory);
+    if (status != YOCO_OK) {
+        device->status = status;
+        return false;
+    }
+    yoco_free(device->scratch);
+    device->scratch = memory;
+    device->scratch_bytes = bytes;
+    return true;
+}
+
+static yoco_status cpu_alloc(yoco_device *device, size_t bytes, const char *what, void **out)
+{
+    (void)device;
+    return yoco_alloc(bytes, what, out);
+}
+
+static void cpu_free(yoco_device *device, void *ptr)
+{
+    (void)device;
+    yoco_free(ptr);
+}
+
+/* Host and device memory are the same kind, so upload, download and copy are one function. An empty
+ * buffer may be NULL, which memcpy does not take. */
+static void cpu_copy(yoco_device *device, void *to, const void *from, size_t bytes)
+{
+    (void)device;
+    if (bytes > 0)
+        memcpy(to, from, bytes);
+}
+
+static void cpu_zero(yoco_device *device, void *ptr, size_t bytes)
+{
+    (void)device;
+    if (bytes > 0)
+        memset(ptr, 0, bytes);
+}
+
+static uint64_t cpu_hash(yoco_device *device, const void *ptr, size_t bytes)
+{
+    (void)device;
+    return XXH3_64bits(ptr, bytes);
+}
+
+static void cpu_rope_table(yoco_device *device, const yoco_rope_table_args *args)
+{
+    int64_t n = args->n_rows * args->n_freqs;
+#pragma omp parallel for num_threads(yoco_cpu_threads(device, n * 64))
+    for (int64_t i = 0; i < n; i++) {
+        double angle =
+            (double)args->positions[i / args->n_freqs] * args->frequencies[i % args->n_freqs];
+        args->cos[i] = (float)cos(angle);
+        args->sin[i] = (float)sin(angle);
+    }
+}
+
+/* Ops that are compiled for each instruction set. */
+static void cpu_embed(yoco_device *device, const yoco_embed_args *args)
+{
+    device->simd->embed(device, args);
+}
+
+static void cpu_rms_norm(yoco_device *device, const yoco_rms_norm_args *args)
+{
+    device->simd->rms_norm(device, args);
+}
+
+static void cpu_linear_rows(yoco_device *device, const yoco_linear_args *args)
+{
+    device->simd->linear_rows(device, args);
+}
+
+static void cpu_rope(yoco_device *device, const yoco_rope_args *args)
+{
+    device->simd->rope(device, args);
+}
+
+static void cpu_cast(yoco_device *device, const yoco_cast_args *args)
+{
+    device->simd->cast(device, args);
+}
+
+static void cpu_swiglu(yoco_device *device, const yoco_swiglu_args *args)
+{
+    device->simd->swiglu(device, args);
+}
+
+static void cpu_window_attend(yoco_device *device, const yoco_window_args *args)
+{
+    device->simd->window_attend(device, args);
+}
+
+static void cpu_window_step(yoco_device *device, const yoco_window_step_args *args)
+{
+    device->simd->window_step(device, args);
+}
+
+static void cpu_retention_local(yoco_device *device, const yoco_retention_args *args)
+{
+    device->simd->retention_local(device, args);
+}
+
+static void cpu_retention_scan(yoco_device *device, const yoco_retention_args *args)
+{
+    device->simd->retention_scan(device, args);
+}
+
+static void cpu_retention_correct(yoco_device *device, const yoco_retention_args *args)
+{
+    device->simd->retention_correct(device, args);
+}
+
+static void cpu_retention_step(yoco_device *device, const yoco_retention_step_args *args)
+{
+    device->simd->retention_step(device, args);
+}
+
+static void cpu_attend(yoco_device *device, const yoco_attend_args *args)
+{
+    device->simd->attend(device, args);
+}
+
+const yoco_ops yoco_cpu_ops = {
+    .name = "cpu",
+    .describe = cpu_describe,
+    .weight_bytes = yoco_cpu_weight_bytes,
+    .open = cpu_open,
+    .close = cpu_close,
+    .synchronize = cpu_synchronize,
+    .alloc = cpu_alloc,
+    .free = cpu_free,
+    .upload = cpu_copy,
+    .download = cpu_copy,
+    .copy = cpu_copy,
+    .zero = cpu_zero,
+    .weight_create = yoco_cpu_weight_create,
+    .weight_free = yoco_cpu_weight_free,
+    .embed = cpu_embed,
+    .rms_norm = cpu_rms_norm,
+    .linear_slabs = yoco_cpu_linear_slabs,
+    .linear_rows = cpu_linear_rows,
+    .rope_table = cpu_rope_table,
+    .rope = cpu_rope,
+    .cast = cpu_cast,
+    .swiglu = cpu_swiglu,
+    .window_attend = cpu_window_attend,
+    .window_step = cpu_window_step,
+    .retention_local = cpu_retention_local,
+    .retention_scan = cpu_retention_scan,
+    .retention_correct = cpu_retention_correct,
+    .retention_step = cpu_retention_step,
+    .attend = cpu_attend,
+    .merge_max = yoco_cpu_merge_max,
+    .merge_sum = yoco_cpu_merge_sum,
+    .merge_finish = yoco_cpu_merge_finish,
+    .hash = cpu_hash,
+};

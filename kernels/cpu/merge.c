@@ -1,0 +1,138 @@
+/* The exact merge of attend's partials: integers, so the same bits as every other backend's. */
+#include "kernels/cpu/device.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Partials of one query in one segment: index first + block * stride, for n_blocks blocks. */
+typedef struct partial_run {
+    int64_t first, stride, n_blocks;
+} partial_run;
+
+static partial_run segment_run(const yoco_kv_segment *segment, int64_t query)
+{
+    int64_t in_segment = query - segment->first_query;
+    if (in_segment < 0 || in_segment >= segment->n_queries)
+        return (partial_run){0};
+    return (partial_run){segment->first_partial + in_segment, segment->n_queries,
+                         yoco_kv_n_blocks(segment->n_rows, segment->chunk_rows)};
+}
+
+/* Over all partials, in multiplications or so. */
+static int64_t merge_work(const yoco_attend_args *args)
+{
+    int64_t n = 0;
+    for (int i = 0; i < args->n_segments; i++) {
+        const yoco_kv_segment *segment = &args->segments[i];
+        n += yoco_kv_n_blocks(segment->n_rows, segment->chunk_rows) * segment->n_queries;
+    }
+    return n * args->n_heads * args->head_dim;
+}
+
+static bool all_finite(const float *x, int64_t n)
+{
+    const uint32_t exponent = 0x7f800000u;
+    uint32_t bad = 0;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bad |= (bits & exponent) == exponent;
+    }
+    return !bad;
+}
+
+/* The maximum over a (query, head)'s partials; false if one of them is not finite. */
+static bool max_of(const yoco_attend_args *args, int64_t query, int64_t head, float *out)
+{
+    bool finite = true;
+    float max = -INFINITY;
+    for (int i = 0; i < args->n_segments; i++) {
+        partial_run run = segment_run(&args->segments[i], query);
+        for (int64_t b = 0; b < run.n_blocks; b++) {
+            int64_t at = (run.first + b * run.stride) * args->n_heads + head;
+            finite = finite && all_finite(args->max + at, 1) && all_finite(args->sum + at, 1) &&
+                     all_finite(args->partial + at * args->head_dim, args->head_dim);
+            max = fmaxf(max, args->max[at]);
+        }
+    }
+    *out = max;
+    return finite;
+}
+
+void yoco_cpu_merge_max(yoco_device *device, const yoco_attend_args *args)
+{
+    int bad = 0;
+    int n_threads = yoco_cpu_threads(device, merge_work(args));
+#pragma omp parallel for num_threads(n_threads) reduction(| : bad)
+    for (int64_t i = 0; i < args->n_queries * args->n_heads; i++)
+        bad |= !max_of(args, i / args->n_heads, i % args->n_heads, &args->global_max[i]);
+    *args->bad = bad;
+}
+
+/* 2^exponent for -1022 <= exponent <= 1023. */
+static double power_of_two(int exponent)
+{
+    uint64_t bits = (uint64_t)(exponent + 1023) << 52;
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Products by powers of two are exact in f64, so llrint rounds once, half to even. */
+static void add_fixed(const yoco_attend_args *args, int64_t at, int64_t head, float global_max,
+                      int64_t *fixed)
+{
+    int group = args->n_heads / args->n_kv_heads;
+    const int *o_exponent = args->o_exponent + head / group * args->head_dim;
+    const float *o = args->partial + at * args->head_dim;
+    /* A shift below this bound leaves nothing of any partial. */
+    int shift = (int)fmaxf(args->max[at] - global_max, -800.0f);
+    fixed[0] += llrint(args->sum[at] * power_of_two(shift + args->l_exponent));
+    for (int j = 0; j < args->head_dim; j++)
+        fixed[1 + j] += llrint(o[j] * power_of_two(shift + o_exponent[j]));
+}
+
+void yoco_cpu_merge_sum(yoco_device *device, const yoco_attend_args *args)
+{
+    int n_threads = yoco_cpu_threads(device, merge_work(args));
+    int64_t n_fixed = 1 + args->head_dim;
+#pragma omp parallel for num_threads(n_threads)
+    for (int64_t i = 0; i < args->n_queries * args->n_heads; i++) {
+        int64_t *fixed = args->fixed + i * n_fixed;
+        int64_t query = i / args->n_heads, head = i % args->n_heads;
+        memset(fixed, 0, (size_t)n_fixed * sizeof *fixed);
+        for (int s = 0; s < args->n_segments; s++) {
+            partial_run run = segment_run(&args->segments[s], query);
+            for (int64_t b = 0; b < run.n_blocks; b++) {
+                int64_t at = (run.first + b * run.stride) * args->n_heads + head;
+                add_fixed(args, at, head, args->global_max[i], fixed);
+            }
+        }
+    }
+}
+
+static void finish_head(const yoco_attend_args *args, int64_t i)
+{
+    int group = args->n_heads / args->n_kv_heads;
+    const int64_t *fixed = args->fixed + i * (1 + args->head_dim);
+    const int *exponent = args->o_exponent + i % args->n_heads / group * args->head_dim;
+    double l = (double)fixed[0] * power_of_two(-args->l_exponent);
+    for (int j = 0; j < args->head_dim; j++) {
+        double o = (double)fixed[1 + j] * power_of_two(-exponent[j]);
+        float value = fixed[0] == 0 ? 0.0f : (float)(o / l);
+        int64_t at = i * args->head_dim + j;
+        if (args->out_dtype == YOCO_F32)
+            ((float *)args->out)[at] = value;
+        else
+            ((uint16_t *)args->out)[at] = yoco_f32_to_bf16(value);
+    }
+}
+
+void yoco_cpu_merge_finish(yoco_device *device, const yoco_attend_args *args)
+{
+    int64_t n = args->n_queries * args->n_heads;
+    int n_threads = yoco_cpu_threads(device, n * args->head_dim);
+#pragma omp parallel for num_threads(n_threads)
+    for (int64_t i = 0; i < n; i++)
+        finish_head(args, i);
+}

@@ -1,0 +1,119 @@
+/* Ops on rows and elements: embedding, norm, RoPE, rounding, SwiGLU. */
+#include "kernels/cpu/ops_simd.h"
+#include "kernels/cpu/tile.h"
+
+#include <math.h>
+
+/* Up to VF_LANES values of a checkpoint's tensor, widened. */
+static vf load_stored(yoco_dtype dtype, const void *data, int64_t at, int64_t n)
+{
+    int count = n < VF_LANES ? (int)n : VF_LANES;
+    if (dtype == YOCO_F32)
+        return row_load((const float *)data + at, n);
+    if (dtype == YOCO_BF16)
+        return vf_load_bf16_first((const uint16_t *)data + at, count);
+    uint16_t bits[VF_LANES] = {0};
+    memcpy(bits, (const char *)data + (size_t)at * sizeof *bits, (size_t)count * sizeof *bits);
+    vf x;
+    for (int i = 0; i < VF_LANES; i++)
+        x[i] = yoco_f16_to_f32(bits[i]);
+    return x;
+}
+
+void YOCO_SIMD(embed)(yoco_device *device, const yoco_embed_args *args)
+{
+    const yoco_weight *table = args->table;
+    int64_t dim = table->n_in;
+#pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n_rows *dim))
+    for (int64_t row = 0; row < args->n_rows; row++) {
+        for (int64_t i = 0; i < dim; i += VF_LANES) {
+            vf x = load_stored(table->dtype, table->data, args->ids[row] * dim + i, dim - i);
+            row_store(YOCO_F32, args->x, row * dim + i, x * vf_set(args->scale), dim - i);
+        }
+    }
+}
+
+/* Lane i sums the squares of elements i, i + VF_LANES, ...; then the lanes. */
+static void norm_row(const yoco_rms_norm_args *args, int64_t row)
+{
+    int dim = args->dim;
+    const float *x = args->x + row * dim;
+    vf squares = vf_set(0.0f);
+    for (int i = 0; i < dim; i += VF_LANES) {
+        vf xi = row_load(x + i, dim - i);
+        squares = vf_fma(xi, xi, squares);
+    }
+    vf scale = vf_set(1.0f / sqrtf(vf_sum(squares) / (float)dim + args->eps));
+    for (int i = 0; i < dim; i += VF_LANES) {
+        vf out = row_load(x + i, dim - i) * scale;
+        if (args->weight)
+            out = out * row_load(args->weight + i, dim - i);
+        row_store(args->out_dtype, args->out, row * dim + i, out, dim - i);
+    }
+}
+
+void YOCO_SIMD(rms_norm)(yoco_device *device, const yoco_rms_norm_args *args)
+{
+#pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n_rows * args->dim))
+    for (int64_t row = 0; row < args->n_rows; row++)
+        norm_row(args, row);
+}
+
+/* A vector's worth of one head: VF_LANES / 2 pairs, or the n_pairs that are left. */
+static void rotate_pairs(const yoco_rope_args *args, int64_t row, int64_t at, int pair, int n_pairs)
+{
+    const float *cos = args->cos + row * (args->head_dim / 2) + pair;
+    const float *sin = args->sin + row * (args->head_dim / 2) + pair;
+    const float *x = args->x + at;
+    float rotated[VF_LANES] = {0};
+    for (int i = 0; i < n_pairs; i++) {
+        rotated[2 * i] = (x[2 * i] * cos[i] - x[2 * i + 1] * sin[i]) * args->scale;
+        rotated[2 * i + 1] = (x[2 * i] * sin[i] + x[2 * i + 1] * cos[i]) * args->scale;
+    }
+    row_store(args->out_dtype, args->out, at, vf_load(rotated), 2 * n_pairs);
+}
+
+void YOCO_SIMD(rope)(yoco_device *device, const yoco_rope_args *args)
+{
+    int64_t row_size = (int64_t)args->n_heads * args->head_dim;
+    int n_pairs = args->head_dim / 2;
+#pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n_rows *row_size))
+    for (int64_t row = 0; row < args->n_rows; row++) {
+        for (int head = 0; head < args->n_heads; head++) {
+            int64_t at = row * row_size + (int64_t)head * args->head_dim;
+            int pair = 0;
+            for (; n_pairs - pair >= VF_LANES / 2; pair += VF_LANES / 2)
+                rotate_pairs(args, row, at + 2 * pair, pair, VF_LANES / 2);
+            if (pair < n_pairs)
+                rotate_pairs(args, row, at + 2 * pair, pair, n_pairs - pair);
+        }
+    }
+}
+
+void YOCO_SIMD(cast)(yoco_device *device, const yoco_cast_args *args)
+{
+#pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n))
+    for (int64_t i = 0; i < args->n; i += VF_LANES)
+        row_store(args->out_dtype, args->out, i, row_load(args->x + i, args->n - i), args->n - i);
+}
+
+/* x / (1 + e^-x), through e^-|x|, which cannot overflow; vf_exp2 would cut it off while its product
+ * with x is still a normal number, so small ones are taken times 2^64. */
+static vf silu(vf x)
+{
+    const vf one = vf_set(1.0f), zero = vf_set(0.0f);
+    vf exponent = vf_min(x, zero - x) * vf_set(1.44269504f);
+    vi small = (vi)(exponent < vf_set(-64.0f));
+    vf e = vf_exp2(exponent + vf_select(small, vf_set(64.0f), zero)) *
+           vf_select(small, vf_set(0x1p-64f), one);
+    return x * vf_select((vi)(x < zero), e, one) / (one + e);
+}
+
+void YOCO_SIMD(swiglu)(yoco_device *device, const yoco_swiglu_args *args)
+{
+#pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n))
+    for (int64_t i = 0; i < args->n; i += VF_LANES) {
+        vf a = row_load(args->a + i, args->n - i), b = row_load(args->b + i, args->n - i);
+        row_store(args->out_dtype, args->out, i, silu(a) * b, args->n - i);
+    }
+}

@@ -1,0 +1,161 @@
+/* Softmax attention over rows of K,V: windows, and blocks of the shared K,V. */
+#include "kernels/reference/reference.h"
+
+#include <math.h>
+
+/* Channels of V summed in one pass over the rows; a wider head takes several passes. */
+enum { PASS_CHANNELS = 256 };
+
+/* One query over one head of K,V. Blocks need an integer maximum; to a window any will do. */
+typedef struct scan {
+    const float *q; /* (head_dim) */
+    float scale_log2;
+    const yoco_window_view *view;
+    yoco_dtype kv_dtype;
+    int n_kv_heads, kv_head, head_dim;
+    float max;                    /* ceil of the maximum score in base 2 */
+    double sum;                   /* sum of 2^(score - max) */
+    double values[PASS_CHANNELS]; /* sum of 2^(score - max) v, for the channels of the last pass */
+} scan;
+
+static int64_t element(const scan *s, int64_t row)
+{
+    return (row * s->n_kv_heads + s->kv_head) * s->head_dim;
+}
+
+/* In base 2, and f32: its ceil is then exact. */
+static float score(const scan *s, int part, int64_t row)
+{
+    double dot = 0;
+    for (int i = 0; i < s->head_dim; i++)
+        dot += (double)s->q[i] * reference_load(s->kv_dtype, s->view->k[part], element(s, row) + i);
+    return (float)(dot * s->scale_log2);
+}
+
+/* NaN scores do not raise the maximum, but they do reach the sums. */
+static void scan_max(scan *s)
+{
+    float max = -INFINITY;
+    for (int part = 0; part < YOCO_WINDOW_VIEW_PARTS; part++) {
+        for (int64_t row = 0; row < s->view->n_rows[part]; row++)
+            max = fmaxf(max, score(s, part, row));
+    }
+    s->max = ceilf(max) + 0.0f; /* + 0: -0 becomes 0 */
+}
+
+static int scan_channels(scan *s, int first)
+{
+    int n = s->head_dim - first < PASS_CHANNELS ? s->head_dim - first : PASS_CHANNELS;
+    s->sum = 0;
+    for (int i = 0; i < n; i++)
+        s->values[i] = 0;
+    for (int part = 0; part < YOCO_WINDOW_VIEW_PARTS; part++) {
+        for (int64_t row = 0; row < s->view->n_rows[part]; row++) {
+            double weight = exp2((double)score(s, part, row) - s->max);
+            s->sum += weight;
+            for (int i = 0; i < n; i++)
+                s->values[i] += weight * reference_load(s->kv_dtype, s->view->v[part],
+                                                        element(s, row) + first + i);
+        }
+    }
+    return n;
+}
+
+/* Softmax of the whole view; element `at` of out is the head's first. */
+static void window_head(scan *s, yoco_dtype out_dtype, void *out, int64_t at)
+{
+    scan_max(s);
+    for (int first = 0; first < s->head_dim; first += PASS_CHANNELS) {
+        int n = scan_channels(s, first);
+        for (int i = 0; i < n; i++)
+            reference_store(out_dtype, out, at + first + i, (float)(s->values[i] / s->sum));
+    }
+}
+
+void reference_window_attend(yoco_device *device, const yoco_window_args *args)
+{
+    (void)device;
+    int row_size = args->n_heads * args->head_dim;
+    size_t row_bytes = (size_t)row_size * yoco_dtype_bytes(args->kv_dtype);
+    for (int64_t row = args->q_begin; row < args->q_end; row++) {
+        int64_t last = args->n_edge + row;
+        int64_t first = yoco_i64_max(0, last - args->window + 1);
+        yoco_window_view view = {.k = {(const char *)args->k + (size_t)first * row_bytes},
+                                 .v = {(const char *)args->v + (size_t)first * row_bytes},
+                                 .n_rows = {last - first + 1}};
+        for (int head = 0; head < args->n_heads; head++) {
+            int64_t at = row * row_size + head * args->head_dim;
+            scan s = {.q = args->q + at,
+                      .scale_log2 = args->scale_log2,
+                      .view = &view,
+                      .kv_dtype = args->kv_dtype,
+                      .n_kv_heads = args->n_heads,
+                      .kv_head = head,
+                      .head_dim = args->head_dim};
+            window_head(&s, args->out_dtype, args->out, at);
+        }
+    }
+}
+
+void reference_window_step(yoco_device *device, const yoco_window_step_args *args)
+{
+    (void)device;
+    for (int64_t query = 0; query < args->n_queries; query++) {
+        for (int head = 0; head < args->n_heads; head++) {
+            int64_t at = (query * args->n_heads + head) * args->head_dim;
+            scan s = {.q = args->q + at,
+                      .scale_log2 = args->scale_log2,
+                      .view = &args->views[query],
+                      .kv_dtype = args->kv_dtype,
+                      .n_kv_heads = args->n_heads,
+                      .kv_head = head,
+                      .head_dim = args->head_dim};
+            window_head(&s, args->out_dtype, args->out, at);
+        }
+    }
+}
+
+/* All heads of one query over one block: partial p. */
+static void attend_block(const yoco_attend_args *args, const yoco_window_view *block, int64_t query,
+                         int64_t p)
+{
+    for (int head = 0; head < args->n_heads; head++) {
+        scan s = {.q = args->q + (query * args->n_heads + head) * args->head_dim,
+                  .scale_log2 = args->scale_log2,
+                  .view = block,
+                  .kv_dtype = args->kv_dtype,
+                  .n_kv_heads = args->n_kv_heads,
+                  .kv_head = head / (args->n_heads / args->n_kv_heads),
+                  .head_dim = args->head_dim};
+        int64_t at = p * args->n_heads + head;
+        scan_max(&s);
+        for (int first = 0; first < args->head_dim; first += PASS_CHANNELS) {
+            int n = scan_channels(&s, first);
+            for (int i = 0; i < n; i++)
+                args->partial[at * args->head_dim + first + i] = (float)s.values[i];
+        }
+        args->max[at] = s.max;
+        args->sum[at] = (float)s.sum;
+    }
+}
+
+void reference_attend(yoco_device *device, const yoco_attend_args *args)
+{
+    (void)device;
+    size_t row_bytes =
+        (size_t)args->n_kv_heads * (size_t)args->head_dim * yoco_dtype_bytes(args->kv_dtype);
+    for (int i = 0; i < args->n_segments; i++) {
+        const yoco_kv_segment *segment = &args->segments[i];
+        int64_t n_blocks = yoco_kv_n_blocks(segment->n_rows, segment->chunk_rows);
+        for (int64_t b = 0; b < n_blocks; b++) {
+            int64_t n_rows;
+            int64_t row = yoco_kv_block(segment->n_rows, segment->chunk_rows, b, &n_rows);
+            yoco_window_view block = {.k = {(const char *)segment->k + (size_t)row * row_bytes},
+                                      .v = {(const char *)segment->v + (size_t)row * row_bytes},
+                                      .n_rows = {n_rows}};
+            for (int64_t query = 0; query < segment->n_queries; query++)
+                attend_block(args, &block, segment->first_query + query,
+                             segment->first_partial + b * segment->n_queries + query);
+        }
+    }
+}

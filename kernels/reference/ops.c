@@ -1,0 +1,152 @@
+/* The reference's device, memory and weights, and its table of ops. */
+#include "kernels/reference/reference.h"
+
+#include <gnu/libc-version.h>
+#include <stdio.h>
+#include <xxhash.h>
+
+/* libm's rounding is part of the results. */
+static void reference_describe(const yoco_device_options *options, char *text, size_t size)
+{
+    (void)options;
+    snprintf(text, size, "reference glibc %s", gnu_get_libc_version());
+}
+
+static size_t reference_weight_bytes(const yoco_device_options *options, int64_t n_out,
+                                     int64_t n_in)
+{
+    (void)options;
+    return (size_t)n_out * (size_t)n_in * sizeof(float);
+}
+
+static yoco_status reference_open(const yoco_device_options *options, yoco_device **out)
+{
+    void *memory;
+    YOCO_TRY(yoco_alloc(sizeof **out, "the reference backend", &memory));
+    yoco_device *device = memory;
+    device->dtype = options->dtype;
+    *out = device;
+    return YOCO_OK;
+}
+
+static void reference_close(yoco_device *device)
+{
+    yoco_free(device);
+}
+
+static yoco_status reference_synchronize(yoco_device *device)
+{
+    (void)device;
+    return YOCO_OK;
+}
+
+static yoco_status reference_alloc(yoco_device *device, size_t bytes, const char *what, void **out)
+{
+    (void)device;
+    return yoco_alloc(bytes, what, out);
+}
+
+static void reference_free(yoco_device *device, void *ptr)
+{
+    (void)device;
+    yoco_free(ptr);
+}
+
+/* Host and device memory are the same kind, so upload, download and copy are one function. An empty
+ * buffer may be NULL, which memcpy does not take. */
+static void reference_copy(yoco_device *device, void *to, const void *from, size_t bytes)
+{
+    (void)device;
+    if (bytes > 0)
+        memcpy(to, from, bytes);
+}
+
+static void reference_zero(yoco_device *device, void *ptr, size_t bytes)
+{
+    (void)device;
+    if (bytes > 0)
+        memset(ptr, 0, bytes);
+}
+
+static yoco_status weight_copy(yoco_dtype run_dtype, yoco_weight *weight)
+{
+    void *memory;
+    size_t n = (size_t)weight->n_out * (size_t)weight->n_in;
+    YOCO_TRY(yoco_alloc(n * sizeof(float), "a weight", &memory));
+    weight->owned = memory;
+    for (size_t i = 0; i < n; i++) {
+        float value = reference_load(weight->dtype, weight->data, (int64_t)i);
+        weight->owned[i] =
+            run_dtype == YOCO_BF16 ? yoco_bf16_to_f32(yoco_f32_to_bf16(value)) : value;
+    }
+    return YOCO_OK;
+}
+
+static yoco_status reference_weight_create(yoco_device *device, const yoco_matrix *matrix,
+                                           yoco_weight_use use, yoco_weight **out)
+{
+    void *memory;
+    YOCO_TRY(yoco_alloc(sizeof **out, "a weight", &memory));
+    yoco_weight *weight = memory;
+    *weight = (yoco_weight){
+        .dtype = matrix->dtype, .n_out = matrix->n_out, .n_in = matrix->n_in, .data = matrix->data};
+    if (use == YOCO_WEIGHT_LINEAR) {
+        yoco_status status = weight_copy(device->dtype, weight);
+        if (status != YOCO_OK) {
+            yoco_free(weight);
+            return status;
+        }
+    }
+    *out = weight;
+    return YOCO_OK;
+}
+
+static void reference_weight_free(yoco_device *device, yoco_weight *weight)
+{
+    (void)device;
+    if (weight)
+        yoco_free(weight->owned);
+    yoco_free(weight);
+}
+
+static uint64_t reference_hash(yoco_device *device, const void *ptr, size_t bytes)
+{
+    (void)device;
+    return XXH3_64bits(ptr, bytes);
+}
+
+const yoco_ops yoco_reference_ops = {
+    .name = "reference",
+    .describe = reference_describe,
+    .weight_bytes = reference_weight_bytes,
+    .open = reference_open,
+    .close = reference_close,
+    .synchronize = reference_synchronize,
+    .alloc = reference_alloc,
+    .free = reference_free,
+    .upload = reference_copy,
+    .download = reference_copy,
+    .copy = reference_copy,
+    .zero = reference_zero,
+    .weight_create = reference_weight_create,
+    .weight_free = reference_weight_free,
+    .embed = reference_embed,
+    .rms_norm = reference_rms_norm,
+    .linear_slabs = reference_linear,
+    .linear_rows = reference_linear,
+    .rope_table = reference_rope_table,
+    .rope = reference_rope,
+    .cast = reference_cast,
+    .swiglu = reference_swiglu,
+    .window_attend = reference_window_attend,
+    .window_step = reference_window_step,
+    .retention_local = reference_retention_local,
+    .retention_scan = reference_retention_scan,
+    .retention_correct = reference_retention_correct,
+    .retention_step = reference_retention_step,
+    .attend = reference_attend,
+    .merge_max = reference_merge_max,
+    .merge_sum = reference_merge_sum,
+    .merge_finish = reference_merge_finish,
+    .hash = reference_hash,
+};

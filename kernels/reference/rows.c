@@ -1,0 +1,95 @@
+/* Ops that work on each row, or each element, alone. */
+#include "kernels/reference/reference.h"
+
+#include <math.h>
+
+void reference_embed(yoco_device *device, const yoco_embed_args *args)
+{
+    (void)device;
+    const yoco_weight *table = args->table;
+    int64_t dim = table->n_in;
+    for (int64_t row = 0; row < args->n_rows; row++) {
+        for (int64_t i = 0; i < dim; i++) {
+            float value = reference_load(table->dtype, table->data, args->ids[row] * dim + i);
+            args->x[row * dim + i] = args->scale * value;
+        }
+    }
+}
+
+void reference_rms_norm(yoco_device *device, const yoco_rms_norm_args *args)
+{
+    (void)device;
+    for (int64_t row = 0; row < args->n_rows; row++) {
+        const float *x = args->x + row * args->dim;
+        double squares = 0;
+        for (int i = 0; i < args->dim; i++)
+            squares += (double)x[i] * x[i];
+        double root = sqrt(squares / args->dim + args->eps);
+        for (int i = 0; i < args->dim; i++) {
+            double weight = args->weight ? args->weight[i] : 1.0;
+            reference_store(args->out_dtype, args->out, row * args->dim + i,
+                            (float)(x[i] / root * weight));
+        }
+    }
+}
+
+void reference_linear(yoco_device *device, const yoco_linear_args *args)
+{
+    int64_t n_in = args->weight->n_in, n_out = args->weight->n_out;
+    for (int64_t row = 0; row < args->n_rows; row++) {
+        for (int64_t j = 0; j < n_out; j++) {
+            float *y = &args->y[row * n_out + j];
+            double sum = args->accumulate ? *y : 0.0;
+            for (int64_t i = 0; i < n_in; i++)
+                sum += (double)reference_load(device->dtype, args->x, row * n_in + i) *
+                       args->weight->owned[j * n_in + i];
+            *y = (float)sum;
+        }
+    }
+}
+
+void reference_rope_table(yoco_device *device, const yoco_rope_table_args *args)
+{
+    (void)device;
+    for (int64_t row = 0; row < args->n_rows; row++) {
+        for (int i = 0; i < args->n_freqs; i++) {
+            double angle = (double)args->positions[row] * args->frequencies[i];
+            args->cos[row * args->n_freqs + i] = (float)cos(angle);
+            args->sin[row * args->n_freqs + i] = (float)sin(angle);
+        }
+    }
+}
+
+void reference_rope(yoco_device *device, const yoco_rope_args *args)
+{
+    (void)device;
+    int n_pairs = args->head_dim / 2;
+    for (int64_t row = 0; row < args->n_rows; row++) {
+        for (int pair = 0; pair < args->n_heads * n_pairs; pair++) {
+            int64_t at = row * args->n_heads * args->head_dim + 2 * pair;
+            double c = args->cos[row * n_pairs + pair % n_pairs];
+            double s = args->sin[row * n_pairs + pair % n_pairs];
+            double even = args->x[at], odd = args->x[at + 1];
+            reference_store(args->out_dtype, args->out, at,
+                            (float)((even * c - odd * s) * args->scale));
+            reference_store(args->out_dtype, args->out, at + 1,
+                            (float)((even * s + odd * c) * args->scale));
+        }
+    }
+}
+
+void reference_cast(yoco_device *device, const yoco_cast_args *args)
+{
+    (void)device;
+    for (int64_t i = 0; i < args->n; i++)
+        reference_store(args->out_dtype, args->out, i, args->x[i]);
+}
+
+void reference_swiglu(yoco_device *device, const yoco_swiglu_args *args)
+{
+    (void)device;
+    for (int64_t i = 0; i < args->n; i++) {
+        double silu = args->a[i] / (1.0 + exp(-(double)args->a[i]));
+        reference_store(args->out_dtype, args->out, i, (float)(silu * args->b[i]));
+    }
+}

@@ -1,0 +1,268 @@
+/* Windows, partials and the merge of every backend against the reference; the merge to the bit. */
+#include "tests/kernels/ops_cases.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static test_random rnd;
+
+static int seed(void **state)
+{
+    (void)state;
+    rnd.state = 12;
+    return 0;
+}
+
+static void window_case(rig *tested, rig *reference, const window_shape *shape)
+{
+    int64_t n = shape->n_rows * shape->n_heads * shape->head_dim;
+    yoco_window_args args = make_window(tested, &rnd, shape);
+    check_rounded(tested, "window_attend", run_window_attend(tested, shape->n_rows, args),
+                  run_window_attend(reference, shape->n_rows, args), n, 4e-6, args.out_dtype);
+    yoco_window_step_args steps = make_window_steps(tested, &rnd, shape->n_rows, &args);
+    check_rounded(tested, "window_step", run_window_step(tested, steps),
+                  run_window_step(reference, steps), n, 4e-6, args.out_dtype);
+    rig_reset(tested);
+    rig_reset(reference);
+}
+
+static void window(rig *tested, rig *reference)
+{
+    static const window_shape shapes[] = {
+        {.n_rows = 1, .window = 1, .n_heads = 1, .head_dim = 2},
+        {.n_rows = 2, .n_edge = 1, .window = 2, .n_heads = 3, .head_dim = 6},
+        {.n_rows = 63, .n_edge = 7, .window = 8, .n_heads = 2, .head_dim = 10},
+        {.n_rows = 64, .n_edge = 63, .window = 64, .n_heads = 4, .head_dim = 16},
+        {.n_rows = 65, .n_edge = 20, .window = 500, .n_heads = 1, .head_dim = 64},
+        {.n_rows = 200, .window = 1, .n_heads = 2, .head_dim = 16},
+        {.n_rows = 200, .n_edge = 32, .window = 33, .n_heads = 1, .head_dim = 80},
+        {.n_rows = 65, .n_edge = 16, .window = 17, .n_heads = 3, .head_dim = 128},
+        {.n_rows = 20, .n_edge = 3, .window = 100, .n_heads = 2, .head_dim = 256},
+        {.n_rows = 5, .n_edge = 3, .window = 4, .n_heads = 1, .head_dim = 300},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        window_case(tested, reference, &shapes[i]);
+}
+
+/* Only queries q_begin..q_end-1 are written. */
+static void window_part(rig *tested, rig *reference)
+{
+    window_shape shape = {.n_rows = 70, .n_edge = 9, .window = 10, .n_heads = 2, .head_dim = 6};
+    enum { ROW = 12, BEGIN = 9, END = 66 };
+    yoco_window_args args = make_window(tested, &rnd, &shape);
+    float *want = run_window_attend(reference, shape.n_rows, args);
+    args.q_begin = BEGIN;
+    args.q_end = END;
+    float *got = run_window_attend(tested, shape.n_rows, args);
+    check_rounded(tested, "window_attend", got + BEGIN * ROW, want + BEGIN * ROW,
+                  (END - BEGIN) * ROW, 4e-6, args.out_dtype);
+    for (int64_t i = 0; i < shape.n_rows * ROW; i++)
+        assert_true((i >= BEGIN * ROW && i < END * ROW) || isnan(got[i]));
+}
+
+/* Each channel of V brought to one size, each maximum to the reference's, so that one tolerance
+ * serves all. */
+static void check_partials(rig *r, const yoco_attend_args *got, const yoco_attend_args *want,
+                           double tolerance)
+{
+    int64_t n = attend_n_partials(want) * want->n_heads;
+    int group = want->n_heads / want->n_kv_heads, dim = want->head_dim;
+    for (int64_t i = 0; i < n; i++) {
+        int shift = (int)(got->max[i] - want->max[i]);
+        assert_true(got->max[i] == floorf(got->max[i]));
+        assert_true(got->max[i] != 0 || !signbit(got->max[i]));
+        assert_in_range(shift + 1, 0, 2);
+        got->sum[i] = ldexpf(got->sum[i], shift);
+        for (int j = 0; j < dim; j++) {
+            int exponent = want->o_exponent[i % want->n_heads / group * dim + j] - want->l_exponent;
+            got->partial[i * dim + j] = ldexpf(got->partial[i * dim + j], shift + exponent);
+            want->partial[i * dim + j] = ldexpf(want->partial[i * dim + j], exponent);
+        }
+    }
+    check_close(r, "attend's sums", got->sum, want->sum, n, tolerance);
+    check_close(r, "attend's partials", got->partial, want->partial, n * dim, tolerance);
+}
+
+static void attend_case(rig *tested, rig *reference, const attend_shape *shape)
+{
+    yoco_attend_args got = make_attend(tested, &rnd, shape), want = got;
+    run_attend(tested, &got);
+    run_attend(reference, &want);
+    check_partials(tested, &got, &want, 4e-6 * (1 + shape->q_scale / 4));
+    rig_reset(tested);
+    rig_reset(reference);
+}
+
+static const attend_shape attend_shapes[] = {
+    {1, 1, 1, 2, 3, {{0, 1, 1, 1}}},
+    {2, 3, 1, 6, 3, {{0, 2, 63, 7}}},
+    {3, 4, 1, 10, 30, {{0, 3, 200, 64}, {1, 1, 65, 1024}}},
+    {6,
+     4,
+     2,
+     16,
+     3,
+     {{0, 5, 2600, 1500}, {0, 2, 300, 1024}, {2, 3, 1030, 1 << 20}, {4, 2, 0, 1024}}},
+    {64, 3, 1, 16, 30, {{0, 64, 200, 100}}},
+    {65, 8, 1, 10, 3, {{0, 60, 65, 1024}, {60, 5, 64, 64}}},
+    {5, 8, 8, 64, 3, {{0, 5, 1100, 4096}}},
+    {2, 8, 2, 80, 30, {{0, 2, 1025, 2048}}},
+    {7, 6, 2, 128, 3, {{0, 7, 200, 63}}},
+    {3, 2, 1, 256, 3, {{0, 3, 63, 64}}},
+    {2, 2, 2, 300, 3, {{0, 2, 33, 64}}},
+};
+enum { N_ATTEND_SHAPES = sizeof attend_shapes / sizeof attend_shapes[0] };
+
+static void attend(rig *tested, rig *reference)
+{
+    for (size_t i = 0; i < N_ATTEND_SHAPES; i++)
+        attend_case(tested, reference, &attend_shapes[i]);
+}
+
+/* From the same partials to the same bits. */
+static void check_merge(rig *tested, rig *reference, yoco_attend_args args)
+{
+    size_t n = (size_t)(args.n_queries * args.n_heads), dim = (size_t)args.head_dim;
+    int got_bad, want_bad;
+    yoco_attend_args got = args, want = args;
+    got.bad = &got_bad;
+    want.bad = &want_bad;
+    run_merge_max(tested, &got);
+    run_merge_max(reference, &want);
+    assert_int_equal(got_bad, 0);
+    check_equal(tested, "merge_max", got.global_max, want.global_max, n * sizeof(float));
+    run_merge_sum(tested, &got);
+    run_merge_sum(reference, &want);
+    check_equal(tested, "merge_sum", got.fixed, want.fixed, n * (1 + dim) * sizeof(int64_t));
+    for (int bf16 = 0; bf16 <= 1; bf16++) {
+        got.out_dtype = want.out_dtype = bf16 ? YOCO_BF16 : YOCO_F32;
+        check_equal(tested, "merge_finish", run_merge_finish(tested, got),
+                    run_merge_finish(reference, want), n * dim * sizeof(float));
+    }
+}
+
+static void merge(rig *tested, rig *reference)
+{
+    for (size_t i = 0; i < N_ATTEND_SHAPES; i++) {
+        yoco_attend_args args = make_attend(tested, &rnd, &attend_shapes[i]);
+        run_attend(reference, &args);
+        check_merge(tested, reference, args);
+        rig_reset(tested);
+        rig_reset(reference);
+    }
+}
+
+/* Partials in halves of the fixed point's unit, so that ties are common; maxima far apart. */
+static void merge_ties(rig *tested, rig *reference)
+{
+    static const attend_shape shape = {5, 6, 3, 21, 1, {{0, 5, 9, 1}, {2, 3, 4, 1}}};
+    enum { PARTIALS = 5 * 9 + 3 * 4, HEADS = 6, DIM = 21 };
+    yoco_attend_args args = make_attend(tested, &rnd, &shape);
+    float max[PARTIALS * HEADS], sum[PARTIALS * HEADS], partial[PARTIALS * HEADS * DIM];
+    int o_exponent[3 * DIM];
+    assert_int_equal(attend_n_partials(&args), PARTIALS);
+    args.l_exponent = 5;
+    for (int j = 0; j < 3 * DIM; j++)
+        o_exponent[j] = random_below(&rnd, 12) - 2;
+    for (int i = 0; i < PARTIALS * HEADS; i++) {
+        static const float far[] = {-1e30f, -3000, -1100, -200, -70};
+        int pick = random_below(&rnd, 20);
+        max[i] = pick < 5 ? far[pick] : (float)(random_below(&rnd, 6) - 3);
+        sum[i] = ldexpf((float)random_below(&rnd, 1 << 12), -args.l_exponent - 1);
+        for (int j = 0; j < DIM; j++)
+            partial[i * DIM + j] = ldexpf((float)(random_below(&rnd, 1 << 12) - (1 << 11)), -4);
+    }
+    args.max = max;
+    args.sum = sum;
+    args.partial = partial;
+    args.o_exponent = o_exponent;
+    check_merge(tested, reference, args);
+
+    /* Sums near the top of 64 bits, past what a double holds exactly. */
+    args.l_exponent = 62 - 20;
+    for (int j = 0; j < 3 * DIM; j++)
+        o_exponent[j] = 62 - 20;
+    for (int i = 0; i < PARTIALS * HEADS; i++) {
+        sum[i] = (float)(random_unit(&rnd) * 0x1p16);
+        for (int j = 0; j < DIM; j++)
+            partial[i * DIM + j] = (float)((2 * random_unit(&rnd) - 1) * 0x1p16);
+    }
+    check_merge(tested, reference, args);
+}
+
+static int bad_of(rig *r, yoco_attend_args args)
+{
+    int bad;
+    args.bad = &bad;
+    run_merge_max(r, &args);
+    return bad;
+}
+
+/* One value that is not finite, anywhere, is found; none is imagined. */
+static void merge_bad(rig *tested, rig *reference)
+{
+    static const attend_shape shape = {3, 2, 1, 37, 1, {{0, 3, 20, 4}}};
+    static const float values[] = {NAN, INFINITY, -INFINITY};
+    yoco_attend_args args = make_attend(tested, &rnd, &shape);
+    run_attend(reference, &args);
+    int n = (int)attend_n_partials(&args) * args.n_heads;
+    assert_int_equal(bad_of(tested, args), 0);
+    for (int i = 0; i < 30; i++) {
+        int at = i % 3 == 2 ? random_below(&rnd, n * args.head_dim) : random_below(&rnd, n);
+        float *hit = (i % 3 == 0 ? args.max : i % 3 == 1 ? args.sum : args.partial) + at;
+        float kept = *hit;
+        *hit = values[i / 3 % 3];
+        assert_int_equal(bad_of(tested, args), 1);
+        *hit = kept;
+    }
+}
+
+/* What is not finite in the inputs reaches the partials. */
+static void attend_bad(rig *tested, rig *reference)
+{
+    static const attend_shape shape = {2, 2, 1, 10, 3, {{0, 2, 100, 64}}};
+    (void)reference;
+    for (int i = 0; i < 6; i++) {
+        yoco_attend_args args = make_attend(tested, &rnd, &shape);
+        const float *in[] = {args.q, args.segments->k, args.segments->v};
+        ((float *)in[i % 3])[i < 3 ? 0 : 15] = NAN;
+        run_attend(tested, &args);
+        assert_int_equal(bad_of(tested, args), 1);
+    }
+}
+
+static void test_window(void **state)
+{
+    (void)state;
+    each_rig(window);
+    each_rig(window_part);
+}
+
+static void test_attend(void **state)
+{
+    (void)state;
+    each_rig(attend);
+    each_rig(attend_bad);
+}
+
+static void test_merge(void **state)
+{
+    (void)state;
+    each_rig(merge);
+    each_rig(merge_ties);
+    each_rig(merge_bad);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_window, seed),
+        cmocka_unit_test_setup(test_attend, seed),
+        cmocka_unit_test_setup(test_merge, seed),
+    };
+    return cmocka_run_group_tests_name("kernels_ops_attention", tests, NULL, NULL);
+}

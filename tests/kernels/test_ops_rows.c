@@ -1,0 +1,289 @@
+/* Row ops of every backend against the reference. */
+#include "tests/kernels/ops_testing.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static test_random rnd;
+
+static int seed(void **state)
+{
+    (void)state;
+    rnd.state = 11;
+    return 0;
+}
+
+static const int64_t row_counts[] = {1, 2, 63, 64, 65, 200};
+enum { N_ROW_COUNTS = sizeof row_counts / sizeof row_counts[0] };
+
+static void reset(rig *tested, rig *reference)
+{
+    rig_reset(tested);
+    rig_reset(reference);
+}
+
+/* Random values in a storage type; in f16 they are the 16-bit patterns of finite numbers. */
+static void *stored_values(rig *r, int64_t n, yoco_dtype dtype)
+{
+    float *values = random_values(r, &rnd, n, 1.0f);
+    if (dtype == YOCO_F32)
+        return values;
+    uint16_t *bits = rig_host(r, (size_t)n * sizeof *bits);
+    for (int64_t i = 0; i < n; i++)
+        bits[i] = dtype == YOCO_BF16 ? yoco_f32_to_bf16(values[i])
+                                     : (uint16_t)(random_bits(&rnd) & 0xbbffu);
+    return bits;
+}
+
+static void embed(rig *tested, rig *reference)
+{
+    static const struct {
+        yoco_dtype dtype;
+        int vocab, dim;
+    } cases[] = {
+        {YOCO_F32, 259, 36}, {YOCO_BF16, 1000, 100}, {YOCO_F16, 259, 96}, {YOCO_BF16, 5, 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int vocab = cases[i].vocab, dim = cases[i].dim;
+        int32_t ids[65];
+        for (int row = 0; row < 65; row++)
+            ids[row] = row == 0 ? vocab - 1 : random_below(&rnd, vocab);
+        yoco_matrix table = {.dtype = cases[i].dtype,
+                             .n_out = vocab,
+                             .n_in = dim,
+                             .data = stored_values(tested, (int64_t)vocab * dim, cases[i].dtype)};
+        yoco_embed_args args = {.n_rows = 65, .scale = sqrtf((float)dim), .ids = ids};
+        check_equal(tested, "embed", run_embed(tested, &table, args),
+                    run_embed(reference, &table, args), 65 * (size_t)dim * sizeof(float));
+        reset(tested, reference);
+    }
+}
+
+static void rms_norm(rig *tested, rig *reference)
+{
+    static const int dims[] = {2, 36, 60, 100, 176, 344, 1024};
+    for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++) {
+        for (int variant = 0; variant < 4; variant++) {
+            int64_t n_rows = row_counts[(i + (size_t)variant) % N_ROW_COUNTS];
+            yoco_rms_norm_args args = {
+                .n_rows = n_rows,
+                .dim = dims[i],
+                .eps = 1e-5f,
+                .x = random_values(tested, &rnd, n_rows * dims[i], variant == 3 ? 1e-3f : 2.0f),
+                .weight = variant & 1 ? random_values(tested, &rnd, dims[i], 2.0f) : NULL,
+                .out_dtype = variant & 2 ? YOCO_BF16 : YOCO_F32};
+            check_rounded(tested, "rms_norm", run_rms_norm(tested, args),
+                          run_rms_norm(reference, args), n_rows * dims[i], 1e-6, args.out_dtype);
+            reset(tested, reference);
+        }
+    }
+}
+
+static void linear_case(rig *tested, rig *reference, const yoco_matrix *weight, int64_t n_rows,
+                        bool accumulate)
+{
+    int64_t n = n_rows * weight->n_out;
+    yoco_linear_args args = {.n_rows = n_rows,
+                             .x = random_values(tested, &rnd, n_rows * weight->n_in, 1.0f),
+                             .y = accumulate ? random_values(tested, &rnd, n, 1.0f) : NULL};
+    double tolerance = 4e-7 * sqrt((double)weight->n_in) + 2e-7;
+    float *want = run_linear(reference, true, weight, args);
+    check_close(tested, "linear_slabs", run_linear(tested, true, weight, args), want, n, tolerance);
+    check_close(tested, "linear_rows", run_linear(tested, false, weight, args), want, n, tolerance);
+}
+
+static void linear(rig *tested, rig *reference)
+{
+    static const struct {
+        int n_in, n_out;
+        yoco_dtype stored;
+    } shapes[] = {{36, 60, YOCO_F32},   {60, 36, YOCO_BF16},  {96, 344, YOCO_F16},
+                  {344, 96, YOCO_F32},  {100, 176, YOCO_F32}, {176, 100, YOCO_BF16},
+                  {256, 16, YOCO_F32},  {2, 6, YOCO_F32},     {96, 259, YOCO_BF16},
+                  {64, 1000, YOCO_F32}, {36, 3, YOCO_F16}};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        for (size_t j = i % 2; j < N_ROW_COUNTS; j += 2) {
+            int64_t n = (int64_t)shapes[i].n_in * shapes[i].n_out;
+            yoco_matrix weight = {.dtype = shapes[i].stored,
+                                  .n_out = shapes[i].n_out,
+                                  .n_in = shapes[i].n_in,
+                                  .data = stored_values(tested, n, shapes[i].stored)};
+            linear_case(tested, reference, &weight, row_counts[j], (i + j) % 4 < 2);
+            reset(tested, reference);
+        }
+    }
+}
+
+/* A LINEAR weight is the backend's own: its source may go away, and need not be aligned. */
+static void linear_owns_its_weight(rig *tested, rig *reference)
+{
+    enum { IN = 36, OUT = 60 };
+    (void)reference;
+    float *x = rig_upload(tested, random_values(tested, &rnd, IN, 1.0f), IN, tested->options.dtype);
+    char *source = (char *)rig_host(tested, IN * OUT * sizeof(float) + 1) + 1;
+    memcpy(source, random_values(tested, &rnd, IN * OUT, 1.0f), IN * OUT * sizeof(float));
+    yoco_matrix matrix = {.dtype = YOCO_F32, .n_out = OUT, .n_in = IN, .data = source};
+    yoco_linear_args args = {.n_rows = 1,
+                             .weight = rig_weight(tested, &matrix, YOCO_WEIGHT_LINEAR),
+                             .x = x,
+                             .y = rig_device(tested, NULL, OUT * sizeof(float))};
+    tested->ops->linear_rows(tested->device, &args);
+    float *before = rig_fetch(tested, args.y);
+    memset(source, 0, IN * OUT * sizeof(float));
+    tested->ops->linear_rows(tested->device, &args);
+    check_equal(tested, "linear_rows", rig_fetch(tested, args.y), before, OUT * sizeof(float));
+}
+
+static void rope_table(rig *tested, rig *reference)
+{
+    int64_t positions[200];
+    for (int i = 0; i < 200; i++)
+        positions[i] = i < 100 ? i : (int64_t)(random_bits(&rnd) >> 43); /* below 2^21 */
+    for (int n_freqs = 1; n_freqs <= 64; n_freqs = 2 * n_freqs + 1) {
+        double frequencies[64];
+        for (int i = 0; i < n_freqs; i++)
+            frequencies[i] = pow(10000, -(double)i / fmax(1, n_freqs - 1));
+        yoco_rope_table_args args = {
+            .n_rows = 200, .n_freqs = n_freqs, .positions = positions, .frequencies = frequencies};
+        float *c, *s, *want_c, *want_s;
+        run_rope_table(tested, args, &c, &s);
+        run_rope_table(reference, args, &want_c, &want_s);
+        check_close(tested, "cos", c, want_c, 200 * n_freqs, 1.2e-7);
+        check_close(tested, "sin", s, want_s, 200 * n_freqs, 1.2e-7);
+        reset(tested, reference);
+    }
+}
+
+static void rope(rig *tested, rig *reference)
+{
+    static const int head_dims[] = {2, 6, 10, 16, 64, 80, 128, 256};
+    for (size_t i = 0; i < sizeof head_dims / sizeof head_dims[0]; i++) {
+        for (int bf16 = 0; bf16 <= 1; bf16++) {
+            int64_t n_rows = row_counts[i % N_ROW_COUNTS];
+            int n_heads = 1 + (int)i % 3;
+            int64_t n = n_rows * n_heads * head_dims[i];
+            yoco_rope_args args = {
+                .n_rows = n_rows,
+                .n_heads = n_heads,
+                .head_dim = head_dims[i],
+                .scale = bf16 ? 0.125f : 1.0f,
+                .cos = random_values(tested, &rnd, n_rows * head_dims[i] / 2, 1.0f),
+                .sin = random_values(tested, &rnd, n_rows * head_dims[i] / 2, 1.0f),
+                .x = random_values(tested, &rnd, n, 2.0f),
+                .out_dtype = bf16 ? YOCO_BF16 : YOCO_F32};
+            check_rounded(tested, "rope", run_rope(tested, args), run_rope(reference, args), n,
+                          4e-7, args.out_dtype);
+            reset(tested, reference);
+        }
+    }
+}
+
+static void cast(rig *tested, rig *reference)
+{
+    static const int64_t sizes[] = {1, 15, 16, 17, 1000};
+    static const float special[] = {1 + 0x1p-8f, 1 + 3 * 0x1p-8f, -0.0f,
+                                    0x1p-130f,   3.4e38f,         INFINITY};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        float *x = random_values(tested, &rnd, sizes[i], 100.0f);
+        for (size_t j = 0; j < sizeof special / sizeof special[0] && (int64_t)j < sizes[i]; j++)
+            x[sizes[i] - 1 - (int64_t)j] = special[j];
+        yoco_cast_args args = {.n = sizes[i], .x = x, .out_dtype = YOCO_BF16};
+        check_equal(tested, "cast", run_cast(tested, args), run_cast(reference, args),
+                    (size_t)sizes[i] * sizeof(float));
+        args.out_dtype = YOCO_F32;
+        check_equal(tested, "cast", run_cast(tested, args), x, (size_t)sizes[i] * sizeof(float));
+        reset(tested, reference);
+    }
+}
+
+static void cast_keeps_nan(rig *tested, rig *reference)
+{
+    (void)reference;
+    float x[20];
+    for (int i = 0; i < 20; i++)
+        x[i] = NAN;
+    float *out = run_cast(tested, (yoco_cast_args){.n = 20, .x = x, .out_dtype = YOCO_BF16});
+    for (int i = 0; i < 20; i++)
+        assert_true(isnan(out[i]));
+}
+
+static void swiglu(rig *tested, rig *reference)
+{
+    static const int64_t sizes[] = {1, 7, 16, 33, 344 * 3};
+    static const float extremes[] = {0, 100, -100, 1e4f, -1e4f, -88, 88, -87.4f, 1e-20f, 3e38f};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        for (int bf16 = 0; bf16 <= 1; bf16++) {
+            yoco_swiglu_args args = {.n = sizes[i],
+                                     .a = random_values(tested, &rnd, sizes[i], 8.0f),
+                                     .b = random_values(tested, &rnd, sizes[i], 2.0f),
+                                     .out_dtype = bf16 ? YOCO_BF16 : YOCO_F32};
+            check_rounded(tested, "swiglu", run_swiglu(tested, args), run_swiglu(reference, args),
+                          sizes[i], 1e-6, args.out_dtype);
+            reset(tested, reference);
+        }
+    }
+    for (size_t i = 0; i < sizeof extremes / sizeof extremes[0]; i++) {
+        float a[20], b[20]; /* one extreme at a time, so that it sets the scale */
+        for (int j = 0; j < 20; j++) {
+            a[j] = extremes[i];
+            b[j] = 0.5f;
+        }
+        yoco_swiglu_args args = {.n = 20, .a = a, .b = b};
+        float *got = run_swiglu(tested, args), *want = run_swiglu(reference, args);
+        for (int j = 0; j < 20; j++) /* denormals may be lost */
+            assert_true(fabs((double)got[j] - want[j]) <= 1e-6 * fabs((double)want[j]) + 2e-38);
+        reset(tested, reference);
+    }
+}
+
+static void test_embed(void **state)
+{
+    (void)state;
+    each_rig(embed);
+}
+
+static void test_rms_norm(void **state)
+{
+    (void)state;
+    each_rig(rms_norm);
+}
+
+static void test_linear(void **state)
+{
+    (void)state;
+    each_rig(linear);
+    each_rig(linear_owns_its_weight);
+}
+
+static void test_rope(void **state)
+{
+    (void)state;
+    each_rig(rope_table);
+    each_rig(rope);
+}
+
+static void test_cast(void **state)
+{
+    (void)state;
+    each_rig(cast);
+    each_rig(cast_keeps_nan);
+}
+
+static void test_swiglu(void **state)
+{
+    (void)state;
+    each_rig(swiglu);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_embed, seed),  cmocka_unit_test_setup(test_rms_norm, seed),
+        cmocka_unit_test_setup(test_linear, seed), cmocka_unit_test_setup(test_rope, seed),
+        cmocka_unit_test_setup(test_cast, seed),   cmocka_unit_test_setup(test_swiglu, seed),
+    };
+    return cmocka_run_group_tests_name("kernels_ops_rows", tests, NULL, NULL);
+}

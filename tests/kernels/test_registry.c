@@ -1,0 +1,91 @@
+/* Finding backends and instruction sets by name, and what a backend says about itself. */
+#include "tests/kernels/ops_testing.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_find(void **state)
+{
+    (void)state;
+    assert_ptr_equal(yoco_ops_find("reference"), &yoco_reference_ops);
+    assert_ptr_equal(yoco_ops_find("cpu"), &yoco_cpu_ops);
+    assert_ptr_equal(yoco_ops_find("auto"), &yoco_cpu_ops);
+    assert_null(yoco_ops_find("cuda"));
+    assert_null(yoco_ops_find(""));
+}
+
+static void test_isa_names(void **state)
+{
+    (void)state;
+    for (int isa = 0; isa < YOCO_N_ISA; isa++) {
+        yoco_isa found = YOCO_N_ISA;
+        assert_true(yoco_isa_find(yoco_isa_name((yoco_isa)isa), &found));
+        assert_int_equal(found, isa);
+    }
+    yoco_isa untouched = YOCO_ISA_AVX2;
+    assert_false(yoco_isa_find("avx", &untouched));
+    assert_int_equal(untouched, YOCO_ISA_AVX2);
+    assert_in_range(yoco_isa_detect(), YOCO_ISA_PORTABLE, YOCO_N_ISA - 1);
+}
+
+static void check_memory_and_hash(const yoco_ops *ops, yoco_device_options options)
+{
+    enum { N = 1000 };
+    rig r;
+    rig_open(&r, ops, options);
+    unsigned char bytes[N], *a = rig_device(&r, NULL, N), *b = rig_device(&r, NULL, N);
+    for (int i = 0; i < N; i++)
+        bytes[i] = (unsigned char)(i * 7);
+    ops->upload(r.device, a, bytes, N);
+    ops->copy(r.device, b, a, N);
+    check_equal(&r, "copy", rig_fetch(&r, b), bytes, N);
+    assert_true(ops->hash(r.device, a, N) == ops->hash(r.device, b, N));
+    assert_true(ops->hash(r.device, a, N) != ops->hash(r.device, b, N - 1));
+    bytes[N - 1] ^= 1;
+    ops->upload(r.device, b, bytes, N);
+    assert_true(ops->hash(r.device, a, N) != ops->hash(r.device, b, N));
+
+    ops->zero(r.device, b, N - 1);
+    unsigned char *zeroed = rig_fetch(&r, b);
+    for (int i = 0; i < N - 1; i++)
+        assert_int_equal(zeroed[i], 0);
+    assert_int_equal(zeroed[N - 1], bytes[N - 1]);
+    rig_close(&r);
+}
+
+static void check_description(const yoco_ops *ops, yoco_device_options options)
+{
+    char text[128], cut[8];
+    ops->describe(&options, text, sizeof text);
+    assert_int_equal(strncmp(text, ops->name, strlen(ops->name)), 0);
+    ops->describe(&options, cut, sizeof cut);
+    assert_int_equal(strlen(cut), sizeof cut - 1);
+    size_t element = options.dtype == YOCO_BF16 ? 2 : 4;
+    assert_true(ops->weight_bytes(&options, 100, 60) >= 100 * 60 * element);
+}
+
+static void test_memory_and_hash(void **state)
+{
+    (void)state;
+    each_backend(check_memory_and_hash);
+}
+
+static void test_description(void **state)
+{
+    (void)state;
+    each_backend(check_description);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_isa_names),
+        cmocka_unit_test(test_memory_and_hash),
+        cmocka_unit_test(test_description),
+    };
+    return cmocka_run_group_tests_name("kernels_registry", tests, NULL, NULL);
+}

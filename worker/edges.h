@@ -1,0 +1,17 @@
+/* Edges between the chunks of a context: packed form and the ring of ranks that passes them on. */
+#ifndef YOCO_EDGES_H
+#define YOCO_EDGES_H
+
+#include "worker/internal.h"
+
+extern const yoco_edge_port yoco_ring_port;
+
+/* Posts the receive of the edge that enters `chunk` > 0; none past the last chunk. */
+yoco_status yoco_ring_post(yoco_worker *w, int64_t chunk, int layer);
+/* Waits until this rank's last edges have left. */
+yoco_status yoco_ring_drain(yoco_worker *w);
+
+/* Bytes of one layer's edge before `position`. */
+size_t yoco_edge_bytes(const yoco_worker *w, int64_t position);
+
+#endif

@@ -1,0 +1,69 @@
+/* The exact merge over ranks. Maxima are exact in any order, and so are the sums of integers
+ * (docs/DESIGN.md). The all-reduce of the maxima also carries a hash of the queries and its
+ * complement, so that ranks that diverged stop instead of drifting, and the flag of a rank that met
+ * a value that is not finite. */
+#include <string.h>
+
+#include "worker/internal.h"
+
+enum { HASH_PARTS = 4, N_FLAGS = YOCO_MERGE_FLAGS };
+
+/* 16 bits of the hash each, so exact in f32. Where the maxima of x and of ~x over all ranks are one
+ * rank's own x and ~x, every rank has that x; so if any two differ, every rank sees it. */
+static void hash_flags(uint64_t hash, float *flags)
+{
+    for (int i = 0; i < HASH_PARTS; i++) {
+        uint16_t part = (uint16_t)(hash >> (16 * i));
+        flags[2 * i] = part;
+        flags[2 * i + 1] = (uint16_t)~part;
+    }
+}
+
+static yoco_status check_flags(const yoco_worker *w, const float *mine, const float *all)
+{
+    if (all[N_FLAGS - 1] != 0.0f) {
+        if (mine[N_FLAGS - 1] != 0.0f)
+            yoco_log_error("an attention score or value is not finite: are the weights damaged?");
+        return YOCO_ERR_DATA;
+    }
+    if (memcmp(mine, all, 2 * HASH_PARTS * sizeof *mine) != 0) {
+        yoco_log_error("rank %d computed other queries than the rest: ranks have diverged",
+                       w->comm->rank);
+        return YOCO_ERR_INTERNAL;
+    }
+    return YOCO_OK;
+}
+
+static yoco_status reduce_max(yoco_worker *w, const yoco_attend_args *args, int bad)
+{
+    int64_t n = args->n_queries * args->n_heads;
+    size_t bytes = (size_t)n * sizeof(float);
+    float mine[N_FLAGS], *flags = w->max_host + n;
+    size_t query_bytes = (size_t)n * (size_t)args->head_dim * sizeof(float);
+    hash_flags(w->ops->hash(w->device, args->q, query_bytes), mine);
+    mine[N_FLAGS - 1] = (float)bad;
+    memcpy(flags, mine, sizeof mine);
+    w->ops->download(w->device, w->max_host, args->global_max, bytes);
+    if (bad) /* an all-reduce takes no NaN */
+        memset(w->max_host, 0, bytes);
+    YOCO_TRY(w->comm->ops->all_max_f32(w->comm, w->max_host, n + N_FLAGS));
+    w->ops->upload(w->device, args->global_max, w->max_host, bytes);
+    return check_flags(w, mine, flags);
+}
+
+yoco_status yoco_merge(yoco_worker *w, const yoco_attend_args *args)
+{
+    int bad = 0;
+    yoco_attend_args merge = *args;
+    merge.bad = &bad;
+    w->ops->merge_max(w->device, &merge);
+    YOCO_TRY(w->ops->synchronize(w->device));
+    YOCO_TRY(reduce_max(w, &merge, bad));
+    w->ops->merge_sum(w->device, &merge);
+    int64_t n = args->n_queries * args->n_heads * (1 + args->head_dim);
+    w->ops->download(w->device, w->fixed_host, merge.fixed, (size_t)n * sizeof(int64_t));
+    YOCO_TRY(w->comm->ops->all_sum_i64(w->comm, w->fixed_host, n));
+    w->ops->upload(w->device, merge.fixed, w->fixed_host, (size_t)n * sizeof(int64_t));
+    w->ops->merge_finish(w->device, &merge);
+    return YOCO_OK;
+}

@@ -1,0 +1,168 @@
+/* Making a worker: the agreement of the ranks on their arithmetic, the model, and the buffers that
+ * the plan lists. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/internal.h"
+
+/* The smallest instruction set of all ranks. */
+static yoco_status agree_isa(yoco_comm *comm, yoco_isa mine, yoco_isa *out)
+{
+    float negative = -(float)mine;
+    YOCO_TRY(comm->ops->all_max_f32(comm, &negative, 1));
+    *out = (yoco_isa)-negative;
+    return YOCO_OK;
+}
+
+/* Rank 0's class is the job's. */
+static yoco_status agree_arithmetic(yoco_worker *w)
+{
+    char first[sizeof w->arithmetic];
+    memcpy(first, w->arithmetic, sizeof first);
+    YOCO_TRY(w->comm->ops->broadcast(w->comm, 0, first, sizeof first));
+    yoco_status status = YOCO_OK;
+    if (memcmp(first, w->arithmetic, sizeof first) != 0) {
+        yoco_log_error("this rank would compute with \"%s\", rank 0 with \"%s\": install the same "
+                       "libraries on all nodes",
+                       w->arithmetic, first);
+        status = YOCO_ERR_INTERNAL;
+    }
+    return w->comm->ops->agree(w->comm, status);
+}
+
+static yoco_status open_device(yoco_worker *w, const yoco_device_options *options)
+{
+    w->device_options = *options;
+    YOCO_TRY(agree_isa(w->comm, options->isa, &w->device_options.isa));
+    char backend[128];
+    w->ops->describe(&w->device_options, backend, sizeof backend);
+    snprintf(w->arithmetic, sizeof w->arithmetic, "%s, %s", backend,
+             yoco_dtype_name(options->dtype));
+    YOCO_TRY(agree_arithmetic(w));
+    return w->comm->ops->agree(w->comm, w->ops->open(&w->device_options, &w->device));
+}
+
+yoco_status yoco_worker_create(yoco_comm *comm, const yoco_ops *ops,
+                               const yoco_device_options *device, const yoco_checkpoint *checkpoint,
+                               yoco_worker **out)
+{
+    yoco_worker *w = calloc(1, sizeof *w);
+    if (!w)
+        yoco_log_error("cannot allocate a worker");
+    yoco_status status = comm->ops->agree(comm, w ? YOCO_OK : YOCO_ERR_MEMORY);
+    if (status == YOCO_OK) {
+        w->comm = comm;
+        w->ops = ops;
+        status = open_device(w, device);
+    }
+    if (status == YOCO_OK)
+        status = comm->ops->agree(comm, yoco_model_create(ops, w->device, checkpoint, device->dtype,
+                                                          comm->rank == 0, &w->model));
+    if (status != YOCO_OK) {
+        yoco_worker_free(w);
+        return status;
+    }
+    *out = w;
+    return YOCO_OK;
+}
+
+static void release(yoco_worker *w)
+{
+    for (int i = 0; i < YOCO_N_BUFFERS; i++) {
+        w->ops->free(w->device, w->buffers[i]);
+        w->buffers[i] = NULL;
+    }
+    void **const host[] = {
+        (void **)&w->edge_in,   (void **)&w->edge_out, (void **)&w->branch_n_rows,
+        (void **)&w->positions, (void **)&w->views,    (void **)&w->states,
+        (void **)&w->segments,  (void **)&w->max_host, (void **)&w->fixed_host};
+    for (size_t i = 0; i < sizeof host / sizeof *host; i++) {
+        free(*host[i]);
+        *host[i] = NULL;
+    }
+}
+
+void yoco_worker_free(yoco_worker *w)
+{
+    if (!w)
+        return;
+    if (w->device) {
+        release(w);
+        yoco_model_free(w->model);
+        w->ops->close(w->device);
+    }
+    free(w);
+}
+
+static yoco_status allocate_host(yoco_worker *w)
+{
+    const yoco_model_config *c = &w->model->config;
+    size_t branches = (size_t)w->plan.input.n_branches, heads = (size_t)c->n_attn_heads;
+    size_t layers = (size_t)w->model->n_self;
+    w->edge_in = calloc(layers, sizeof *w->edge_in);
+    w->edge_out = calloc(layers, sizeof *w->edge_out);
+    w->branch_n_rows = calloc(branches, sizeof *w->branch_n_rows);
+    w->positions = calloc((size_t)w->plan.rows, sizeof *w->positions);
+    w->views = calloc(branches, sizeof *w->views);
+    w->states = calloc(branches, sizeof *w->states);
+    w->segments = calloc(1 + branches, sizeof *w->segments);
+    w->max_host = calloc(branches * heads + YOCO_MERGE_FLAGS, sizeof *w->max_host);
+    w->fixed_host = calloc(branches * (heads + (size_t)c->dim), sizeof *w->fixed_host);
+    if (!w->edge_in || !w->edge_out || !w->branch_n_rows || !w->positions || !w->views ||
+        !w->states || !w->segments || !w->max_host || !w->fixed_host) {
+        yoco_log_error("cannot allocate the tables of %zu branches", branches);
+        return YOCO_ERR_MEMORY;
+    }
+    return YOCO_OK;
+}
+
+static yoco_status allocate(yoco_worker *w)
+{
+    YOCO_TRY(allocate_host(w));
+    for (int i = 0; i < YOCO_N_BUFFERS; i++)
+        if (w->plan.buffer_bytes[i] > 0)
+            YOCO_TRY(w->ops->alloc(w->device, w->plan.buffer_bytes[i], yoco_buffer_name(i),
+                                   &w->buffers[i]));
+    return YOCO_OK;
+}
+
+static size_t weight_bytes(const void *context, int64_t n_out, int64_t n_in)
+{
+    const yoco_worker *w = context;
+    return w->ops->weight_bytes(&w->device_options, n_out, n_in);
+}
+
+yoco_status yoco_worker_reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows,
+                                int n_branches, int64_t branch_rows)
+{
+    yoco_plan_input input = {.config = &w->model->config,
+                             .grid = {n_tokens, chunk_rows, w->comm->n_ranks},
+                             .rank = w->comm->rank,
+                             .n_branches = n_branches,
+                             .branch_rows = branch_rows,
+                             .dtype = w->model->dtype,
+                             .weight_bytes = weight_bytes,
+                             .weight_context = w,
+                             .file_dtype = w->model->embedding_dtype};
+    release(w);
+    yoco_status status = yoco_plan_make(&input, &w->plan);
+    if (status == YOCO_OK)
+        status = allocate(w);
+    return w->comm->ops->agree(w->comm, status);
+}
+
+const yoco_plan *yoco_worker_plan(const yoco_worker *w)
+{
+    return &w->plan;
+}
+
+const char *yoco_worker_arithmetic(const yoco_worker *w)
+{
+    return w->arithmetic;
+}
+
+yoco_dtype yoco_worker_dtype(const yoco_worker *w)
+{
+    return w->model->dtype;
+}

@@ -1,0 +1,28 @@
+/* The growing answer of one branch on rank 0: its ids, its text, and when it ends. */
+#ifndef YOCO_ANSWER_H
+#define YOCO_ANSWER_H
+
+#include "coordinator/options.h"
+#include "coordinator/tokenizer.h"
+
+typedef enum yoco_finish { YOCO_RUNNING, YOCO_FINISH_LENGTH, YOCO_FINISH_STOP } yoco_finish;
+
+typedef struct yoco_answer {
+    int32_t *ids;  /* (n_max); a stop token is the last */
+    float *logits; /* (n_max, vocab_size): row i is what ids[i] was taken from; NULL unless kept */
+    int64_t n, n_max;
+    yoco_finish finish;
+    char *text; /* bytes of the ids, without what a stop string cut off; not always valid UTF-8 */
+    size_t text_size, text_capacity;
+    size_t shown; /* bytes that a reader may see already: no stop string can begin before here */
+} yoco_answer;
+
+yoco_status yoco_answer_create(int64_t n_max, int vocab_size, bool keep_logits, yoco_answer *out);
+void yoco_answer_free(yoco_answer *answer);
+
+/* Adds one id. Where there is a tokenizer (else NULL), its end tokens and the stop strings finish
+ * the answer. */
+yoco_status yoco_answer_add(yoco_answer *answer, const yoco_tokenizer *tokenizer,
+                            const yoco_strings *stops, int32_t id);
+
+#endif

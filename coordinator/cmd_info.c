@@ -1,0 +1,82 @@
+/* yoco info: what a model folder holds. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "coordinator/commands.h"
+#include "coordinator/session.h"
+#include "coordinator/tokenizer.h"
+
+static int64_t count_parameters(const yoco_checkpoint *c)
+{
+    const yoco_model_config *m = &c->config;
+    int64_t dim = m->dim, ffn = 3 * dim * m->hidden_dim, n_self = yoco_config_n_self_layers(m);
+    int64_t mixer =
+        yoco_config_is_retention(m) ? 5 * dim * dim + dim * m->n_self_heads : 4 * dim * dim;
+    int64_t self = mixer + ffn + 2 * dim, cross = 2 * dim * dim + ffn + 2 * dim;
+    int64_t embeddings = (m->share_input_output_embed ? 1 : 2) * (int64_t)m->vocab_size * dim;
+    return embeddings + n_self * (self + cross) + 2 * dim * yoco_config_kv_dim(m) + 2 * dim;
+}
+
+static void print_info(const char *folder, const yoco_checkpoint *c, bool has_tokenizer)
+{
+    const yoco_model_config *m = &c->config;
+    int64_t kv_bytes = 2 * (int64_t)yoco_config_kv_dim(m);
+    printf("model            %s\n", folder);
+    printf("parameters       %" PRId64 " (%s)\n", count_parameters(c), yoco_dtype_name(c->dtype));
+    printf("layers           %d self + %d cross, dim %d, hidden %d\n", yoco_config_n_self_layers(m),
+           yoco_config_n_self_layers(m), m->dim, m->hidden_dim);
+    if (yoco_config_is_retention(m))
+        printf("self-decoder     gated retention, %d heads of %d\n", m->n_self_heads,
+               yoco_config_self_head_dim(m));
+    else
+        printf("self-decoder     window attention over %d tokens, %d heads of %d\n",
+               m->sliding_window, m->n_self_heads, yoco_config_self_head_dim(m));
+    printf("cross-decoder    %d heads of %d, %d shared K,V heads: %" PRId64
+           " bytes of K,V per token in bf16, %" PRId64 " in f32\n",
+           m->n_attn_heads, yoco_config_head_dim(m), m->n_attn_kv_heads, 2 * kv_bytes,
+           4 * kv_bytes);
+    printf("vocabulary       %d%s\n", m->vocab_size,
+           m->share_input_output_embed ? ", embedding tied to the output" : "");
+    printf("max_seq_len      %" PRId64 ", rope_theta %g, norm_eps %g\n", m->max_seq_len,
+           m->rope_theta, (double)m->norm_eps);
+    printf("tokenizer        %s\n", has_tokenizer ? "yes" : "none: token ids only");
+}
+
+static yoco_status info(const yoco_session_options *options)
+{
+    yoco_checkpoint *checkpoint;
+    yoco_tokenizer *tokenizer = NULL;
+    YOCO_TRY(yoco_session_open_model(options, &checkpoint));
+    yoco_status status =
+        yoco_tokenizer_open(options->model, checkpoint->config.vocab_size, &tokenizer);
+    if (status == YOCO_OK)
+        print_info(options->model, checkpoint, tokenizer != NULL);
+    yoco_tokenizer_close(tokenizer);
+    yoco_checkpoint_close(checkpoint);
+    return status;
+}
+
+static int run_command(const yoco_command *command, int argc, char **argv)
+{
+    yoco_session_options o = YOCO_SESSION_DEFAULTS;
+    const yoco_option options[] = {
+        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.model, 0, "Model folder."},
+    };
+    const int n_options = sizeof options / sizeof *options;
+    bool help;
+    yoco_status status = yoco_options_parse(command, options, n_options, argc, argv, &help);
+    if (status == YOCO_OK && help)
+        yoco_options_print_help(command, options, n_options);
+    else if (status == YOCO_OK)
+        status = info(&o);
+    return yoco_status_exit_code(status);
+}
+
+const yoco_command yoco_command_info = {
+    .name = "info",
+    .summary = "describe a model",
+    .synopsis = "yoco info -m MODEL",
+    .description = "Opens a model folder, checks every tensor against the config, and prints the\n"
+                   "model's shape.",
+    .run = run_command,
+};

@@ -1,0 +1,230 @@
+/* yoco run: one document, its questions, their answers. */
+#include <string.h>
+
+#include "coordinator/commands.h"
+#include "coordinator/dump.h"
+#include "coordinator/generate.h"
+#include "coordinator/output.h"
+#include "coordinator/progress.h"
+
+typedef struct run_options {
+    yoco_session_options session;
+    yoco_prompt_options prompt;
+    yoco_generate_options generate;
+    int64_t chunk_rows; /* 0: the default */
+    bool json;
+    const char *dump;
+} run_options;
+
+static yoco_status check_options(const run_options *o)
+{
+    int n_prompts =
+        (o->prompt.file != NULL) + (o->prompt.text != NULL) + (o->prompt.ids_file != NULL);
+    if (n_prompts != 1) {
+        yoco_log_error("yoco run: give exactly one of -f FILE, -p TEXT and --prompt-ids FILE");
+        return YOCO_ERR_USAGE;
+    }
+    if (o->generate.sampling.top_p <= 0.0 || o->generate.sampling.top_p > 1.0) {
+        yoco_log_error("yoco run: --top-p is above 0 and at most 1, not %g",
+                       o->generate.sampling.top_p);
+        return YOCO_ERR_USAGE;
+    }
+    for (int i = 0; i < o->generate.stops.n; i++) {
+        if (o->generate.stops.values[i][0] == '\0') {
+            yoco_log_error("yoco run: --stop is a string of at least one character");
+            return YOCO_ERR_USAGE;
+        }
+    }
+    return YOCO_OK;
+}
+
+static yoco_status open_tokenizer(yoco_session *session, const char *folder, yoco_tokenizer **out)
+{
+    yoco_status status = YOCO_OK;
+    if (session->comm->rank == 0)
+        status = yoco_tokenizer_open(folder, session->checkpoint->config.vocab_size, out);
+    return session->comm->ops->agree(session->comm, status);
+}
+
+static void log_plan(const yoco_session *session)
+{
+    const yoco_plan *plan = yoco_worker_plan(session->worker);
+    const yoco_grid *grid = &plan->input.grid;
+    if (session->comm->rank != 0)
+        return;
+    yoco_log_info("%lld context tokens in %lld chunks of %lld, %d branches, on %d ranks of %d "
+                  "threads (%s); %.2f GiB planned for rank 0",
+                  (long long)grid->n_tokens, (long long)yoco_grid_n_chunks(grid),
+                  (long long)grid->chunk_rows, plan->input.n_branches, grid->n_ranks,
+                  session->device.n_threads, yoco_worker_arithmetic(session->worker),
+                  (double)plan->total_bytes / (1 << 30));
+}
+
+static yoco_status prefill(yoco_session *session, const yoco_prompt *prompt, double *seconds)
+{
+    yoco_progress_line line;
+    yoco_progress_begin(&line, session->comm->rank != 0);
+    YOCO_TRY(
+        yoco_worker_prefill(session->worker, prompt->context.ids, yoco_progress_update, &line));
+    *seconds = yoco_progress_end(&line, prompt->context.n);
+    return YOCO_OK;
+}
+
+static yoco_status answer(yoco_session *session, const run_options *o, const yoco_prompt *prompt,
+                          const yoco_tokenizer *tokenizer, yoco_answer *answers)
+{
+    yoco_run_report report = {
+        .session = session, .prompt = prompt, .answers = answers, .tokenizer = tokenizer};
+    yoco_stream stream = {.tokenizer = tokenizer, .prompt = prompt};
+    YOCO_TRY(prefill(session, prompt, &report.prefill_s));
+    YOCO_TRY(yoco_generate(session, &o->generate, prompt, tokenizer,
+                           o->json ? NULL : yoco_stream_update, &stream, answers, &report.times));
+    if (o->dump)
+        YOCO_TRY(yoco_dump_write(session, o->dump, prompt, answers));
+    YOCO_TRY(yoco_peak_memory(session->comm, &report.peak_bytes));
+    if (session->comm->rank != 0)
+        return YOCO_OK;
+    yoco_log_info("decode %lld tokens of %d branches in %.2f s, %.1f tok/s; peak memory %.2f GiB "
+                  "per rank",
+                  (long long)report.times.n_tokens, prompt->n_questions, report.times.decode_s,
+                  (double)report.times.n_tokens / report.times.decode_s,
+                  (double)report.peak_bytes / (1 << 30));
+    return o->json ? yoco_report_print_json(&report) : YOCO_OK;
+}
+
+static yoco_status run_prompt(yoco_session *session, const run_options *o,
+                              const yoco_tokenizer *tokenizer, const yoco_prompt *prompt)
+{
+    int64_t chunk_rows;
+    yoco_answer *answers = NULL;
+    size_t bytes = (size_t)prompt->n_questions * sizeof *answers;
+    YOCO_TRY(yoco_session_chunk_rows(&session->checkpoint->config, o->chunk_rows, &chunk_rows));
+    YOCO_TRY(yoco_worker_reserve(session->worker, prompt->context.n, chunk_rows,
+                                 prompt->n_questions, prompt->branch_rows));
+    log_plan(session);
+    YOCO_TRY(
+        session->comm->ops->agree(session->comm, yoco_alloc(bytes, "answers", (void **)&answers)));
+    memset(answers, 0, bytes);
+    yoco_status status = answer(session, o, prompt, tokenizer, answers);
+    for (int i = 0; i < prompt->n_questions; i++)
+        yoco_answer_free(&answers[i]);
+    yoco_free(answers);
+    return status;
+}
+
+static yoco_status run_session(yoco_session *session, const run_options *o)
+{
+    const yoco_model_config *config = &session->checkpoint->config;
+    yoco_tokenizer *tokenizer = NULL;
+    yoco_prompt prompt;
+    YOCO_TRY(open_tokenizer(session, o->session.model, &tokenizer));
+    yoco_status status = yoco_prompt_load(session->comm, &o->prompt, tokenizer, config->vocab_size,
+                                          config->max_seq_len, &prompt);
+    if (status == YOCO_OK) {
+        status = run_prompt(session, o, tokenizer, &prompt);
+        yoco_prompt_free(&prompt);
+    }
+    yoco_tokenizer_close(tokenizer);
+    return status;
+}
+
+static yoco_status run(const run_options *o)
+{
+    yoco_session session;
+    YOCO_TRY(check_options(o));
+    YOCO_TRY(yoco_session_open(&o->session, &session));
+    yoco_status status = run_session(&session, o);
+    yoco_session_close(&session);
+    return status;
+}
+
+static int run_command(const yoco_command *command, int argc, char **argv)
+{
+    run_options o = {.session = YOCO_SESSION_DEFAULTS,
+                     .prompt.n_generate = 64,
+                     .generate.sampling = {.top_p = 1.0}};
+    const yoco_option options[] = {
+        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.session.model, 0,
+         "Model folder: params.json, model.safetensors (or its index and shards) and, for\n"
+         "text, yoco_tokenizer.json (see docs/MODELS.md)."},
+        {"file", 'f', "FILE", YOCO_OPTION_STRING, &o.prompt.file, 0, "The document: a text file."},
+        {"prompt", 'p', "TEXT", YOCO_OPTION_STRING, &o.prompt.text, 0, "The document itself."},
+        {"prompt-ids", 0, "FILE", YOCO_OPTION_STRING, &o.prompt.ids_file, 0,
+         "The document as token ids separated by white space. Needs no tokenizer; nothing is\n"
+         "added to the ids, and no id is banned from the answer."},
+        {"question", 'q', "TEXT", YOCO_OPTION_STRINGS, &o.prompt.questions, 0,
+         "A question on the document. May be given several times: all questions share the\n"
+         "document's K,V and are answered together."},
+        {"question-ids", 0, "FILE", YOCO_OPTION_STRINGS, &o.prompt.question_ids, 0,
+         "A question as token ids. May be given several times."},
+        {"max-tokens", 'n', "N", YOCO_OPTION_SIZE, &o.prompt.n_generate, 1,
+         "Most tokens of an answer (default 64)."},
+        {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
+         "Tokens per chunk (default 2048). A multiple of 256 for models with gated retention.\n"
+         "Other chunk sizes give other rounding; other rank counts never do."},
+        {"dtype", 0, "auto|f32|bf16", YOCO_OPTION_STRING, &o.session.dtype, 0,
+         "Of matrix inputs and K,V. auto: f32 if the weights are f32, else bf16."},
+        {"backend", 0, "auto|reference|cpu", YOCO_OPTION_STRING, &o.session.backend, 0,
+         "auto is cpu; reference is slow and plain."},
+        {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING, &o.session.isa, 0,
+         "Highest instruction set to use; the smallest of all ranks counts. Other sets give\n"
+         "other rounding."},
+        {"threads", 0, "T", YOCO_OPTION_SIZE, &o.session.threads, 1,
+         "Threads per rank (default: the machine's cores shared among its ranks). Does not\n"
+         "change any bit."},
+        {"temperature", 0, "X", YOCO_OPTION_REAL, &o.generate.sampling.temperature, 0,
+         "0 takes the most likely token (default); above 0 samples."},
+        {"top-k", 0, "K", YOCO_OPTION_SIZE, &o.generate.sampling.top_k, 0,
+         "Sample among the K most likely tokens (default 0: all)."},
+        {"top-p", 0, "P", YOCO_OPTION_REAL, &o.generate.sampling.top_p, 0,
+         "Sample among the fewest tokens whose probability reaches P (default 1)."},
+        {"seed", 0, "S", YOCO_OPTION_U64, &o.generate.sampling.seed, 0,
+         "Of the random numbers (default 0). The same seed gives the same text on any number\n"
+         "of ranks."},
+        {"stop", 0, "TEXT", YOCO_OPTION_STRINGS, &o.generate.stops, 0,
+         "Ends an answer where this text appears, which is not printed. May be given several\n"
+         "times."},
+        {"no-bos", 0, NULL, YOCO_OPTION_FLAG, &o.prompt.no_bos, 0,
+         "Do not put <s> before a text document."},
+        {"special-tokens", 0, NULL, YOCO_OPTION_FLAG, &o.prompt.special_tokens, 0,
+         "Text that spells a special token becomes that token; else it stays text."},
+        {"json", 0, NULL, YOCO_OPTION_FLAG, &o.json, 0,
+         "Print one JSON object at the end instead of streaming text."},
+        {"dump", 0, "FILE", YOCO_OPTION_STRING, &o.dump, 0,
+         "Write prompt, generated ids, logits and the shared K,V to a safetensors file."},
+        {"expect-ranks", 0, "N", YOCO_OPTION_SIZE, &o.session.expect_ranks, 1,
+         "Refuse to start on another number of ranks."},
+        {"deadline", 0, "SECONDS", YOCO_OPTION_REAL, &o.session.deadline_s, 0.001,
+         "Longest wait for another rank (default 600); then the job ends with exit code 75."},
+    };
+    const int n_options = sizeof options / sizeof *options;
+    bool help;
+    yoco_status status = yoco_options_parse(command, options, n_options, argc, argv, &help);
+    o.generate.n_generate = o.prompt.n_generate;
+    o.generate.keep_logits = o.dump != NULL;
+    if (status == YOCO_OK && help)
+        yoco_options_print_help(command, options, n_options);
+    else if (status == YOCO_OK)
+        status = run(&o);
+    yoco_options_free(options, n_options);
+    return yoco_status_exit_code(status);
+}
+
+const yoco_command yoco_command_run = {
+    .name = "run",
+    .summary = "prefill a document and answer questions on it",
+    .synopsis =
+        "yoco run -m MODEL (-f FILE | -p TEXT | --prompt-ids FILE) [-q TEXT]... [OPTION]...\n"
+        "mpiexec -n RANKS yoco run ...\n"
+        "srun --mpi=pmi2 -n RANKS yoco run ...",
+    .description =
+        "Runs a document through the self-decoder on all ranks at once, keeps its shared K,V\n"
+        "where it was computed, and generates: one answer to each question, all decoded\n"
+        "together, or without a question the document's continuation.\n"
+        "\n"
+        "The answer is the same, bit for bit, on any number of ranks and threads. Answers go to\n"
+        "stdout as they grow (ids where the model has no tokenizer), progress to stderr.",
+    .examples = "yoco run -m MODEL -f book.txt -q 'Who is the captain?' -n 32\n"
+                "mpiexec -n 8 yoco run -m MODEL --prompt-ids ids.txt -n 16 --dump out.safetensors",
+    .run = run_command,
+};

@@ -1,0 +1,10 @@
+/* The subcommands of `yoco`. */
+#ifndef YOCO_COMMANDS_H
+#define YOCO_COMMANDS_H
+
+#include "coordinator/options.h"
+
+extern const yoco_command yoco_command_run, yoco_command_plan, yoco_command_info,
+    yoco_command_bench, yoco_command_init;
+
+#endif

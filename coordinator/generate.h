@@ -1,0 +1,34 @@
+/* Decodes all branches together until each has its answer. Rank 0 samples; ids and stop decisions
+ * go to every rank. */
+#ifndef YOCO_GENERATE_H
+#define YOCO_GENERATE_H
+
+#include "coordinator/answer.h"
+#include "coordinator/prompt.h"
+#include "coordinator/sampler.h"
+#include "coordinator/session.h"
+
+typedef struct yoco_generate_options {
+    int64_t n_generate;
+    yoco_sampling sampling;
+    yoco_strings stops;
+    bool keep_logits;
+} yoco_generate_options;
+
+/* Called on rank 0 whenever an answer has grown. */
+typedef void (*yoco_answer_grew)(void *context, const yoco_answer *answers, int n_answers);
+
+typedef struct yoco_generate_times {
+    double questions_s; /* prefill of the questions */
+    double decode_s;
+    int64_t n_steps, n_tokens; /* tokens over all branches */
+} yoco_generate_times;
+
+/* Collective; the worker holds the prompt's context. answers: (n_questions), filled on rank 0,
+ * freed by the caller. */
+yoco_status yoco_generate(yoco_session *session, const yoco_generate_options *options,
+                          const yoco_prompt *prompt, const yoco_tokenizer *tokenizer,
+                          yoco_answer_grew grew, void *grew_context, yoco_answer *answers,
+                          yoco_generate_times *times);
+
+#endif

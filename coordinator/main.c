@@ -1,0 +1,47 @@
+/* The `yoco` program: finds the subcommand and runs it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/commands.h"
+
+static const yoco_command *const commands[] = {&yoco_command_run, &yoco_command_plan,
+                                               &yoco_command_info, &yoco_command_bench,
+                                               &yoco_command_init};
+
+static void print_usage(FILE *file)
+{
+    fprintf(file, "yoco " YOCO_VERSION
+                  ": runs YOCO language models on very long prompts, on any number of ranks\n\n"
+                  "usage: yoco COMMAND [OPTION]...\n"
+                  "       mpiexec -n RANKS yoco COMMAND [OPTION]...\n\ncommands:\n");
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        fprintf(file, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+    fprintf(file, "\nyoco COMMAND --help explains a command; yoco --version prints the version.\n");
+}
+
+int main(int argc, char **argv)
+{
+    /* Until the ranks are known: errors in the arguments are the same on every rank, so the first
+     * one speaks. */
+    const char *launcher_rank = getenv("PMI_RANK");
+    yoco_log_set_quiet(launcher_rank && strcmp(launcher_rank, "0") != 0);
+
+    if (argc < 2) {
+        print_usage(stderr);
+        return yoco_status_exit_code(YOCO_ERR_USAGE);
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("yoco " YOCO_VERSION);
+        return 0;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_usage(stdout);
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(argv[1], commands[i]->name) == 0)
+            return commands[i]->run(commands[i], argc - 1, argv + 1);
+    yoco_log_error("'%s' is no command of yoco (see yoco --help)", argv[1]);
+    return yoco_status_exit_code(YOCO_ERR_USAGE);
+}

@@ -1,0 +1,178 @@
+#include "coordinator/options.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static yoco_status bad_value(const yoco_command *command, const yoco_option *option,
+                             const char *text, const char *expected)
+{
+    yoco_log_error("yoco %s: --%s is %s, not '%s' (see yoco %s --help)", command->name,
+                   option->name, expected, text, command->name);
+    return YOCO_ERR_USAGE;
+}
+
+static yoco_status append(yoco_strings *strings, const char *value, int place)
+{
+    size_t n = (size_t)strings->n + 1;
+    const char **values = realloc(strings->values, n * sizeof *values);
+    if (values)
+        strings->values = values;
+    int *places = realloc(strings->places, n * sizeof *places);
+    if (places)
+        strings->places = places;
+    if (!values || !places) {
+        yoco_log_error("cannot allocate %zu option values", n);
+        return YOCO_ERR_MEMORY;
+    }
+    values[strings->n] = value;
+    places[strings->n++] = place;
+    return YOCO_OK;
+}
+
+static yoco_status set_value(const yoco_command *command, const yoco_option *option,
+                             const char *text, int place)
+{
+    char *end;
+    int64_t size;
+    errno = 0;
+    switch (option->kind) {
+    case YOCO_OPTION_FLAG:
+        *(bool *)option->value = true;
+        return YOCO_OK;
+    case YOCO_OPTION_STRING:
+        *(const char **)option->value = text;
+        return YOCO_OK;
+    case YOCO_OPTION_STRINGS:
+        return append(option->value, text, place);
+    case YOCO_OPTION_SIZE:
+        if (!yoco_parse_size(text, &size) || (double)size < option->minimum)
+            return bad_value(command, option, text, "a whole number, large enough");
+        *(int64_t *)option->value = size;
+        return YOCO_OK;
+    case YOCO_OPTION_REAL: {
+        double real = strtod(text, &end);
+        if (end == text || *end || !isfinite(real) || real < option->minimum)
+            return bad_value(command, option, text, "a number, large enough");
+        *(double *)option->value = real;
+        return YOCO_OK;
+    }
+    case YOCO_OPTION_U64: {
+        unsigned long long number = strtoull(text, &end, 10);
+        if (end == text || *end || errno || text[0] == '-')
+            return bad_value(command, option, text, "a whole number from 0 to 2^64 - 1");
+        *(uint64_t *)option->value = number;
+        return YOCO_OK;
+    }
+    }
+    return YOCO_ERR_INTERNAL;
+}
+
+/* "--name", "--name=value" or "-n": the option, and where its value starts if it stands in the same
+ * argument. */
+static const yoco_option *find(const yoco_option *options, int n_options, const char *text,
+                               const char **value)
+{
+    *value = NULL;
+    for (int i = 0; i < n_options; i++) {
+        const yoco_option *option = &options[i];
+        if (text[0] == '-' && text[1] != '-' && option->short_name &&
+            text[1] == option->short_name) {
+            *value = text[2] ? text + 2 : NULL;
+            return option;
+        }
+        size_t length = strlen(option->name);
+        if (strncmp(text, "--", 2) == 0 && strncmp(text + 2, option->name, length) == 0) {
+            const char *rest = text + 2 + length;
+            if (*rest == '=')
+                *value = rest + 1;
+            if (*rest == '=' || *rest == '\0')
+                return option;
+        }
+    }
+    return NULL;
+}
+
+yoco_status yoco_options_parse(const yoco_command *command, const yoco_option *options,
+                               int n_options, int argc, char **argv, bool *help)
+{
+    *help = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            *help = true;
+            return YOCO_OK;
+        }
+    }
+    for (int i = 1; i < argc; i++) {
+        const char *value;
+        const yoco_option *option = find(options, n_options, argv[i], &value);
+        if (!option || (!option->argument && value)) {
+            yoco_log_error("yoco %s: '%s' is no option of this command (see yoco %s --help)",
+                           command->name, argv[i], command->name);
+            return YOCO_ERR_USAGE;
+        }
+        if (option->argument && !value) {
+            if (i + 1 == argc) {
+                yoco_log_error("yoco %s: --%s needs %s after it", command->name, option->name,
+                               option->argument);
+                return YOCO_ERR_USAGE;
+            }
+            value = argv[++i];
+        }
+        YOCO_TRY(set_value(command, option, value, i));
+    }
+    return YOCO_OK;
+}
+
+static void print_lines(const char *indent, const char *text)
+{
+    for (const char *line = text; *line;) {
+        size_t length = strcspn(line, "\n");
+        printf("%s%.*s\n", length ? indent : "", (int)length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+
+void yoco_options_print_help(const yoco_command *command, const yoco_option *options, int n_options)
+{
+    printf("NAME\n    yoco %s - %s\n\nSYNOPSIS\n", command->name, command->summary);
+    print_lines("    ", command->synopsis);
+    printf("\nDESCRIPTION\n");
+    print_lines("    ", command->description);
+    printf("\nOPTIONS\n");
+    for (int i = 0; i < n_options; i++) {
+        const yoco_option *option = &options[i];
+        char dash[8] = "";
+        if (option->short_name)
+            snprintf(dash, sizeof dash, "-%c, ", option->short_name);
+        printf("    %s--%s%s%s\n", dash, option->name, option->argument ? " " : "",
+               option->argument ? option->argument : "");
+        print_lines("        ", option->help);
+    }
+    if (command->examples) {
+        printf("\nEXAMPLES\n");
+        print_lines("    ", command->examples);
+    }
+    printf("\nEXIT STATUS\n"
+           "    0   done\n"
+           "    2   wrong usage\n"
+           "    65  bad input data\n"
+           "    66  a file cannot be opened\n"
+           "    70  internal error, or not enough memory\n"
+           "    74  reading or writing failed\n"
+           "    75  stopped early: a rank failed or did not answer in time\n");
+}
+
+void yoco_options_free(const yoco_option *options, int n_options)
+{
+    for (int i = 0; i < n_options; i++) {
+        if (options[i].kind != YOCO_OPTION_STRINGS)
+            continue;
+        yoco_strings *strings = options[i].value;
+        free(strings->values);
+        free(strings->places);
+        *strings = (yoco_strings){0};
+    }
+}

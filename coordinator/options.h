@@ -1,0 +1,51 @@
+/* Command-line options as a table: one entry per option gives its parsing, its checks and its line
+ * in --help. */
+#ifndef YOCO_OPTIONS_H
+#define YOCO_OPTIONS_H
+
+#include "base.h"
+
+typedef enum yoco_option_kind {
+    YOCO_OPTION_FLAG,    /* bool */
+    YOCO_OPTION_STRING,  /* const char * */
+    YOCO_OPTION_STRINGS, /* yoco_strings: may be given several times */
+    YOCO_OPTION_SIZE,    /* int64_t >= minimum, with K, M, G */
+    YOCO_OPTION_REAL,    /* double >= minimum */
+    YOCO_OPTION_U64,     /* uint64_t */
+} yoco_option_kind;
+
+/* Values in the order given, with the place of each among all arguments. */
+typedef struct yoco_strings {
+    const char **values; /* into argv; freed by yoco_options_free */
+    int *places;
+    int n;
+} yoco_strings;
+
+typedef struct yoco_option {
+    const char *name;     /* without the dashes */
+    char short_name;      /* 0: none */
+    const char *argument; /* what --help calls it; NULL for a flag */
+    yoco_option_kind kind;
+    void *value;
+    double minimum; /* SIZE and REAL */
+    const char *help;
+} yoco_option;
+
+typedef struct yoco_command {
+    const char *name, *summary; /* one line */
+    const char *synopsis;       /* lines of "yoco run -m MODEL ..." */
+    const char *description;    /* paragraphs, already wrapped */
+    const char *examples;       /* lines, or NULL */
+    int (*run)(const struct yoco_command *command, int argc, char **argv); /* the exit code */
+} yoco_command;
+
+/* Parses argv[1..]; *help tells that --help was among them. Arguments that are not options are
+ * refused. */
+yoco_status yoco_options_parse(const yoco_command *command, const yoco_option *options,
+                               int n_options, int argc, char **argv, bool *help);
+/* A manual page on stdout. */
+void yoco_options_print_help(const yoco_command *command, const yoco_option *options,
+                             int n_options);
+void yoco_options_free(const yoco_option *options, int n_options);
+
+#endif

@@ -1,0 +1,37 @@
+/* What `yoco run` prints on stdout: answers as they grow, or one JSON object at the end. Rank 0
+ * only. */
+#ifndef YOCO_OUTPUT_H
+#define YOCO_OUTPUT_H
+
+#include "coordinator/generate.h"
+
+/* Streams the answers in the order of the questions: the first unfinished one as it grows, later
+ * ones once their turn comes. Text where there is a tokenizer, else ids. */
+typedef struct yoco_stream {
+    const yoco_tokenizer *tokenizer;
+    const yoco_prompt *prompt;
+    int current;    /* the answer being printed */
+    bool headed;    /* its question stands above it already */
+    size_t printed; /* bytes of its text, or ids */
+    yoco_utf8_stream utf8;
+} yoco_stream;
+
+void yoco_stream_update(void *stream, const yoco_answer *answers,
+                        int n_answers); /* a yoco_answer_grew */
+
+typedef struct yoco_run_report {
+    const yoco_session *session;
+    const yoco_prompt *prompt;
+    const yoco_answer *answers;
+    const yoco_tokenizer *tokenizer;
+    yoco_generate_times times;
+    double prefill_s;
+    size_t peak_bytes; /* the largest resident set of all ranks */
+} yoco_run_report;
+
+yoco_status yoco_report_print_json(const yoco_run_report *report);
+
+/* The largest resident set of all ranks so far, in bytes. Collective. */
+yoco_status yoco_peak_memory(yoco_comm *comm, size_t *out);
+
+#endif

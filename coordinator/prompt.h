@@ -1,0 +1,46 @@
+/* The document and its questions as token ids, read and checked on rank 0 and given to every rank.
+ */
+#ifndef YOCO_PROMPT_H
+#define YOCO_PROMPT_H
+
+#include "comm/comm.h"
+#include "coordinator/options.h"
+#include "coordinator/tokenizer.h"
+
+/* Exactly one of file, text and ids_file is set. */
+typedef struct yoco_prompt_options {
+    const char *file, *text, *ids_file;
+    yoco_strings questions,
+        question_ids; /* texts, id files; asked in the order of the command line */
+    bool no_bos;
+    bool special_tokens; /* text that spells a special token becomes one */
+    int64_t n_generate;
+} yoco_prompt_options;
+
+typedef struct yoco_ids {
+    int32_t *ids;
+    int64_t n;
+} yoco_ids;
+
+/* A branch's tokens and how its answer is made. */
+typedef struct yoco_question {
+    const char *text; /* the question's text, or NULL for ids or none; into argv */
+    yoco_ids tokens;  /* at least one: without a question, the prompt's last */
+    bool from_ids;    /* then no id is banned from its answer */
+} yoco_question;
+
+typedef struct yoco_prompt {
+    yoco_ids context; /* what all branches share; may be empty */
+    yoco_question *questions;
+    int n_questions;     /* >= 1 */
+    bool has_questions;  /* false: the one branch continues the prompt itself */
+    int64_t branch_rows; /* most rows of a branch, answer included */
+} yoco_prompt;
+
+/* Collective. `tokenizer` is used on rank 0 only; NULL: there is none. */
+yoco_status yoco_prompt_load(yoco_comm *comm, const yoco_prompt_options *options,
+                             const yoco_tokenizer *tokenizer, int vocab_size, int64_t max_seq_len,
+                             yoco_prompt *out);
+void yoco_prompt_free(yoco_prompt *prompt);
+
+#endif

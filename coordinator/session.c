@@ -1,0 +1,127 @@
+#include "coordinator/session.h"
+
+#include <sched.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { DEFAULT_CHUNK_ROWS = 2048 };
+
+/* The cores this process may use, shared among the ranks of its machine. */
+static int default_threads(const yoco_comm *comm)
+{
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    int n_cores = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    int n_threads = n_cores / comm->node_n_ranks;
+    return n_threads > 0 ? n_threads : 1;
+}
+
+yoco_status yoco_session_choose(const yoco_session_options *options, yoco_dtype file_dtype,
+                                const yoco_ops **ops, yoco_device_options *device)
+{
+    yoco_isa detected = yoco_isa_detect();
+    *device = (yoco_device_options){.n_threads = options->threads > 0 ? (int)options->threads : 1,
+                                    .isa = detected,
+                                    .dtype = file_dtype == YOCO_F32 ? YOCO_F32 : YOCO_BF16};
+    *ops = yoco_ops_find(options->backend);
+    if (!*ops) {
+        yoco_log_error("--backend is auto, reference or cpu, not '%s'", options->backend);
+        return YOCO_ERR_USAGE;
+    }
+    if (strcmp(options->isa, "auto") != 0 && !yoco_isa_find(options->isa, &device->isa)) {
+        yoco_log_error("--isa is auto, portable, avx2, avx512 or avx512_bf16, not '%s'",
+                       options->isa);
+        return YOCO_ERR_USAGE;
+    }
+    if (device->isa > detected) {
+        yoco_log_error("this processor has %s only, not %s", yoco_isa_name(detected), options->isa);
+        return YOCO_ERR_USAGE;
+    }
+    if (strcmp(options->dtype, "f32") == 0) {
+        device->dtype = YOCO_F32;
+    } else if (strcmp(options->dtype, "bf16") == 0) {
+        device->dtype = YOCO_BF16;
+    } else if (strcmp(options->dtype, "auto") != 0) {
+        yoco_log_error("--dtype is auto, f32 or bf16, not '%s'", options->dtype);
+        return YOCO_ERR_USAGE;
+    }
+    return YOCO_OK;
+}
+
+static bool is_shape_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+yoco_status yoco_session_open_model(const yoco_session_options *options, yoco_checkpoint **out)
+{
+    if (!options->model) {
+        yoco_log_error("-m MODEL is missing: a model folder");
+        return YOCO_ERR_USAGE;
+    }
+    if (!is_shape_file(options->model))
+        return yoco_checkpoint_open(options->model, out);
+    yoco_model_config config;
+    YOCO_TRY(yoco_model_config_load(options->model, &config));
+    yoco_dtype dtype = strcmp(options->dtype, "f32") == 0 ? YOCO_F32 : YOCO_BF16;
+    return yoco_checkpoint_random(&config, dtype, options->weight_seed, out);
+}
+
+/* Rank 0 looks first, so that a bad folder is one line and not one per rank. */
+static yoco_status open_model(const yoco_session_options *options, yoco_session *s)
+{
+    yoco_status status = YOCO_OK;
+    if (s->comm->rank == 0)
+        status = yoco_session_open_model(options, &s->checkpoint);
+    YOCO_TRY(s->comm->ops->agree(s->comm, status));
+    if (s->comm->rank != 0)
+        status = yoco_session_open_model(options, &s->checkpoint);
+    return s->comm->ops->agree(s->comm, status);
+}
+
+static yoco_status open_worker(const yoco_session_options *options, yoco_session *s)
+{
+    YOCO_TRY(open_model(options, s));
+    yoco_status status = yoco_session_choose(options, s->checkpoint->dtype, &s->ops, &s->device);
+    YOCO_TRY(s->comm->ops->agree(s->comm, status));
+    if (options->threads == 0)
+        s->device.n_threads = default_threads(s->comm);
+    return yoco_worker_create(s->comm, s->ops, &s->device, s->checkpoint, &s->worker);
+}
+
+yoco_status yoco_session_open(const yoco_session_options *options, yoco_session *out)
+{
+    yoco_session s = {0};
+    yoco_comm_options comm_options = {.deadline_s = options->deadline_s};
+    YOCO_TRY(yoco_comm_open_mpi(&comm_options, (int)options->expect_ranks, &s.comm));
+    yoco_log_set_quiet(false);
+    yoco_status status = open_worker(options, &s);
+    if (status != YOCO_OK) {
+        yoco_session_close(&s);
+        return status;
+    }
+    *out = s;
+    return YOCO_OK;
+}
+
+void yoco_session_close(yoco_session *s)
+{
+    yoco_worker_free(s->worker);
+    yoco_checkpoint_close(s->checkpoint);
+    if (s->comm)
+        s->comm->ops->close(s->comm);
+    *s = (yoco_session){0};
+}
+
+yoco_status yoco_session_chunk_rows(const yoco_model_config *config, int64_t asked, int64_t *out)
+{
+    int64_t rows = asked > 0 ? asked : DEFAULT_CHUNK_ROWS;
+    if (yoco_config_is_retention(config) && rows % YOCO_RETENTION_ROWS != 0) {
+        yoco_log_error("--chunk is a multiple of %d for a model with gated retention, not %lld",
+                       YOCO_RETENTION_ROWS, (long long)rows);
+        return YOCO_ERR_USAGE;
+    }
+    *out = rows;
+    return YOCO_OK;
+}

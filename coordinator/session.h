@@ -1,0 +1,47 @@
+/* What every command that computes needs first: the ranks, the model folder, a worker on this rank.
+ */
+#ifndef YOCO_SESSION_H
+#define YOCO_SESSION_H
+
+#include "worker/worker.h"
+
+/* Settings as the command line gives them; NULL or 0 where an option was not given. */
+typedef struct yoco_session_options {
+    const char *model; /* a folder, or a params.json alone: random weights of that shape */
+    uint64_t weight_seed;
+    const char *backend; /* "auto", "reference", "cpu" */
+    const char *isa;     /* "auto" or an instruction set that the processor has */
+    const char *dtype;   /* "auto", "f32", "bf16" */
+    int64_t threads;     /* per rank; 0: the cores of the machine shared among its ranks */
+    int64_t expect_ranks;
+    double deadline_s;
+} yoco_session_options;
+
+#define YOCO_SESSION_DEFAULTS                                                                      \
+    {                                                                                              \
+        .backend = "auto", .isa = "auto", .dtype = "auto", .deadline_s = 600.0                     \
+    }
+
+typedef struct yoco_session {
+    yoco_comm *comm;
+    yoco_checkpoint *checkpoint;
+    const yoco_ops *ops;
+    yoco_device_options device;
+    yoco_worker *worker;
+} yoco_session;
+
+/* Backend, instruction set and dtype, as far as they can be told without the other ranks. */
+yoco_status yoco_session_choose(const yoco_session_options *options, yoco_dtype file_dtype,
+                                const yoco_ops **ops, yoco_device_options *device);
+
+/* Opens a model folder, or a shape with random weights. */
+yoco_status yoco_session_open_model(const yoco_session_options *options, yoco_checkpoint **out);
+
+/* Collective. On failure nothing stays open. */
+yoco_status yoco_session_open(const yoco_session_options *options, yoco_session *out);
+void yoco_session_close(yoco_session *session);
+
+/* The rows of --chunk: the default where 0. Retention blocks must not straddle chunks. */
+yoco_status yoco_session_chunk_rows(const yoco_model_config *config, int64_t asked, int64_t *out);
+
+#endif

@@ -6,7 +6,7 @@
 enum {
     /* Resident memory of the program itself: MPI, UCX and oneDNN with their buffers and code,
      * measured with a tiny model (docs/PERFORMANCE.md, "Memory"). */
-    RUNTIME_BYTES = 64 << 20,
+    RUNTIME_BYTES = 24 << 20,
 };
 
 /* Sizes are summed with a sticky overflow flag, so that the formulas below read as formulas. */

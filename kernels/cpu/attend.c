@@ -12,9 +12,11 @@
 #include <omp.h>
 
 enum {
-    PASS_ROWS = 96,   /* (query, head) rows that share a pass over K and V */
-    VALUE_ROWS = 64,  /* rows of V in a tile */
-    SCORE_MARGIN = 16 /* keeps rows of scores from falling on the same cache sets */
+    PASS_ROWS = 96,  /* (query, head) rows that share a pass over K and V */
+    VALUE_ROWS = 32, /* rows of V in a tile */
+    STAGE_ROWS = VALUE_ROWS > TILE_COLUMNS ? VALUE_ROWS : TILE_COLUMNS,
+    PREFETCH_BYTES = 2048, /* how far ahead of a copy memory is asked */
+    SCORE_MARGIN = 16      /* keeps rows of scores from falling on the same cache sets */
 };
 
 /* A pass: n_rows queries of each of n_heads heads of K,V, over the n_keys rows of a view. Heads
@@ -25,7 +27,7 @@ typedef struct pass {
     int head_dim;
     size_t row_bytes, first_bytes; /* of a row in the view; from its start to the first head */
     int64_t n_keys, n_heads, n_rows, score_stride, out_stride;
-    char *stage;      /* (VALUE_ROWS, n_heads, head_dim): a run of rows in cache */
+    char *stage;      /* (2, STAGE_ROWS, n_heads, head_dim): this tile and the next */
     float *q;         /* (n_heads, n_rows, head_dim), times scale_log2 */
     float *keys;      /* (head_dim, TILE_COLUMNS) */
     float *values;    /* (VALUE_ROWS, padded) */
@@ -48,7 +50,7 @@ static size_t pass_bytes(int64_t n_rows, int64_t n_keys, int64_t n_heads, int he
 {
     int64_t wide = out_stride(head_dim);
     int64_t floats = n_rows * (score_stride(n_keys) + 2 * wide + 2) +
-                     wide * (TILE_COLUMNS + VALUE_ROWS) + VALUE_ROWS * n_heads * head_dim;
+                     wide * (TILE_COLUMNS + VALUE_ROWS) + 2 * STAGE_ROWS * n_heads * head_dim;
     return (size_t)floats * sizeof(float);
 }
 
@@ -83,32 +85,38 @@ static size_t stage_row_bytes(const pass *p)
     return (size_t)(p->n_heads * p->head_dim) * yoco_dtype_bytes(p->dtype);
 }
 
-/* Copies rows first .. first + n - 1 in the order of memory: the processor sees one stream and runs
- * ahead of it, which it does not for one head's part of each row. */
-static void stage_rows(const pass *p, const void *const parts[], int64_t first, int64_t n)
+/* Where a tile of rows is staged: in turns. */
+static char *stage_tile(const pass *p, int64_t tile)
 {
-    size_t bytes = stage_row_bytes(p);
-    for (int64_t i = 0; i < n; i++)
-        memcpy(p->stage + (size_t)i * bytes, view_row(p, parts, first + i), bytes);
+    return p->stage + (size_t)(tile % 2 * STAGE_ROWS) * stage_row_bytes(p);
 }
 
-/* While head `head` of a tile is computed, its share of the next tile's rows is on the way: of half
- * of them, as many as there is time for; the copy streams the others. */
-static void prefetch_share(const pass *p, const void *const parts[], int64_t next, int64_t n,
-                           int64_t head)
+/* Copies one of n_heads shares of the tile of `rows` rows from `first` on, in the order of memory:
+ * the processor sees one stream and runs ahead of it, which it does not for one head's part of each
+ * row. The next tile's shares are copied between this tile's heads, so that waiting and computing
+ * overlap. */
+static void stage_share(const pass *p, const void *const parts[], int64_t first, int64_t rows,
+                        int64_t share)
 {
-    int64_t end = yoco_i64_min(next + n / 2 * (head + 1) / p->n_heads, p->n_keys);
-    for (int64_t row = next + n / 2 * head / p->n_heads; row < end; row++) {
+    size_t bytes = stage_row_bytes(p);
+    int64_t row = first + rows * share / p->n_heads;
+    int64_t end = yoco_i64_min(first + rows * (share + 1) / p->n_heads, p->n_keys);
+    char *to = stage_tile(p, first / rows) + (size_t)(row - first) * bytes;
+    for (; row < end; row++, to += bytes) {
         const char *from = view_row(p, parts, row);
-        for (size_t at = 0; at < stage_row_bytes(p); at += 64)
-            __builtin_prefetch(from + at, 0, 2);
+        size_t at = 0;
+        for (; bytes - at >= sizeof(vf); at += sizeof(vf)) {
+            __builtin_prefetch(from + at + PREFETCH_BYTES, 0, 2);
+            vf_store((float *)(void *)(to + at), vf_load((const float *)(const void *)(from + at)));
+        }
+        memcpy(to + at, from + at, bytes - at);
     }
 }
 
-static head_rows staged_head(const pass *p, int64_t head)
+static head_rows staged_head(const pass *p, int64_t tile, int64_t head)
 {
     size_t head_bytes = (size_t)p->head_dim * yoco_dtype_bytes(p->dtype);
-    return (head_rows){.first = p->stage + (size_t)head * head_bytes,
+    return (head_rows){.first = stage_tile(p, tile) + (size_t)head * head_bytes,
                        .row_bytes = stage_row_bytes(p),
                        .dtype = p->dtype,
                        .head_dim = p->head_dim};
@@ -137,14 +145,15 @@ static void many_scores(const pass *p, const head_rows *k, int64_t n, const floa
 
 static void pass_scores(const pass *p)
 {
+    for (int64_t head = 0; head < p->n_heads; head++)
+        stage_share(p, p->view->k, 0, TILE_COLUMNS, head);
     for (int64_t key = 0; key < p->n_keys; key += TILE_COLUMNS) {
         int64_t n = yoco_i64_min(TILE_COLUMNS, p->n_keys - key);
-        stage_rows(p, p->view->k, key, n);
         for (int64_t head = 0; head < p->n_heads; head++) {
-            head_rows k = staged_head(p, head);
+            head_rows k = staged_head(p, key / TILE_COLUMNS, head);
             const float *q = p->q + head * p->n_rows * p->head_dim;
             float *scores = p->scores + head * p->n_rows * p->score_stride + key;
-            prefetch_share(p, p->view->k, key + n, TILE_COLUMNS, head);
+            stage_share(p, p->view->k, key + TILE_COLUMNS, TILE_COLUMNS, head);
             if (p->n_rows <= FEW_ROWS)
                 few_scores(&k, n, q, p->n_rows, scores, p->score_stride);
             else
@@ -197,14 +206,15 @@ static void pass_values(const pass *p)
 {
     int64_t n_rows = p->n_heads * p->n_rows;
     memset(p->out, 0, (size_t)(n_rows * p->out_stride) * sizeof(float));
+    for (int64_t head = 0; head < p->n_heads; head++)
+        stage_share(p, p->view->v, 0, VALUE_ROWS, head);
     for (int64_t key = 0; key < p->n_keys; key += VALUE_ROWS) {
         int64_t n = yoco_i64_min(VALUE_ROWS, p->n_keys - key);
-        stage_rows(p, p->view->v, key, n);
         for (int64_t head = 0; head < p->n_heads; head++) {
-            head_rows v = staged_head(p, head);
+            head_rows v = staged_head(p, key / VALUE_ROWS, head);
             const float *weights = p->scores + head * p->n_rows * p->score_stride + key;
             float *out = p->out + head * p->n_rows * p->out_stride;
-            prefetch_share(p, p->view->v, key + n, VALUE_ROWS, head);
+            stage_share(p, p->view->v, key + VALUE_ROWS, VALUE_ROWS, head);
             if (p->n_rows <= FEW_ROWS)
                 few_values(&v, n, weights, p->score_stride, p->n_rows, out, p->out_stride);
             else

@@ -15,8 +15,7 @@ enum {
     PASS_ROWS = 96,  /* (query, head) rows that share a pass over K and V */
     VALUE_ROWS = 32, /* rows of V in a tile */
     STAGE_ROWS = VALUE_ROWS > TILE_COLUMNS ? VALUE_ROWS : TILE_COLUMNS,
-    PREFETCH_BYTES = 2048, /* how far ahead of a copy memory is asked */
-    SCORE_MARGIN = 16      /* keeps rows of scores from falling on the same cache sets */
+    SCORE_MARGIN = 16 /* keeps rows of scores from falling on the same cache sets */
 };
 
 /* A pass: n_rows queries of each of n_heads heads of K,V, over the n_keys rows of a view. Heads
@@ -113,6 +112,23 @@ static void stage_share(const pass *p, const void *const parts[], int64_t first,
     }
 }
 
+/* The pass takes whole rows of one run of memory: then a tile is one run too, and is copied line by
+ * line between the sums. */
+static bool is_one_run(const pass *p)
+{
+    return p->row_bytes == stage_row_bytes(p) && p->view->n_rows[0] >= p->n_keys;
+}
+
+static copy_ahead tile_copy(const pass *p, const void *const parts[], int64_t first, int64_t rows)
+{
+    int64_t n = is_one_run(p) ? yoco_i64_min(rows, p->n_keys - first) : 0;
+    if (n <= 0)
+        return (copy_ahead){0};
+    return (copy_ahead){.from = view_row(p, parts, first),
+                        .to = stage_tile(p, first / rows),
+                        .n_bytes = (size_t)n * p->row_bytes};
+}
+
 static head_rows staged_head(const pass *p, int64_t tile, int64_t head)
 {
     size_t head_bytes = (size_t)p->head_dim * yoco_dtype_bytes(p->dtype);
@@ -149,16 +165,20 @@ static void pass_scores(const pass *p)
         stage_share(p, p->view->k, 0, TILE_COLUMNS, head);
     for (int64_t key = 0; key < p->n_keys; key += TILE_COLUMNS) {
         int64_t n = yoco_i64_min(TILE_COLUMNS, p->n_keys - key);
+        copy_ahead next = tile_copy(p, p->view->k, key + TILE_COLUMNS, TILE_COLUMNS);
         for (int64_t head = 0; head < p->n_heads; head++) {
             head_rows k = staged_head(p, key / TILE_COLUMNS, head);
             const float *q = p->q + head * p->n_rows * p->head_dim;
             float *scores = p->scores + head * p->n_rows * p->score_stride + key;
-            stage_share(p, p->view->k, key + TILE_COLUMNS, TILE_COLUMNS, head);
+            if (!is_one_run(p))
+                stage_share(p, p->view->k, key + TILE_COLUMNS, TILE_COLUMNS, head);
             if (p->n_rows <= FEW_ROWS)
-                few_scores(&k, n, q, p->n_rows, scores, p->score_stride);
+                few_scores(&k, n, q, p->n_rows, scores, p->score_stride, &next);
             else
                 many_scores(p, &k, n, q, scores);
         }
+        if (next.n_bytes > 0)
+            memcpy(next.to, next.from, next.n_bytes);
     }
 }
 
@@ -210,16 +230,20 @@ static void pass_values(const pass *p)
         stage_share(p, p->view->v, 0, VALUE_ROWS, head);
     for (int64_t key = 0; key < p->n_keys; key += VALUE_ROWS) {
         int64_t n = yoco_i64_min(VALUE_ROWS, p->n_keys - key);
+        copy_ahead next = tile_copy(p, p->view->v, key + VALUE_ROWS, VALUE_ROWS);
         for (int64_t head = 0; head < p->n_heads; head++) {
             head_rows v = staged_head(p, key / VALUE_ROWS, head);
             const float *weights = p->scores + head * p->n_rows * p->score_stride + key;
             float *out = p->out + head * p->n_rows * p->out_stride;
-            stage_share(p, p->view->v, key + VALUE_ROWS, VALUE_ROWS, head);
+            if (!is_one_run(p))
+                stage_share(p, p->view->v, key + VALUE_ROWS, VALUE_ROWS, head);
             if (p->n_rows <= FEW_ROWS)
-                few_values(&v, n, weights, p->score_stride, p->n_rows, out, p->out_stride);
+                few_values(&v, n, weights, p->score_stride, p->n_rows, out, p->out_stride, &next);
             else
                 many_values(p, &v, n, weights, out);
         }
+        if (next.n_bytes > 0)
+            memcpy(next.to, next.from, next.n_bytes);
     }
     for (int64_t row = 0; p->n_rows <= FEW_ROWS && row < n_rows; row++)
         few_finish(p->dtype, p->out + row * p->out_stride, p->out_stride);

@@ -38,7 +38,7 @@ VF_INLINE void score_lanes(const char *rows, size_t row_bytes, int n, bool whole
 
 /* One vector of keys. */
 VF_INLINE void score_keys(const head_rows *k, int64_t key, bool pairs, const float *q, int n_rows,
-                          float *scores, int64_t stride)
+                          float *scores, int64_t stride, copy_ahead *copy)
 {
     vf even[FEW_ROWS], odd[FEW_ROWS];
 #pragma GCC unroll 4
@@ -49,6 +49,7 @@ VF_INLINE void score_keys(const head_rows *k, int64_t key, bool pairs, const flo
     const char *rows = head_row(k, key);
     for (; n_lanes >= VF_LANES; n_lanes -= VF_LANES) {
         score_lanes(rows, row_bytes, VF_LANES, true, pairs, q, dim, n_rows, even, odd);
+        copy_vectors(copy, VF_LANES);
         rows += VF_LANES * sizeof(float);
         q += pairs ? 2 * VF_LANES : VF_LANES;
     }
@@ -60,27 +61,27 @@ VF_INLINE void score_keys(const head_rows *k, int64_t key, bool pairs, const flo
 }
 
 void few_scores(const head_rows *k, int64_t n, const float *q, int64_t n_rows, float *scores,
-                int64_t stride)
+                int64_t stride, copy_ahead *copy)
 {
     bool pairs = k->dtype == YOCO_BF16;
     for (int64_t key = 0; key < n; key += VF_LANES) {
         /* The constants are for the compiler: one loop per case. */
         if (pairs && n_rows == 1)
-            score_keys(k, key, true, q, 1, scores, stride);
+            score_keys(k, key, true, q, 1, scores, stride, copy);
         else if (pairs && n_rows == 2)
-            score_keys(k, key, true, q, 2, scores, stride);
+            score_keys(k, key, true, q, 2, scores, stride, copy);
         else if (pairs && n_rows == 3)
-            score_keys(k, key, true, q, 3, scores, stride);
+            score_keys(k, key, true, q, 3, scores, stride, copy);
         else if (pairs)
-            score_keys(k, key, true, q, 4, scores, stride);
+            score_keys(k, key, true, q, 4, scores, stride, copy);
         else if (n_rows == 1)
-            score_keys(k, key, false, q, 1, scores, stride);
+            score_keys(k, key, false, q, 1, scores, stride, copy);
         else if (n_rows == 2)
-            score_keys(k, key, false, q, 2, scores, stride);
+            score_keys(k, key, false, q, 2, scores, stride, copy);
         else if (n_rows == 3)
-            score_keys(k, key, false, q, 3, scores, stride);
+            score_keys(k, key, false, q, 3, scores, stride, copy);
         else
-            score_keys(k, key, false, q, 4, scores, stride);
+            score_keys(k, key, false, q, 4, scores, stride, copy);
     }
 }
 
@@ -92,6 +93,7 @@ typedef struct stretch {
     int64_t n, stride, out_stride;
     const float *weights;
     float *out;
+    copy_ahead *copy;
     int n_lanes;
 } stretch;
 
@@ -107,6 +109,7 @@ VF_INLINE void add_stretch(const stretch *s, bool pairs, int n_loads, bool whole
     }
     const char *row = s->row;
     for (int64_t key = 0; key < s->n; key++, row += s->row_bytes) {
+        copy_vectors(s->copy, n_loads);
 #pragma GCC unroll 4
         for (int load = 0; load < n_loads; load++) {
             vf lanes = load_lanes(row + load * VF_LANES * 4, s->n_lanes, whole);
@@ -150,7 +153,7 @@ VF_INLINE void add_rows(stretch s, int dim, bool pairs, int n_rows)
 }
 
 void few_values(const head_rows *v, int64_t n, const float *weights, int64_t stride, int64_t n_rows,
-                float *out, int64_t out_stride)
+                float *out, int64_t out_stride, copy_ahead *copy)
 {
     bool pairs = v->dtype == YOCO_BF16;
     int dim = v->head_dim;
@@ -160,7 +163,8 @@ void few_values(const head_rows *v, int64_t n, const float *weights, int64_t str
                  .stride = stride,
                  .out_stride = out_stride,
                  .weights = weights,
-                 .out = out};
+                 .out = out,
+                 .copy = copy};
     if (pairs && n_rows == 1)
         add_rows(s, dim, true, 1);
     else if (pairs && n_rows == 2)

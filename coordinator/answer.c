@@ -46,13 +46,13 @@ static yoco_status append_text(yoco_answer *answer, const char *bytes, size_t si
     return YOCO_OK;
 }
 
-/* Cuts the text at the first stop string, which starts at `shown` or later; else moves `shown` up
- * to where one may still begin. */
+/* Cuts the text at the first stop string that is complete, which starts at `shown` or later; else
+ * moves `shown` up to where one may still begin. */
 static void apply_stops(yoco_answer *answer, const yoco_strings *stops)
 {
+    size_t held = answer->text_size;
     for (size_t at = answer->shown; at < answer->text_size; at++) {
         size_t left = answer->text_size - at;
-        bool may_begin = false;
         for (int i = 0; i < stops->n; i++) {
             size_t length = strlen(stops->values[i]), n = length < left ? length : left;
             if (memcmp(answer->text + at, stops->values[i], n) != 0)
@@ -62,14 +62,10 @@ static void apply_stops(yoco_answer *answer, const yoco_strings *stops)
                 answer->finish = YOCO_FINISH_STOP;
                 return;
             }
-            may_begin = true;
-        }
-        if (may_begin) {
-            answer->shown = at;
-            return;
+            held = at < held ? at : held;
         }
     }
-    answer->shown = answer->text_size;
+    answer->shown = held;
 }
 
 yoco_status yoco_answer_add(yoco_answer *answer, const yoco_tokenizer *tokenizer,

@@ -169,7 +169,7 @@ const yoco_command yoco_command_plan = {
     .description =
         "Computes what each rank would hold and how evenly the chunks fall on the ranks, from\n"
         "the model's shape alone. yoco run allocates exactly the buffers of this plan.",
-    .examples = "yoco plan -m configs/shapes/yoco-3b-window.json --tokens 1M --ranks 64 "
-                "--branches 64 --device-memory 80G",
+    .examples = "yoco plan -m configs/shapes/yoco-3b-window.json --tokens 1M --ranks 64 \\\n"
+                "    --branches 64 --device-memory 80G",
     .run = run_command,
 };

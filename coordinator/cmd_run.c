@@ -98,14 +98,18 @@ static yoco_status run_prompt(yoco_session *session, const run_options *o,
     int64_t chunk_rows;
     yoco_answer *answers = NULL;
     size_t bytes = (size_t)prompt->n_questions * sizeof *answers;
-    YOCO_TRY(yoco_session_chunk_rows(&session->checkpoint->config, o->chunk_rows, &chunk_rows));
+    yoco_log_set_quiet(session->comm->rank != 0); /* the same on every rank: one line */
+    yoco_status status =
+        yoco_session_chunk_rows(&session->checkpoint->config, o->chunk_rows, &chunk_rows);
+    yoco_log_set_quiet(false);
+    YOCO_TRY(status);
     YOCO_TRY(yoco_worker_reserve(session->worker, prompt->context.n, chunk_rows,
                                  prompt->n_questions, prompt->branch_rows));
     log_plan(session);
     YOCO_TRY(
         session->comm->ops->agree(session->comm, yoco_alloc(bytes, "answers", (void **)&answers)));
     memset(answers, 0, bytes);
-    yoco_status status = answer(session, o, prompt, tokenizer, answers);
+    status = answer(session, o, prompt, tokenizer, answers);
     for (int i = 0; i < prompt->n_questions; i++)
         yoco_answer_free(&answers[i]);
     yoco_free(answers);
@@ -117,6 +121,8 @@ static yoco_status run_session(yoco_session *session, const run_options *o)
     const yoco_model_config *config = &session->checkpoint->config;
     yoco_tokenizer *tokenizer = NULL;
     yoco_prompt prompt;
+    if (o->dump)
+        YOCO_TRY(yoco_dump_probe(session, o->dump));
     YOCO_TRY(open_tokenizer(session, o->session.model, &tokenizer));
     yoco_status status = yoco_prompt_load(session->comm, &o->prompt, tokenizer, config->vocab_size,
                                           config->max_seq_len, &prompt);

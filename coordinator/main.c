@@ -20,6 +20,16 @@ static void print_usage(FILE *file)
     fprintf(file, "\nyoco COMMAND --help explains a command; yoco --version prints the version.\n");
 }
 
+/* What was printed may have gone nowhere: a full disk shows when the buffer is written. */
+static int check_stdout(int exit_code)
+{
+    bool written = fflush(stdout) == 0 && !ferror(stdout);
+    if (written || exit_code != 0)
+        return exit_code;
+    yoco_log_error("writing to stdout failed");
+    return yoco_status_exit_code(YOCO_ERR_IO);
+}
+
 int main(int argc, char **argv)
 {
     /* Until the ranks are known: errors in the arguments are the same on every rank, so the first
@@ -41,7 +51,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i]->name) == 0)
-            return commands[i]->run(commands[i], argc - 1, argv + 1);
+            return check_stdout(commands[i]->run(commands[i], argc - 1, argv + 1));
     yoco_log_error("'%s' is no command of yoco (see yoco --help)", argv[1]);
     return yoco_status_exit_code(YOCO_ERR_USAGE);
 }

@@ -1,10 +1,11 @@
 #include "coordinator/session.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { DEFAULT_CHUNK_ROWS = 2048 };
+enum { DEFAULT_CHUNK_ROWS = 2048, MAX_THREADS = 4096 };
 
 /* The cores this process may use, shared among the ranks of its machine. */
 static int default_threads(const yoco_comm *comm)
@@ -26,6 +27,11 @@ yoco_status yoco_session_choose(const yoco_session_options *options, yoco_dtype 
     *ops = yoco_ops_find(options->backend);
     if (!*ops) {
         yoco_log_error("--backend is auto, reference or cpu, not '%s'", options->backend);
+        return YOCO_ERR_USAGE;
+    }
+    if (options->threads > MAX_THREADS) {
+        yoco_log_error("--threads is at most %d, not %lld", MAX_THREADS,
+                       (long long)options->threads);
         return YOCO_ERR_USAGE;
     }
     if (strcmp(options->isa, "auto") != 0 && !yoco_isa_find(options->isa, &device->isa)) {
@@ -80,11 +86,23 @@ static yoco_status open_model(const yoco_session_options *options, yoco_session 
     return s->comm->ops->agree(s->comm, status);
 }
 
+/* Rank 0 looks first here too; another rank's processor may still have less. */
+static yoco_status choose(const yoco_session_options *options, yoco_session *s)
+{
+    yoco_dtype dtype = s->checkpoint->dtype;
+    yoco_status status = YOCO_OK;
+    if (s->comm->rank == 0)
+        status = yoco_session_choose(options, dtype, &s->ops, &s->device);
+    YOCO_TRY(s->comm->ops->agree(s->comm, status));
+    if (s->comm->rank != 0)
+        status = yoco_session_choose(options, dtype, &s->ops, &s->device);
+    return s->comm->ops->agree(s->comm, status);
+}
+
 static yoco_status open_worker(const yoco_session_options *options, yoco_session *s)
 {
     YOCO_TRY(open_model(options, s));
-    yoco_status status = yoco_session_choose(options, s->checkpoint->dtype, &s->ops, &s->device);
-    YOCO_TRY(s->comm->ops->agree(s->comm, status));
+    YOCO_TRY(choose(options, s));
     if (options->threads == 0)
         s->device.n_threads = default_threads(s->comm);
     return yoco_worker_create(s->comm, s->ops, &s->device, s->checkpoint, &s->worker);
@@ -94,7 +112,8 @@ yoco_status yoco_session_open(const yoco_session_options *options, yoco_session 
 {
     yoco_session s = {0};
     yoco_comm_options comm_options = {.deadline_s = options->deadline_s};
-    YOCO_TRY(yoco_comm_open_mpi(&comm_options, (int)options->expect_ranks, &s.comm));
+    int expect_ranks = (int)yoco_i64_min(options->expect_ranks, INT_MAX);
+    YOCO_TRY(yoco_comm_open_mpi(&comm_options, expect_ranks, &s.comm));
     yoco_log_set_quiet(false);
     yoco_status status = open_worker(options, &s);
     if (status != YOCO_OK) {
@@ -122,6 +141,7 @@ yoco_status yoco_session_chunk_rows(const yoco_model_config *config, int64_t ask
                        YOCO_RETENTION_ROWS, (long long)rows);
         return YOCO_ERR_USAGE;
     }
-    *out = rows;
+    /* A longer chunk is the same grid, but for sizes that overflow. */
+    *out = yoco_i64_min(rows, yoco_round_up(config->max_seq_len, YOCO_RETENTION_ROWS));
     return YOCO_OK;
 }

@@ -22,7 +22,7 @@ static void hash_flags(uint64_t hash, float *flags)
 static yoco_status check_flags(const yoco_worker *w, const float *mine, const float *all)
 {
     if (all[N_FLAGS - 1] != 0.0f) {
-        if (mine[N_FLAGS - 1] != 0.0f)
+        if (mine[N_FLAGS - 1] == all[N_FLAGS - 1]) /* the lowest of such ranks speaks */
             yoco_log_error("an attention score or value is not finite: are the weights damaged?");
         return YOCO_ERR_DATA;
     }
@@ -41,7 +41,7 @@ static yoco_status reduce_max(yoco_worker *w, const yoco_attend_args *args, int 
     float mine[N_FLAGS], *flags = w->max_host + n;
     size_t query_bytes = (size_t)n * (size_t)args->head_dim * sizeof(float);
     hash_flags(w->ops->hash(w->device, args->q, query_bytes), mine);
-    mine[N_FLAGS - 1] = (float)bad;
+    mine[N_FLAGS - 1] = bad ? (float)(w->comm->n_ranks - w->comm->rank) : 0.0f;
     memcpy(flags, mine, sizeof mine);
     w->ops->download(w->device, w->max_host, args->global_max, bytes);
     if (bad) /* an all-reduce takes no NaN */

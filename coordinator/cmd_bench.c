@@ -215,8 +215,9 @@ static yoco_status run_with_file(yoco_session *session, const bench_options *o)
     return comm->ops->agree(comm, status);
 }
 
-static yoco_status bench(bench_options *o)
+static yoco_status bench(void *parsed)
 {
+    bench_options *o = parsed;
     yoco_session session;
     YOCO_TRY(parse_lists(o));
     YOCO_TRY(yoco_session_open(&o->session, &session));
@@ -257,15 +258,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"json", 0, "FILE", YOCO_OPTION_STRING, &o.json, 0,
          "Write everything as JSON, too; '-' writes it to stdout instead of the table."},
     };
-    const int n_options = sizeof options / sizeof *options;
-    bool help;
-    yoco_status status = yoco_options_parse(command, options, n_options, argc, argv, &help);
-    if (status == YOCO_OK && help)
-        yoco_options_print_help(command, options, n_options);
-    else if (status == YOCO_OK)
-        status = bench(&o);
-    yoco_options_free(options, n_options);
-    return yoco_status_exit_code(status);
+    return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv,
+                                bench, &o);
 }
 
 const yoco_command yoco_command_bench = {

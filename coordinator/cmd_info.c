@@ -42,8 +42,9 @@ static void print_info(const char *folder, const yoco_checkpoint *c, bool has_to
     printf("tokenizer        %s\n", has_tokenizer ? "yes" : "none: token ids only");
 }
 
-static yoco_status info(const yoco_session_options *options)
+static yoco_status info(void *parsed)
 {
+    const yoco_session_options *options = parsed;
     yoco_checkpoint *checkpoint;
     yoco_tokenizer *tokenizer = NULL;
     YOCO_TRY(yoco_session_open_model(options, &checkpoint));
@@ -62,14 +63,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.model, 0, "Model folder."},
     };
-    const int n_options = sizeof options / sizeof *options;
-    bool help;
-    yoco_status status = yoco_options_parse(command, options, n_options, argc, argv, &help);
-    if (status == YOCO_OK && help)
-        yoco_options_print_help(command, options, n_options);
-    else if (status == YOCO_OK)
-        status = info(&o);
-    return yoco_status_exit_code(status);
+    return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv,
+                                info, &o);
 }
 
 const yoco_command yoco_command_info = {

@@ -9,8 +9,9 @@ typedef struct init_options {
     uint64_t seed;
 } init_options;
 
-static yoco_status init(const init_options *o)
+static yoco_status init(void *parsed)
 {
+    const init_options *o = parsed;
     yoco_model_config config;
     yoco_checkpoint *checkpoint;
     bool f32 = strcmp(o->dtype, "f32") == 0;
@@ -35,14 +36,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"dtype", 0, "f32|bf16", YOCO_OPTION_STRING, &o.dtype, 0, "Of the weights (default bf16)."},
         {"seed", 0, "S", YOCO_OPTION_U64, &o.seed, 0, "Of the weights (default 0)."},
     };
-    const int n_options = sizeof options / sizeof *options;
-    bool help;
-    yoco_status status = yoco_options_parse(command, options, n_options, argc, argv, &help);
-    if (status == YOCO_OK && help)
-        yoco_options_print_help(command, options, n_options);
-    else if (status == YOCO_OK)
-        status = init(&o);
-    return yoco_status_exit_code(status);
+    return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv,
+                                init, &o);
 }
 
 const yoco_command yoco_command_init = {

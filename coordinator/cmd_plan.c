@@ -91,11 +91,16 @@ static yoco_status print_ranks(const plan_options *o, yoco_plan_input *input)
     return YOCO_OK;
 }
 
-static yoco_status make_plan(const plan_options *o)
+static yoco_status make_plan(void *parsed)
 {
+    const plan_options *o = parsed;
     yoco_model_config config;
     backend b;
     int64_t chunk_rows;
+    if (o->n_tokens < 0) {
+        yoco_log_error("yoco plan: --tokens N is missing");
+        return YOCO_ERR_USAGE;
+    }
     if (o->n_ranks > INT32_MAX || o->n_branches > 1 << 20) {
         yoco_log_error("yoco plan: too many ranks or branches");
         return YOCO_ERR_USAGE;
@@ -148,18 +153,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"device-memory", 0, "BYTES", YOCO_OPTION_SIZE, &o.device_memory, 1,
          "Memory of one rank, for instance 80G: says whether the plan fits."},
     };
-    const int n_options = sizeof options / sizeof *options;
-    bool help;
-    yoco_status status = yoco_options_parse(command, options, n_options, argc, argv, &help);
-    if (status == YOCO_OK && help) {
-        yoco_options_print_help(command, options, n_options);
-    } else if (status == YOCO_OK && o.n_tokens < 0) {
-        yoco_log_error("yoco plan: --tokens N is missing");
-        status = YOCO_ERR_USAGE;
-    } else if (status == YOCO_OK) {
-        status = make_plan(&o);
-    }
-    return yoco_status_exit_code(status);
+    return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv,
+                                make_plan, &o);
 }
 
 const yoco_command yoco_command_plan = {

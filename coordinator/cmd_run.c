@@ -134,9 +134,12 @@ static yoco_status run_session(yoco_session *session, const run_options *o)
     return status;
 }
 
-static yoco_status run(const run_options *o)
+static yoco_status run(void *parsed)
 {
+    run_options *o = parsed;
     yoco_session session;
+    o->generate.n_generate = o->prompt.n_generate;
+    o->generate.keep_logits = o->dump != NULL;
     YOCO_TRY(check_options(o));
     YOCO_TRY(yoco_session_open(&o->session, &session));
     yoco_status status = run_session(&session, o);
@@ -203,17 +206,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"deadline", 0, "SECONDS", YOCO_OPTION_REAL, &o.session.deadline_s, 0.001,
          "Longest wait for another rank (default 600); then the job ends with exit code 75."},
     };
-    const int n_options = sizeof options / sizeof *options;
-    bool help;
-    yoco_status status = yoco_options_parse(command, options, n_options, argc, argv, &help);
-    o.generate.n_generate = o.prompt.n_generate;
-    o.generate.keep_logits = o.dump != NULL;
-    if (status == YOCO_OK && help)
-        yoco_options_print_help(command, options, n_options);
-    else if (status == YOCO_OK)
-        status = run(&o);
-    yoco_options_free(options, n_options);
-    return yoco_status_exit_code(status);
+    return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv, run,
+                                &o);
 }
 
 const yoco_command yoco_command_run = {

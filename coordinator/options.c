@@ -176,3 +176,16 @@ void yoco_options_free(const yoco_option *options, int n_options)
         *strings = (yoco_strings){0};
     }
 }
+
+int yoco_command_execute(const yoco_command *command, const yoco_option *options, int n_options,
+                         int argc, char **argv, yoco_status (*run)(void *parsed), void *parsed)
+{
+    bool help;
+    yoco_status status = yoco_options_parse(command, options, n_options, argc, argv, &help);
+    if (status == YOCO_OK && help)
+        yoco_options_print_help(command, options, n_options);
+    else if (status == YOCO_OK)
+        status = run(parsed);
+    yoco_options_free(options, n_options);
+    return yoco_status_exit_code(status);
+}

@@ -46,6 +46,9 @@ yoco_status yoco_options_parse(const yoco_command *command, const yoco_option *o
 /* A manual page on stdout. */
 void yoco_options_print_help(const yoco_command *command, const yoco_option *options,
                              int n_options);
+/* What every command does: parse, then print the help or run. Returns the exit code. */
+int yoco_command_execute(const yoco_command *command, const yoco_option *options, int n_options,
+                         int argc, char **argv, yoco_status (*run)(void *parsed), void *parsed);
 void yoco_options_free(const yoco_option *options, int n_options);
 
 #endif

@@ -1,0 +1,93 @@
+#!/bin/bash
+# commands.sh: version, help, init, info, plan.
+source "$(dirname "$0")/driver.sh"
+
+help_and_version() {
+    local command
+    succeed "$yoco" --version
+    holds '^yoco [0-9]+\.[0-9]+\.[0-9]+$'
+    succeed "$yoco" --help
+    for command in run plan info bench init; do
+        holds "^  $command "
+    done
+    for command in run plan info bench init; do
+        succeed "$yoco" $command --help
+        for heading in NAME SYNOPSIS DESCRIPTION OPTIONS 'EXIT STATUS'; do
+            holds "^$heading$"
+        done
+        [ -s "$folder/err" ] && fail "$command --help writes to stderr"
+        awk 'length > 100 { exit 1 }' "$folder/out" || fail "$command --help has long lines"
+    done
+    "$yoco" >"$folder/out" 2>"$folder/err"
+    same "exit code without a command" $? 2
+    grep -q '^usage: yoco COMMAND' "$folder/err" || fail "no usage on stderr"
+}
+
+# The bytes of the data of a safetensors file.
+data_bytes() {
+    local size header
+    size=$(wc -c <"$1")
+    header=$(od -An -t u8 -N 8 "$1" | tr -d ' ')
+    echo $((size - 8 - header))
+}
+
+init_and_info() {
+    local kind shape
+    for kind in window retention; do
+        shape=$source/configs/shapes/yoco-demo-$kind.json
+        succeed "$yoco" init --shape "$shape" -o "$folder/$kind"
+        succeed "$yoco" info -m "$folder/$kind"
+        holds 'layers +4 self \+ 4 cross, dim 256, hidden 704$'
+        holds 'cross-decoder +4 heads of 64, 2 shared K,V heads: 512 bytes .* in bf16, 1024 in f32'
+        holds 'tokenizer +none'
+        holds "^parameters +$(($(data_bytes "$folder/$kind/model.safetensors") / 2)) \(BF16\)$"
+    done
+    holds 'gated retention, 4 heads of 64'
+    succeed "$yoco" info -m "$folder/window"
+    holds 'window attention over 256 tokens, 4 heads of 64'
+    add_tokenizer "$folder/window"
+    succeed "$yoco" info -m "$folder/window"
+    holds 'tokenizer +yes'
+
+    write_params "$folder/tied.json" 16 50 100
+    sed -i 's/{/{"share_input_output_embed": true, /' "$folder/tied.json"
+    succeed "$yoco" init --shape "$folder/tied.json" -o "$folder/tied" --dtype f32
+    succeed "$yoco" info -m "$folder/tied"
+    holds "^parameters +$(($(data_bytes "$folder/tied/model.safetensors") / 4)) \(F32\)$"
+    holds 'tied to the output'
+}
+
+seeds() {
+    write_params "$folder/seed.json" 16 50 100
+    succeed "$yoco" init --shape "$folder/seed.json" -o "$folder/a" --seed 1
+    succeed "$yoco" init --shape "$folder/seed.json" -o "$folder/b" --seed 1
+    succeed "$yoco" init --shape "$folder/seed.json" -o "$folder/c" --seed 2
+    cmp -s "$folder/a/model.safetensors" "$folder/b/model.safetensors" ||
+        fail "the same seed gives other weights"
+    cmp -s "$folder/a/model.safetensors" "$folder/c/model.safetensors" &&
+        fail "another seed gives the same weights"
+}
+
+plan() {
+    local shape=$source/configs/shapes/yoco-3b-window.json
+    succeed "$yoco" plan -m "$shape" --tokens 1M --ranks 64 --branches 64 --device-memory 80G
+    holds '^1048576 tokens in 512 chunks of 2048 on 64 ranks, 64 branches'
+    holds '^ranks busy in prefill: 100.0 %$'
+    holds '^rank 1 and later$'
+    holds '^fits: '
+    succeed "$yoco" plan -m "$shape" --tokens 1M --device-memory 8G
+    holds '^DOES NOT FIT: .* GiB of 8.00 GiB'
+    holds 'shared K,V of the context +4096.0 MiB'
+    succeed "$yoco" plan -m "$shape" --tokens 3000 --ranks 8
+    holds '6 ranks have no chunk'
+    grep -q 'fit' "$folder/out" -i && fail "a verdict without --device-memory"
+    succeed "$yoco" plan -m "$folder/window" --tokens 0
+    succeed "$yoco" plan -m "$shape" --tokens 1M --chunk 9223372036854775807
+    holds 'in 1 chunks'
+}
+
+for part in help_and_version init_and_info seeds plan; do
+    $part
+    echo "done: $part"
+done
+[ $n_failed = 0 ]

@@ -1,0 +1,51 @@
+#!/bin/bash
+# shapes.sh YOCO MPIEXEC DUMP_TOOL window|retention: odd sizes of everything. The two backends agree,
+# and three ranks give the bytes of one.
+source "$(dirname "$0")/driver.sh"
+kind=$1
+limit=5e-5
+
+# agree CHUNK: f32 on both backends, and on 3 ranks.
+agree() {
+    local options=("${base[@]}" --chunk "$1" --threads 1)
+    run 1 "$folder/cpu" "${options[@]}" --backend cpu
+    run 1 "$folder/reference" "${options[@]}" --backend reference
+    check "$name, $n ids, chunks of $1: backends agree" \
+        "$tool" close "$folder/cpu" "$folder/reference" $limit
+    run 3 "$folder/ranks" "${options[@]}" --backend cpu
+    check "$name, $n ids, chunks of $1: 3 ranks" cmp "$folder/cpu" "$folder/ranks"
+}
+
+# shape NAME DIM LAYERS HIDDEN SELF_HEADS HEADS KV_HEADS VOCAB WINDOW CHUNK...
+shape() {
+    local name=$1 vocab=$8 chunks=("${@:10}") model=$folder/$1 n chunk base
+    write_params "$folder/params.json" "${@:2:8}"
+    check "init $name" "$yoco" init --shape "$folder/params.json" -o "$model" --dtype f32
+    for n in 1 2 45 300; do
+        write_ids "$folder/ids" $n "$vocab" $n
+        base=(-m "$model" --prompt-ids "$folder/ids" -n 4)
+        for chunk in "${chunks[@]}"; do
+            if [ "$n" -gt 2 ] || [ "$chunk" = "${chunks[0]}" ]; then
+                agree "$chunk"
+            fi
+        done
+    done
+    run 1 "$folder/one" "${base[@]}" --backend cpu --dtype bf16 --threads 1
+    run 3 "$folder/ranks" "${base[@]}" --backend cpu --dtype bf16 --threads 2
+    check "$name, $n ids, bf16: 3 ranks" cmp "$folder/one" "$folder/ranks"
+    echo "done: $name"
+}
+
+if [ "$kind" = window ]; then
+    shape window-of-1 36 2 97 6 6 6 5 1 1 7 64
+    shape window-wider-than-prompt 40 3 7 4 4 1 33 1000 1 7 64
+    shape heads-of-2 6 2 7 3 3 3 5 2 1 7
+    shape smallest-window 2 2 1 1 1 1 2 3 1 7
+    shape unlike-heads 66 4 97 3 33 11 257 17 16 64
+else
+    shape one-kv-head 36 2 97 6 2 1 97 null 256
+    shape heads-of-4 40 3 7 4 10 5 5 null 256
+    shape smallest-retention 2 2 1 1 1 1 2 null 256
+    shape unlike-retention-heads 66 4 97 3 33 11 257 null 256 512
+fi
+[ $n_failed = 0 ]

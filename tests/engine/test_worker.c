@@ -1,0 +1,176 @@
+/* The worker's own promises, under mpiexec: ranks that disagree stop, a context replaces an earlier
+ * one, an empty one is legal. Bits and numbers are the drivers' part. */
+#include "worker/worker.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/configs/fixture.h"
+
+enum { VOCAB = 50, CHUNK = 4, MAX_TOKENS = 64 };
+
+static yoco_comm *comm;
+
+static yoco_checkpoint *random_checkpoint(int sliding_window)
+{
+    const yoco_model_config config = {.dim = 32,
+                                      .hidden_dim = 48,
+                                      .n_layers = 4,
+                                      .n_self_heads = 2,
+                                      .n_attn_heads = 4,
+                                      .n_attn_kv_heads = 2,
+                                      .vocab_size = VOCAB,
+                                      .sliding_window = sliding_window,
+                                      .max_seq_len = 1000,
+                                      .norm_eps = 1e-5f,
+                                      .rope_theta = 10000.0};
+    yoco_checkpoint *checkpoint;
+    assert_int_equal(yoco_checkpoint_random(&config, YOCO_F32, 1, &checkpoint), YOCO_OK);
+    return checkpoint;
+}
+
+static yoco_worker *open_worker(const yoco_checkpoint *checkpoint)
+{
+    const yoco_device_options options = {.n_threads = 1, .isa = YOCO_ISA_PORTABLE};
+    yoco_worker *worker;
+    assert_int_equal(yoco_worker_create(comm, yoco_ops_find("auto"), &options, checkpoint, &worker),
+                     YOCO_OK);
+    return worker;
+}
+
+static void fill_ids(int32_t ids[MAX_TOKENS])
+{
+    for (int i = 0; i < MAX_TOKENS; i++)
+        ids[i] = i * 17 % VOCAB;
+}
+
+static void prefill(yoco_worker *worker, int64_t n_tokens, int64_t chunk_rows)
+{
+    int32_t ids[MAX_TOKENS];
+    fill_ids(ids);
+    assert_int_equal(yoco_worker_reserve(worker, n_tokens, chunk_rows, 1, 3), YOCO_OK);
+    assert_int_equal(yoco_worker_prefill(worker, ids, NULL, NULL), YOCO_OK);
+    assert_int_equal(yoco_worker_branch(worker, 0, ids, 1), YOCO_OK);
+    assert_int_equal(yoco_worker_position(worker, 0), n_tokens + 1);
+}
+
+static yoco_status step(yoco_worker *worker, int32_t id, float logits[VOCAB])
+{
+    return yoco_worker_step(worker, 1, &(int){0}, &id, comm->rank == 0 ? logits : NULL);
+}
+
+static void ranks_that_diverge_stop(void **state)
+{
+    (void)state;
+    yoco_checkpoint *checkpoint = random_checkpoint(8);
+    yoco_worker *worker = open_worker(checkpoint);
+    float logits[VOCAB];
+    for (int other = 0; other < comm->n_ranks; other++) {
+        prefill(worker, 3 * CHUNK, CHUNK);
+        assert_int_equal(step(worker, 5, logits), YOCO_OK);
+        log_begin();
+        yoco_status status = step(worker, comm->rank == other ? 6 : 5, logits);
+        log_end("computed other queries than the rest");
+        assert_int_equal(status, YOCO_ERR_INTERNAL);
+    }
+    yoco_worker_free(worker);
+    yoco_checkpoint_close(checkpoint);
+}
+
+static void other_arithmetic_is_refused(void **state)
+{
+    (void)state;
+    yoco_checkpoint *checkpoint = random_checkpoint(8);
+    yoco_device_options options = {.n_threads = 1, .isa = YOCO_ISA_PORTABLE};
+    yoco_worker *worker;
+    options.dtype = comm->rank == 0 ? YOCO_F32 : YOCO_BF16;
+    log_begin();
+    yoco_status status =
+        yoco_worker_create(comm, yoco_ops_find("auto"), &options, checkpoint, &worker);
+    log_end(comm->rank == 0 ? NULL : "this rank would compute with");
+    assert_int_equal(status, YOCO_ERR_INTERNAL);
+    yoco_checkpoint_close(checkpoint);
+}
+
+static void the_smallest_instruction_set_counts(void **state)
+{
+    (void)state;
+    yoco_checkpoint *checkpoint = random_checkpoint(8);
+    yoco_device_options options = {.n_threads = 1, .isa = yoco_isa_detect()};
+    yoco_worker *worker;
+    if (comm->rank == comm->n_ranks - 1)
+        options.isa = YOCO_ISA_PORTABLE;
+    assert_int_equal(yoco_worker_create(comm, yoco_ops_find("cpu"), &options, checkpoint, &worker),
+                     YOCO_OK);
+    assert_non_null(strstr(yoco_worker_arithmetic(worker), yoco_isa_name(YOCO_ISA_PORTABLE)));
+    yoco_worker_free(worker);
+    yoco_checkpoint_close(checkpoint);
+}
+
+/* Every rank meets it; one says so. */
+static void weights_that_are_not_finite_stop(void **state)
+{
+    (void)state;
+    yoco_checkpoint *checkpoint = random_checkpoint(8);
+    float *q = (float *)(uintptr_t)checkpoint->layers[3].q_proj->data; /* made here, so writable */
+    float logits[VOCAB];
+    q[7] = NAN;
+    yoco_worker *worker = open_worker(checkpoint);
+    prefill(worker, 3 * CHUNK, CHUNK);
+    log_begin();
+    yoco_status status = step(worker, 5, logits);
+    log_end(comm->rank == 0 ? "not finite" : NULL);
+    assert_int_equal(status, YOCO_ERR_DATA);
+    yoco_worker_free(worker);
+    yoco_checkpoint_close(checkpoint);
+}
+
+static void check_replaced(int sliding_window, int64_t chunk_rows)
+{
+    yoco_checkpoint *checkpoint = random_checkpoint(sliding_window);
+    yoco_worker *worker = open_worker(checkpoint);
+    static const int64_t n_tokens[] = {0, 1, 30, MAX_TOKENS, 7};
+    float first[5][VOCAB] = {0}, again[VOCAB] = {0};
+    for (int i = 0; i < 10; i++) {
+        float *logits = i < 5 ? first[i] : again;
+        prefill(worker, n_tokens[i % 5], chunk_rows);
+        assert_int_equal(step(worker, 5, logits), YOCO_OK);
+        if (i >= 5)
+            assert_memory_equal(again, first[i % 5], sizeof again);
+    }
+    yoco_worker_free(worker);
+    yoco_checkpoint_close(checkpoint);
+}
+
+static void a_context_replaces_an_earlier_one(void **state)
+{
+    (void)state;
+    check_replaced(8, CHUNK);
+    check_replaced(1, CHUNK);
+    check_replaced(0, YOCO_RETENTION_ROWS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ranks_that_diverge_stop),
+        cmocka_unit_test(other_arithmetic_is_refused),
+        cmocka_unit_test(the_smallest_instruction_set_counts),
+        cmocka_unit_test(weights_that_are_not_finite_stop),
+        cmocka_unit_test(a_context_replaces_an_earlier_one),
+    };
+    yoco_comm_options options = {.deadline_s = 30};
+    yoco_status status = yoco_comm_open_mpi(&options, 0, &comm);
+    if (status != YOCO_OK)
+        return yoco_status_exit_code(status);
+    int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
+    /* The ranks are not in step any more: others may wait for what this one did not send. */
+    if (n_failed > 0)
+        comm->ops->abort(comm, 1);
+    comm->ops->close(comm);
+    return 0;
+}

@@ -101,7 +101,7 @@ static yoco_status decode(generation *g, yoco_answer_grew grew, void *grew_conte
         YOCO_TRY(yoco_worker_step(g->session->worker, g->n_rows, g->branches, g->ids, g->logits));
         times->n_steps++;
         times->n_tokens += g->n_rows;
-        yoco_status status = comm->rank == 0 ? sample_rows(g) : YOCO_OK;
+        yoco_status status = g->logits ? sample_rows(g) : YOCO_OK; /* rank 0 */
         YOCO_TRY(comm->ops->agree(comm, status));
         YOCO_TRY(
             comm->ops->broadcast(comm, 0, g->verdicts, (size_t)g->n_rows * sizeof *g->verdicts));

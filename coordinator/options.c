@@ -95,25 +95,36 @@ static const yoco_option *find(const yoco_option *options, int n_options, const 
     return NULL;
 }
 
+/* Also where other arguments are wrong; but the value of an option may spell --help. */
+static bool asks_for_help(const yoco_option *options, int n_options, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *value;
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+        const yoco_option *option = find(options, n_options, argv[i], &value);
+        if (option && option->kind != YOCO_OPTION_FLAG && !value)
+            i++;
+    }
+    return false;
+}
+
 yoco_status yoco_options_parse(const yoco_command *command, const yoco_option *options,
                                int n_options, int argc, char **argv, bool *help)
 {
-    *help = false;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            *help = true;
-            return YOCO_OK;
-        }
-    }
+    *help = asks_for_help(options, n_options, argc, argv);
+    if (*help)
+        return YOCO_OK;
     for (int i = 1; i < argc; i++) {
         const char *value;
         const yoco_option *option = find(options, n_options, argv[i], &value);
-        if (!option || (!option->argument && value)) {
+        bool takes_value = option && option->kind != YOCO_OPTION_FLAG;
+        if (!option || (!takes_value && value)) {
             yoco_log_error("yoco %s: '%s' is no option of this command (see yoco %s --help)",
                            command->name, argv[i], command->name);
             return YOCO_ERR_USAGE;
         }
-        if (option->argument && !value) {
+        if (takes_value && !value) {
             if (i + 1 == argc) {
                 yoco_log_error("yoco %s: --%s needs %s after it", command->name, option->name,
                                option->argument);

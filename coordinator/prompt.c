@@ -121,7 +121,7 @@ static yoco_status load_question(const yoco_prompt_options *options,
     yoco_ids ids = {0};
     if (ids_file)
         YOCO_TRY(load_ids(ids_file, vocab_size, &ids));
-    else if (text[0])
+    else if (text && text[0])
         YOCO_TRY(encode(options, tokenizer, text, strlen(text), &ids));
     if (ids.n == 0) {
         yoco_log_error("%s is empty: a question has at least one token",

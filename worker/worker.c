@@ -51,11 +51,13 @@ yoco_status yoco_worker_create(yoco_comm *comm, const yoco_ops *ops,
     if (!w)
         yoco_log_error("cannot allocate a worker");
     yoco_status status = comm->ops->agree(comm, w ? YOCO_OK : YOCO_ERR_MEMORY);
-    if (status == YOCO_OK) {
-        w->comm = comm;
-        w->ops = ops;
-        status = open_device(w, device);
+    if (status != YOCO_OK || !w) {
+        free(w);
+        return status;
     }
+    w->comm = comm;
+    w->ops = ops;
+    status = open_device(w, device);
     if (status == YOCO_OK)
         status = comm->ops->agree(comm, yoco_model_create(ops, w->device, checkpoint, device->dtype,
                                                           comm->rank == 0, &w->model));

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const double MIB = 1 << 20;
+static const double MIB = 1 << 20, BUSY_SHARE = 0.95;
 
 /* One line of the decode table: what follows from the steps, the same steps on the base context,
  * and reading. NAN: cannot be told. */
@@ -16,7 +16,8 @@ typedef struct decode_row {
     yoco_spread step_s;
     double tokens_s;
     double step_bytes, step_fraction;
-    double attention_s, attention_bytes, attention_byte_s, attention_fraction, attention_flop_s;
+    double attention_s, attention_bytes, attention_byte_s, attention_flop_s;
+    double attention_fraction, memory_fraction; /* of reading as much as K,V, a large buffer */
 } decode_row;
 
 static decode_row derive_decode(const yoco_bench_report *r, const yoco_bench_context *context,
@@ -36,6 +37,7 @@ static decode_row derive_decode(const yoco_bench_report *r, const yoco_bench_con
         n_tokens > 0 ? (double)(n_cross * (context->kv_bytes - r->base.kv_bytes)) : NAN;
     row.attention_byte_s = row.attention_bytes / row.attention_s;
     row.attention_fraction = row.attention_byte_s / context->kv_byte_s.median;
+    row.memory_fraction = row.attention_byte_s / r->large_byte_s.median;
     row.attention_flop_s =
         4.0 * c->dim * n_cross * (double)(n_tokens * row.n_branches) / row.attention_s;
     return row;
@@ -87,10 +89,10 @@ static void print_head(const yoco_bench_report *r)
            " tokens\n\n",
            yoco_worker_arithmetic(r->session->worker), r->session->comm->n_ranks,
            r->session->device.n_threads, r->chunk_rows);
-    if (r->cpu_share < 0.95)
+    if (r->cpu_share < BUSY_SHARE)
         printf(
-            "BUSY     other programs ran: at times the threads got only %.0f%% of their cores, and "
-            "all figures suffer\n\n",
+            "BUSY     at times the threads got only %.0f%% of their cores: other programs ran, or\n"
+            "         OMP_WAIT_POLICY lets threads sleep; all figures suffer\n\n",
             1e2 * r->cpu_share);
 }
 
@@ -167,7 +169,7 @@ static void print_decode(const yoco_bench_report *r)
     printf("decode             |  whole step                                      "
            "             |  attention\n"
            "  context branches |        ms       min       max     tok/s       MiB  of reading"
-           " |        ms      GB/s of reading   GFLOP/s\n");
+           " |        ms      GB/s of memory of reading   GFLOP/s\n");
     for (int i = 0; i < r->n_contexts; i++) {
         for (int b = 0; b < r->branches.n; b++) {
             const yoco_bench_context *context = &r->contexts[i];
@@ -178,6 +180,7 @@ static void print_decode(const yoco_bench_report *r)
                    1e2 * row.step_fraction);
             print_or_dash(2, 1e3 * row.attention_s, "");
             print_or_dash(1, 1e-9 * row.attention_byte_s, "");
+            print_or_dash(1, 1e2 * row.memory_fraction, "%");
             print_or_dash(1, 1e2 * row.attention_fraction, "%");
             print_or_dash(1, 1e-9 * row.attention_flop_s, "");
             putchar('\n');
@@ -210,7 +213,9 @@ static void print_columns(const yoco_bench_report *r)
         "            weights once; 'of reading': MiB / ms as a part of reading K,V and weights.\n"
         "attention   the step less the same step on a context of %" PRId64
         " tokens; 'GB/s': the further K,V,\n"
-        "            once for each cross layer; 'of reading' as a part of reading as much as K,V.\n"
+        "            once for each cross layer; 'of memory' as a part of reading a large buffer, "
+        "'of\n"
+        "            reading' as a part of reading as much as K,V, which a large cache may hold.\n"
         "            '-': too short to tell.\n",
         retention ? "(place in its block of 256 + head size)" : "min(window, position + 1)",
         r->base.n_tokens);
@@ -290,13 +295,14 @@ static json_t *json_prefills(const yoco_bench_report *r)
 
 static json_t *json_decode_row(const decode_row *row, const yoco_spread *base_s)
 {
-    return json_pack("{s:I, s:o, s:o, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o}", "branches",
+    return json_pack("{s:I, s:o, s:o, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "branches",
                      (json_int_t)row->n_branches, "step_s", json_spread(&row->step_s),
                      "base_step_s", json_spread(base_s), "tokens_s", row->tokens_s, "step_bytes",
                      row->step_bytes, "step_of_reading", row->step_fraction, "attention_s",
                      json_number(row->attention_s), "attention_bytes",
                      json_number(row->attention_bytes), "attention_byte_s",
-                     json_number(row->attention_byte_s), "attention_of_reading",
+                     json_number(row->attention_byte_s), "attention_of_memory",
+                     json_number(row->memory_fraction), "attention_of_reading",
                      json_number(row->attention_fraction), "attention_flop_s",
                      json_number(row->attention_flop_s));
 }

@@ -8,7 +8,7 @@
 
 enum {
     FEW_ROWS = 4,
-    PREFETCH_BYTES = 2048 /* how far ahead of a copy memory is asked */
+    PREFETCH_BYTES = 6144 /* how far ahead of a copy memory is asked */
 };
 
 /* A copy that goes on between sums, a vector at a time, so that waiting for memory and computing

@@ -96,6 +96,7 @@ static void check_complete(json_t *report, int n_ranks)
                                         "decode/contexts/1/steps/1/step_of_reading",
                                         "decode/contexts/1/steps/1/attention_s",
                                         "decode/contexts/1/steps/1/attention_byte_s",
+                                        "decode/contexts/1/steps/1/attention_of_memory",
                                         "decode/contexts/1/steps/1/attention_of_reading",
                                         "decode/contexts/1/steps/1/attention_flop_s"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)

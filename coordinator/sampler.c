@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "coordinator/random.h"
+
 typedef struct candidate {
     float logit;
     int32_t id;
@@ -53,19 +55,6 @@ static int more_likely(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* Uniform in [0, 1). Source: SplitMix64, Steele, Lea & Flood 2014, as a counter-based generator. */
-static double uniform(uint64_t seed, uint64_t index)
-{
-    uint64_t z = seed;
-    for (int round = 0; round < 2; round++) {
-        z += (index + 1) * UINT64_C(0x9e3779b97f4a7c15);
-        z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-        z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-        z ^= z >> 31;
-    }
-    return (double)(z >> 11) * 0x1p-53;
-}
-
 /* Candidates are sorted; weights are exp((logit - best) / temperature). */
 static int32_t draw(const yoco_sampler *s, int n, int64_t index)
 {
@@ -78,7 +67,7 @@ static int32_t draw(const yoco_sampler *s, int n, int64_t index)
     int n_kept = 0;
     while (n_kept < n && (n_kept == 0 || kept < s->sampling.top_p * total))
         kept += exp(((double)c[n_kept++].logit - c[0].logit) / temperature);
-    double left = uniform(s->sampling.seed, (uint64_t)index) * kept;
+    double left = yoco_random_unit(yoco_random_at(s->sampling.seed, (uint64_t)index)) * kept;
     for (int i = 0; i < n_kept; i++) {
         left -= exp(((double)c[i].logit - c[0].logit) / temperature);
         if (left < 0.0)

@@ -182,9 +182,21 @@ static yoco_status check_lengths(const yoco_prompt_options *options, int64_t max
     return YOCO_OK;
 }
 
+static yoco_status allocate_questions(int64_t n, yoco_prompt *prompt)
+{
+    prompt->questions = calloc((size_t)n, sizeof *prompt->questions);
+    if (prompt->questions)
+        return YOCO_OK;
+    yoco_log_error("cannot allocate %lld questions", (long long)n);
+    return YOCO_ERR_MEMORY;
+}
+
 static yoco_status load(const yoco_prompt_options *options, const yoco_tokenizer *tokenizer,
                         int vocab_size, int64_t max_seq_len, yoco_prompt *prompt)
 {
+    int n_asked = options->questions.n + options->question_ids.n;
+    prompt->has_questions = n_asked > 0;
+    YOCO_TRY(allocate_questions(n_asked > 0 ? n_asked : 1, prompt));
     YOCO_TRY(load_document(options, tokenizer, vocab_size, &prompt->context));
     if (prompt->has_questions)
         YOCO_TRY(load_questions(options, tokenizer, vocab_size, prompt));
@@ -204,12 +216,17 @@ static yoco_status broadcast_ids(yoco_comm *comm, yoco_ids *ids)
     return comm->ops->broadcast(comm, 0, ids->ids, bytes);
 }
 
-static yoco_status share(yoco_comm *comm, yoco_prompt *prompt)
+yoco_status yoco_prompt_share(yoco_comm *comm, yoco_prompt *prompt)
 {
-    int64_t sizes[2] = {prompt->n_questions, prompt->branch_rows};
+    int64_t sizes[3] = {prompt->n_questions, prompt->has_questions, prompt->branch_rows};
     YOCO_TRY(comm->ops->broadcast(comm, 0, sizes, sizeof sizes));
+    yoco_status status = YOCO_OK;
+    if (comm->rank != 0)
+        status = allocate_questions(sizes[0], prompt);
+    YOCO_TRY(comm->ops->agree(comm, status));
     prompt->n_questions = (int)sizes[0];
-    prompt->branch_rows = sizes[1];
+    prompt->has_questions = sizes[1] != 0;
+    prompt->branch_rows = sizes[2];
     YOCO_TRY(broadcast_ids(comm, &prompt->context));
     for (int i = 0; i < prompt->n_questions; i++)
         YOCO_TRY(broadcast_ids(comm, &prompt->questions[i].tokens));
@@ -220,15 +237,13 @@ yoco_status yoco_prompt_load(yoco_comm *comm, const yoco_prompt_options *options
                              const yoco_tokenizer *tokenizer, int vocab_size, int64_t max_seq_len,
                              yoco_prompt *out)
 {
-    int n_asked = options->questions.n + options->question_ids.n;
-    yoco_prompt prompt = {.has_questions = n_asked > 0};
-    prompt.questions = calloc(n_asked > 0 ? (size_t)n_asked : 1, sizeof *prompt.questions);
-    yoco_status status = prompt.questions ? YOCO_OK : YOCO_ERR_MEMORY;
-    if (status == YOCO_OK && comm->rank == 0)
+    yoco_prompt prompt = {0};
+    yoco_status status = YOCO_OK;
+    if (comm->rank == 0)
         status = load(options, tokenizer, vocab_size, max_seq_len, &prompt);
     status = comm->ops->agree(comm, status);
     if (status == YOCO_OK)
-        status = share(comm, &prompt);
+        status = yoco_prompt_share(comm, &prompt);
     if (status != YOCO_OK) {
         yoco_prompt_free(&prompt);
         return status;

@@ -41,6 +41,9 @@ typedef struct yoco_prompt {
 yoco_status yoco_prompt_load(yoco_comm *comm, const yoco_prompt_options *options,
                              const yoco_tokenizer *tokenizer, int vocab_size, int64_t max_seq_len,
                              yoco_prompt *out);
+/* Collective. Gives rank 0's context and questions (without their texts) to every rank; the others
+ * pass {0}. */
+yoco_status yoco_prompt_share(yoco_comm *comm, yoco_prompt *prompt);
 void yoco_prompt_free(yoco_prompt *prompt);
 
 #endif

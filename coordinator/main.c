@@ -5,9 +5,9 @@
 
 #include "coordinator/commands.h"
 
-static const yoco_command *const commands[] = {&yoco_command_run, &yoco_command_plan,
+static const yoco_command *const commands[] = {&yoco_command_run,  &yoco_command_plan,
                                                &yoco_command_info, &yoco_command_bench,
-                                               &yoco_command_init};
+                                               &yoco_command_eval, &yoco_command_init};
 
 static void print_usage(FILE *file)
 {

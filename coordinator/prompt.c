@@ -184,11 +184,13 @@ static yoco_status check_lengths(const yoco_prompt_options *options, int64_t max
 
 static yoco_status allocate_questions(int64_t n, yoco_prompt *prompt)
 {
-    prompt->questions = calloc((size_t)n, sizeof *prompt->questions);
-    if (prompt->questions)
-        return YOCO_OK;
-    yoco_log_error("cannot allocate %lld questions", (long long)n);
-    return YOCO_ERR_MEMORY;
+    yoco_question *questions = calloc((size_t)n, sizeof *questions);
+    if (!questions) {
+        yoco_log_error("cannot allocate %lld questions", (long long)n);
+        return YOCO_ERR_MEMORY;
+    }
+    prompt->questions = questions;
+    return YOCO_OK;
 }
 
 static yoco_status load(const yoco_prompt_options *options, const yoco_tokenizer *tokenizer,
@@ -221,7 +223,7 @@ yoco_status yoco_prompt_share(yoco_comm *comm, yoco_prompt *prompt)
     int64_t sizes[3] = {prompt->n_questions, prompt->has_questions, prompt->branch_rows};
     YOCO_TRY(comm->ops->broadcast(comm, 0, sizes, sizeof sizes));
     yoco_status status = YOCO_OK;
-    if (comm->rank != 0)
+    if (!prompt->questions)
         status = allocate_questions(sizes[0], prompt);
     YOCO_TRY(comm->ops->agree(comm, status));
     prompt->n_questions = (int)sizes[0];

@@ -223,7 +223,7 @@ static void test_compat(void **state)
     (void)state;
     for (int n = 1; n <= 4; n += 3) {
         yoco_eval_document d;
-        char text[16384];
+        char text[16384] = "";
         size_t size = 0, token_size;
         make(YOCO_EVAL_COMPAT, 1024, 0.4, n, 0, &d);
         assert_true(d.prompt.context.n > 824 && d.prompt.context.n <= d.n_most);
@@ -241,7 +241,7 @@ static void test_compat(void **state)
             if (i + 1 == d.prompt.context.n)
                 assert_int_equal(fact, n);
         }
-        assert_true(text[size - 1] == '\n');
+        assert_true(size > 0 && text[size - 1] == '\n');
         assert_true(fabs((double)d.starts[d.first_asked] / 1024 - 0.4) < 0.1);
         assert_true(n == 1 || d.first_asked < n - 1);
         yoco_eval_document_free(&d);

@@ -1,0 +1,52 @@
+#include <stdio.h>
+
+#include "coordinator/eval_work.h"
+
+static void print_document(const yoco_eval_work *work, const yoco_eval_document *d)
+{
+    char what[128];
+    size_t size;
+    yoco_eval_cell_describe(&d->cell, what, sizeof what);
+    yoco_log_info("%s: %lld tokens in fact, questions %d", what, (long long)d->prompt.context.n,
+                  d->prompt.n_questions);
+    for (int64_t i = 0; i < d->prompt.context.n; i++) {
+        const char *bytes = yoco_tokenizer_bytes(work->tokenizer, d->prompt.context.ids[i], &size);
+        fwrite(bytes, 1, size, stdout);
+    }
+    for (int q = 0; q < d->prompt.n_questions; q++)
+        printf("%s\n", d->prompt.questions[q].text);
+}
+
+static yoco_status print_all(const yoco_eval_options *options)
+{
+    char path[4096];
+    yoco_model_config config;
+    yoco_eval_work work;
+    snprintf(path, sizeof path, "%s/params.json", options->session.model);
+    YOCO_TRY(yoco_model_config_load(path, &config));
+    YOCO_TRY(yoco_eval_work_open(options, &config, &work));
+    yoco_status status = YOCO_OK;
+    for (int64_t i = 0; status == YOCO_OK && i < work.list.n; i++) {
+        yoco_eval_document d;
+        status = yoco_eval_document_draw(&work.source, &work.list.cells[i], &d);
+        if (status != YOCO_OK)
+            break;
+        status = yoco_eval_document_fill(&work.source, &d);
+        if (status == YOCO_OK)
+            print_document(&work, &d);
+        yoco_eval_document_free(&d);
+    }
+    yoco_eval_work_close(&work);
+    return status;
+}
+
+yoco_status yoco_eval_dump(const yoco_eval_options *options)
+{
+    yoco_comm_options comm_options = {.deadline_s = options->session.deadline_s};
+    yoco_comm *comm;
+    YOCO_TRY(yoco_comm_open_mpi(&comm_options, (int)options->session.expect_ranks, &comm));
+    yoco_log_set_quiet(false);
+    yoco_status status = comm->ops->agree(comm, comm->rank == 0 ? print_all(options) : YOCO_OK);
+    comm->ops->close(comm);
+    return status;
+}

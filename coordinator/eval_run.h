@@ -1,0 +1,26 @@
+/* `yoco eval`: makes the documents, asks, and writes the answers (docs/EVALUATION.md). */
+#ifndef YOCO_EVAL_RUN_H
+#define YOCO_EVAL_RUN_H
+
+#include "coordinator/eval_cells.h"
+#include "coordinator/eval_file.h"
+#include "coordinator/session.h"
+
+typedef struct yoco_eval_options {
+    yoco_session_options session;
+    yoco_eval_choice choice;
+    yoco_strings haystack; /* files; none: the Perl manual */
+    const char *folder;    /* output */
+    yoco_eval_mode mode;
+    int64_t seed, max_tokens, chunk_rows;
+} yoco_eval_options;
+
+/* Collective. Opens the ranks and the model, asks, writes samples.jsonl and at the end the report.
+ */
+yoco_status yoco_eval_run(const yoco_eval_options *options);
+
+/* Collective. Prints what would be asked, the first document's text, then its questions' texts,
+ * then the next one's; which document it is goes to the log. Computes nothing. */
+yoco_status yoco_eval_dump(const yoco_eval_options *options);
+
+#endif

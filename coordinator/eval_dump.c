@@ -11,7 +11,8 @@ static void print_document(const yoco_eval_work *work, const yoco_eval_document 
                   d->prompt.n_questions);
     for (int64_t i = 0; i < d->prompt.context.n; i++) {
         const char *bytes = yoco_tokenizer_bytes(work->tokenizer, d->prompt.context.ids[i], &size);
-        fwrite(bytes, 1, size, stdout);
+        if (size > 0) /* <s> has no text */
+            fwrite(bytes, 1, size, stdout);
     }
     for (int q = 0; q < d->prompt.n_questions; q++)
         printf("%s\n", d->prompt.questions[q].text);

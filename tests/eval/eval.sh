@@ -28,8 +28,8 @@ same_answers() {
 ranks() {
     local n tasks=(--task needle --task multikey --task multiquery --task multivalue)
     for n in 1 2 3; do
-        succeed "$mpiexec" -n $n "${tiny[@]}" -o "$folder/ranks$n" "${tasks[@]}" --task yoco-compat \
-            --length 512 -n 4
+        succeed "$mpiexec" -n $n "${tiny[@]}" -o "$folder/ranks$n" "${tasks[@]}" \
+            --task yoco-compat --length 512 -n 4
         same "lines of all tasks" "$(wc -l <"$folder/ranks$n/samples.jsonl")" 18
         grep -q "\"ranks\":$n," "$folder/ranks$n/samples.jsonl" || fail "no ranks in the lines"
     done
@@ -48,11 +48,13 @@ resume() {
     local run=("${base[@]}" --task needle --task multiquery --length 512 --depths 10 --trials 10
         --needles 2 -n 8) pid n
     succeed "${run[@]}" -o "$folder/whole"
+    mkdir "$folder/killed"
+    touch "$folder/killed/samples.jsonl"
     "${run[@]}" -o "$folder/killed" >"$folder/out" 2>"$folder/err" </dev/null &
     pid=$!
-    until [ "$(wc -l <"$folder/killed/samples.jsonl")" -ge 3 ]; do
+    while kill -0 $pid && [ "$(wc -l <"$folder/killed/samples.jsonl")" -lt 3 ]; do
         sleep 0.02
-    done 2>/dev/null
+    done
     kill -9 $pid
     wait $pid 2>/dev/null
     n=$(wc -l <"$folder/killed/samples.jsonl")

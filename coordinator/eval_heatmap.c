@@ -160,7 +160,7 @@ static void draw_head(FILE *out, const yoco_eval_stats *stats)
     yoco_svg_font title = {.size = 16, .color = YOCO_SVG_INK, .anchor = "start", .bold = true};
     yoco_svg_font font = {.size = 12, .color = YOCO_SVG_FAINT, .anchor = "start"};
     char text[96], name[33], count[YOCO_EVAL_LABEL_BYTES];
-    snprintf(text, sizeof text, "%s, %s answers",
+    snprintf(text, sizeof text, "%s, answers: %s",
              yoco_eval_label_cut(stats->set->samples[0].model_name, sizeof name - 1, name),
              yoco_eval_label_count(all->n_samples, count));
     yoco_svg_text(out, 14, 26, title, "needle: right answers in %");

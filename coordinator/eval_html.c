@@ -43,6 +43,7 @@ static const char style[] =
     ".sum td{background:var(--soft)}\n"
     ".texts td{white-space:nowrap}\n"
     ".texts td.text{white-space:pre-wrap;overflow-wrap:anywhere;min-width:13rem;max-width:26rem}\n"
+    ".texts td.values{white-space:pre-wrap;overflow-wrap:anywhere;min-width:6rem}\n"
     ".missed{color:var(--bad);font-weight:600}\n"
     ".bar{display:inline-block;position:relative;width:8rem;height:.8rem;border-radius:3px;"
     "background:var(--line);vertical-align:middle}\n"
@@ -65,13 +66,11 @@ static const char *about(yoco_eval_task task)
                                  "Each value counts on its own.",
         [YOCO_EVAL_COMPAT] =
             "The protocol of the YOCO authors&#8217; evaluation, rebuilt with their words, city "
-            "list, "
-            "depths and score, to compare with published figures. Its known defects: the list of "
-            "100 cities has only 69 distinct names, so two needles of a document may name the same "
-            "city; its &#8220;multi-needle&#8221; runs ask for one needle only; an answer counts "
-            "as "
-            "right if the expected text stands anywhere in it. Not to be compared with the figures "
-            "of the other tasks.",
+            "list, depths and score, to compare with published figures. Its known defects: the "
+            "list of 100 cities has only 69 distinct names, so two needles of a document may name "
+            "the same city; its &#8220;multi-needle&#8221; runs ask for one needle only; an answer "
+            "counts as right if the expected text stands anywhere in it. Not to be compared with "
+            "the figures of the other tasks.",
     };
     return texts[task];
 }
@@ -126,7 +125,7 @@ static void print_card(FILE *out, const yoco_eval_task_stats *task)
     yoco_eval_print_bar(out, &task->all);
     fputs("<div class=\"faint\">effective length: ", out);
     print_effective(out, task);
-    fprintf(out, "<br/>%s answers</div></div>\n",
+    fprintf(out, "<br/>answers: %s</div></div>\n",
             yoco_eval_label_count(task->all.n_samples, count));
 }
 
@@ -141,6 +140,10 @@ static void print_head(FILE *out, const yoco_eval_stats *stats)
     yoco_xml_text(out, name);
     fputs("</h1>\n<p class=\"faint\">Long-context retrieval, measured by yoco eval</p>\n", out);
     print_verdict(out, stats);
+}
+
+static void print_cards(FILE *out, const yoco_eval_stats *stats)
+{
     fputs("<div class=\"cards\">\n", out);
     for (yoco_eval_task t = 0; t <= last_task; t++)
         if (stats->tasks[t].all.n_samples > 0)
@@ -209,9 +212,11 @@ static void print_compat(FILE *out, const yoco_eval_stats *stats)
 yoco_status yoco_eval_print_html(FILE *out, const yoco_eval_stats *stats)
 {
     print_head(out, stats);
-    YOCO_TRY(print_plots(out, stats));
-    if (stats->set->sorted[0]->task != YOCO_EVAL_COMPAT)
+    if (stats->set->sorted[0]->task <= last_task) {
+        print_cards(out, stats);
+        YOCO_TRY(print_plots(out, stats));
         print_tasks(out, stats);
+    }
     print_compat(out, stats);
     fputs("<h2>Settings</h2>\n", out);
     yoco_eval_print_settings_table(out, stats->set);

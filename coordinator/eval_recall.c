@@ -7,14 +7,14 @@
 #include <stdlib.h>
 
 enum {
-    PANEL_WIDTH = 480,
+    PANEL_WIDTH = 512,
     PANEL_HEIGHT = 350,
     PLOT_LEFT = 66,
     PLOT_RIGHT = 376,
     PLOT_TOP = 62,
     PLOT_BOTTOM = 294,
     KEY_STEP = 21,
-    MAX_KEYS = (PLOT_BOTTOM - PLOT_TOP) / KEY_STEP
+    MAX_KEYS = (PLOT_BOTTOM - PLOT_TOP) / KEY_STEP - 1 /* and a head */
 };
 
 static int compare(const void *left, const void *right)
@@ -72,7 +72,7 @@ static void draw_head(FILE *out, double left, const yoco_eval_stats *stats, yoco
     char text[128], name[33], count[YOCO_EVAL_LABEL_BYTES];
     snprintf(text, sizeof text, "%s: recall by number of needles", yoco_eval_task_name(task));
     yoco_svg_text(out, left + 14, 26, title, text);
-    snprintf(text, sizeof text, "%s, %s answers, bars: 95 %% intervals",
+    snprintf(text, sizeof text, "%s, answers: %s, bars: 95 %% intervals",
              yoco_eval_label_cut(stats->set->samples[0].model_name, sizeof name - 1, name),
              yoco_eval_label_count(stats->tasks[task].all.n_samples, count));
     yoco_svg_text(out, left + 14, 45, font, text);
@@ -82,7 +82,7 @@ static void draw_head(FILE *out, double left, const yoco_eval_stats *stats, yoco
 static void draw_key(FILE *out, const yoco_svg_plot *plot, int index, int n_series, int64_t length)
 {
     char label[YOCO_EVAL_LABEL_BYTES];
-    double x = plot->x.end + 22, y = plot->y.end + 10 + KEY_STEP * index;
+    double x = plot->x.end + 22, y = plot->y.end + 10 + KEY_STEP * (index + 1);
     bool all_fit = n_series <= MAX_KEYS;
     if (all_fit || index < MAX_KEYS - 1) {
         yoco_svg_plot_key(out, index, x, y, yoco_eval_label_size(length, label));
@@ -138,7 +138,7 @@ static yoco_status draw_panel(FILE *out, double left, const yoco_eval_stats *sta
     draw_head(out, left, stats, task);
     yoco_svg_plot_frame(out, &plot);
     yoco_svg_font font = {.size = 12, .color = YOCO_SVG_FAINT, .anchor = "start"};
-    yoco_svg_text(out, plot.x.end + 14, PLOT_TOP - 8, font, "tokens");
+    yoco_svg_text(out, plot.x.end + 17, plot.y.end + 14, font, "tokens");
     yoco_status status = draw_series(out, &plot, &stats->tasks[task]);
     yoco_free(ticks);
     return status;

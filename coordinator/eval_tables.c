@@ -105,7 +105,7 @@ static void print_wrong(FILE *out, const yoco_eval_sample *sample)
         fprintf(out, "%.4g %%", 100 * sample->depth);
     fprintf(out, "</td><td>%" PRId64 "</td><td class=\"text\">", sample->n);
     print_text(out, sample->asked);
-    fputs("</td><td class=\"text\">", out);
+    fputs("</td><td class=\"values\">", out);
     print_expected(out, sample);
     fputs("</td><td class=\"text\">", out);
     print_text(out, sample->prediction);

@@ -2,7 +2,6 @@
 import json
 import os
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
@@ -14,21 +13,8 @@ except ImportError:
     sys.exit(77)
 
 SOURCE = sys.argv.pop(1)
-DTYPES = {"F32": (torch.float32, 4), "BF16": (torch.bfloat16, 2)}
-
-
-def read_safetensors(path):
-    with open(path, "rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        data = bytearray(file.read())
-    header.pop("__metadata__", None)
-    state = {}
-    for name, info in header.items():
-        dtype, size = DTYPES[info["dtype"]]
-        begin, end = info["data_offsets"]
-        flat = torch.frombuffer(data, dtype=dtype, offset=begin, count=(end - begin) // size)
-        state[name] = flat.reshape(info["shape"])
-    return state
+sys.path.insert(0, os.path.join(SOURCE, "tests"))
+from safetensors_file import read_safetensors
 
 
 class Convert(unittest.TestCase):

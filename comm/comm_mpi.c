@@ -5,6 +5,7 @@
  * when MPI reports an error. So the functions that wait return YOCO_OK or do not return. */
 #include "comm/comm.h"
 #include "comm/launch.h"
+#include "trace.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -160,6 +161,8 @@ static yoco_status mpi_send(yoco_comm *comm, int peer, int tag, const void *data
     if (!count_fits(bytes, peer))
         return YOCO_ERR_INTERNAL;
     mpi_handle handle = {.incoming = false};
+    if (!((const mpi_comm *)comm)->is_group) /* a group numbers its ranks anew */
+        yoco_trace_sent(peer, bytes);
     int code = MPI_Isend(data, (int)bytes, MPI_BYTE, peer, tag, ranks_of(comm), &handle.request);
     check(code, &(mpi_subject){.wait = {"start of a message", -1, -1}, .peer = peer});
     request_begin(request, peer, tag, bytes, &handle);
@@ -210,6 +213,7 @@ static void all_reduce(yoco_comm *comm, void *data, int64_t n, size_t value_byte
 {
     const mpi_subject subject = {.wait = {what, -1, -1}, .peer = -1};
     int64_t piece = PIECE_BYTES / (int64_t)value_bytes;
+    yoco_trace_reduced((size_t)n * value_bytes);
     for (int64_t i = 0; i < n; i += piece) {
         MPI_Request request;
         char *at = (char *)data + (size_t)i * value_bytes;

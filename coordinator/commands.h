@@ -5,6 +5,6 @@
 #include "coordinator/options.h"
 
 extern const yoco_command yoco_command_run, yoco_command_plan, yoco_command_info,
-    yoco_command_bench, yoco_command_init;
+    yoco_command_bench, yoco_command_init, yoco_command_context;
 
 #endif

@@ -1,5 +1,6 @@
 # Libraries from Debian packages; the README's first command installs them.
 find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS C)
 find_package(MPI REQUIRED COMPONENTS C)
 find_package(dnnl REQUIRED)

@@ -115,3 +115,14 @@ void yoco_atomic_file_discard(yoco_atomic_file *file)
     unlink(file->temporary);
     yoco_free(file);
 }
+
+yoco_status yoco_atomic_file_save(const char *path, const void *data, size_t bytes)
+{
+    yoco_atomic_file *file;
+    YOCO_TRY(yoco_atomic_file_create(path, &file));
+    yoco_status status = yoco_atomic_file_write(file, data, bytes);
+    if (status == YOCO_OK)
+        return yoco_atomic_file_finish(file);
+    yoco_atomic_file_discard(file);
+    return status;
+}

@@ -109,6 +109,8 @@ static yoco_status decode(generation *g, yoco_answer_grew grew, void *grew_conte
         times->n_steps++;
         times->n_tokens += g->n_rows;
         yoco_status status = g->logits ? sample_rows(g) : YOCO_OK; /* rank 0 */
+        if (status == YOCO_OK && g->options->stop && *g->options->stop)
+            status = YOCO_ERR_STOPPED;
         yoco_trace_mark mark = yoco_trace_begin();
         YOCO_TRY(comm->ops->agree(comm, status));
         YOCO_TRY(

@@ -6,9 +6,9 @@
 #include "coordinator/commands.h"
 #include "failpoint.h"
 
-static const yoco_command *const commands[] = {&yoco_command_run,   &yoco_command_batch,
-                                               &yoco_command_plan,  &yoco_command_info,
-                                               &yoco_command_bench, &yoco_command_init};
+static const yoco_command *const commands[] = {
+    &yoco_command_run,  &yoco_command_batch, &yoco_command_context, &yoco_command_plan,
+    &yoco_command_info, &yoco_command_bench, &yoco_command_init};
 
 static void print_usage(FILE *file)
 {

@@ -106,11 +106,23 @@ static yoco_status load_text(const yoco_prompt_options *options, const yoco_toke
     return YOCO_OK;
 }
 
-static yoco_status load_document(const yoco_prompt_options *options,
+static yoco_status copy_ids(const yoco_ids *ids, yoco_ids *out)
+{
+    size_t bytes = (size_t)ids->n * sizeof *ids->ids;
+    YOCO_TRY(yoco_alloc(bytes, "token ids", (void **)&out->ids));
+    if (bytes > 0)
+        memcpy(out->ids, ids->ids, bytes);
+    out->n = ids->n;
+    return YOCO_OK;
+}
+
+yoco_status yoco_prompt_document(const yoco_prompt_options *options,
                                  const yoco_tokenizer *tokenizer, int vocab_size, yoco_ids *out)
 {
     const char *source = options->ids_file ? options->ids_file : options->file;
     yoco_ids ids;
+    if (options->context)
+        return copy_ids(options->context, out);
     if (options->ids_file)
         YOCO_TRY(load_ids(options->ids_file, vocab_size, &ids));
     else
@@ -196,7 +208,7 @@ static yoco_status check_lengths(const yoco_prompt_options *options, int64_t max
 static yoco_status load(const yoco_prompt_options *options, const yoco_tokenizer *tokenizer,
                         int vocab_size, int64_t max_seq_len, yoco_prompt *prompt)
 {
-    YOCO_TRY(load_document(options, tokenizer, vocab_size, &prompt->context));
+    YOCO_TRY(yoco_prompt_document(options, tokenizer, vocab_size, &prompt->context));
     if (prompt->has_questions)
         YOCO_TRY(load_questions(options, tokenizer, vocab_size, prompt));
     else
@@ -204,7 +216,7 @@ static yoco_status load(const yoco_prompt_options *options, const yoco_tokenizer
     return check_lengths(options, max_seq_len, prompt);
 }
 
-static yoco_status broadcast_ids(yoco_comm *comm, yoco_ids *ids)
+yoco_status yoco_ids_share(yoco_comm *comm, yoco_ids *ids)
 {
     YOCO_TRY(comm->ops->broadcast(comm, 0, &ids->n, sizeof ids->n));
     size_t bytes = (size_t)ids->n * sizeof *ids->ids;
@@ -221,9 +233,9 @@ static yoco_status share(yoco_comm *comm, yoco_prompt *prompt)
     YOCO_TRY(comm->ops->broadcast(comm, 0, sizes, sizeof sizes));
     prompt->n_questions = (int)sizes[0];
     prompt->branch_rows = sizes[1];
-    YOCO_TRY(broadcast_ids(comm, &prompt->context));
+    YOCO_TRY(yoco_ids_share(comm, &prompt->context));
     for (int i = 0; i < prompt->n_questions; i++)
-        YOCO_TRY(broadcast_ids(comm, &prompt->questions[i].tokens));
+        YOCO_TRY(yoco_ids_share(comm, &prompt->questions[i].tokens));
     return YOCO_OK;
 }
 

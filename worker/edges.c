@@ -5,6 +5,7 @@
 #include "worker/edges.h"
 
 #include "trace.h"
+#include "worker/snapshot_parts.h"
 
 int64_t yoco_edge_rows(const yoco_worker *w, int64_t position)
 {
@@ -68,7 +69,7 @@ static char *slot(const yoco_worker *w, yoco_buffer buffer, int layer)
 yoco_status yoco_ring_post(yoco_worker *w, int64_t chunk, int layer)
 {
     const yoco_grid *grid = &w->plan.input.grid;
-    if (chunk >= yoco_grid_n_chunks(grid))
+    if (chunk >= w->ring.end)
         return YOCO_OK;
     size_t bytes = yoco_edge_bytes(w, chunk * grid->chunk_rows);
     if (bytes == 0) /* a window of 1 sees no past */
@@ -102,7 +103,11 @@ static yoco_status ring_give(yoco_worker *w, const yoco_piece *piece, int layer)
         return YOCO_OK;
     YOCO_TRY(wait_edge(w, &w->edge_out[layer], piece->chunk, layer));
     edge_save(w, piece, slot(w, YOCO_BUF_EDGE_OUT, layer));
+    if (w->ring.writer)
+        yoco_snapshot_writer_copy_edge(w->ring.writer, piece->chunk, layer);
     YOCO_TRY(w->ops->synchronize(w->device));
+    if (next == w->ring.end)
+        return YOCO_OK;
     return w->comm->ops->send(w->comm, yoco_grid_owner(grid, next), YOCO_TAG_EDGE + layer,
                               slot(w, YOCO_BUF_EDGE_OUT, layer), bytes, &w->edge_out[layer]);
 }

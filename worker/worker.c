@@ -136,14 +136,15 @@ static size_t weight_bytes(const void *context, int64_t n_out, int64_t n_in)
     return w->ops->weight_bytes(&w->device_options, n_out, n_in);
 }
 
-yoco_status yoco_worker_reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows,
-                                int n_branches, int64_t branch_rows)
+static yoco_status reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows, int n_branches,
+                           int64_t branch_rows, bool durable)
 {
     yoco_plan_input input = {.config = &w->model->config,
                              .grid = {n_tokens, chunk_rows, w->comm->n_ranks},
                              .rank = w->comm->rank,
                              .n_branches = n_branches,
                              .branch_rows = branch_rows,
+                             .durable = durable,
                              .dtype = w->model->dtype,
                              .weight_bytes = weight_bytes,
                              .weight_context = w,
@@ -163,6 +164,18 @@ yoco_status yoco_worker_regroup(yoco_worker *w, yoco_comm *comm)
     if (comm->rank == 0)
         status = yoco_model_add_output(w->model, w->checkpoint);
     return comm->ops->agree(comm, status);
+}
+
+yoco_status yoco_worker_reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows,
+                                int n_branches, int64_t branch_rows)
+{
+    return reserve(w, n_tokens, chunk_rows, n_branches, branch_rows, false);
+}
+
+yoco_status yoco_worker_reserve_durable(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows,
+                                        int n_branches, int64_t branch_rows)
+{
+    return reserve(w, n_tokens, chunk_rows, n_branches, branch_rows, true);
 }
 
 const yoco_plan *yoco_worker_plan(const yoco_worker *w)

@@ -12,8 +12,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "coordinator/identity.h"
-
 enum { OPEN_TRIES = 16 };
 
 static const int64_t MAX_BYTES = (int64_t)1 << 32;
@@ -105,7 +103,10 @@ static yoco_status read_file(int fd, yoco_batch_document *document, yoco_batch_f
         at += (size_t)n;
     }
     document->size = size;
-    yoco_identity_of(document->text, size, document->hash);
+    yoco_hasher *hasher;
+    YOCO_TRY(yoco_hasher_create(&hasher));
+    yoco_hasher_add(hasher, document->text, size);
+    document->hash = yoco_hasher_finish(hasher);
     return YOCO_OK;
 }
 

@@ -4,6 +4,7 @@
 #ifndef YOCO_BATCH_DOCUMENTS_H
 #define YOCO_BATCH_DOCUMENTS_H
 
+#include "configs/hash.h"
 #include "coordinator/batch_job.h"
 #include "coordinator/prompt.h"
 #include "coordinator/tokenizer.h"
@@ -12,8 +13,8 @@ typedef struct yoco_batch_document {
     char *path;
     char *text; /* until it is tokenized */
     size_t size;
-    char hash[33]; /* of its bytes, as hexadecimal digits */
-    yoco_ids ids;  /* <s> in front, where there is one */
+    yoco_hash hash; /* of its bytes */
+    yoco_ids ids;   /* <s> in front, where there is one */
 } yoco_batch_document;
 
 typedef struct yoco_batch_documents yoco_batch_documents;

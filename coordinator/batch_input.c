@@ -116,19 +116,17 @@ void yoco_batch_entry_explain(const yoco_batch_entry *entry, char *text, size_t 
              fault->field[0] ? " " : "", fault->reason);
 }
 
-/* Hash of three texts. */
-static yoco_status identify(const yoco_batch_input *input, const char *a, const char *b,
-                            size_t b_size, const char *c, char out[YOCO_IDENTITY_BYTES])
+/* The hash of two texts and the document, where there is one. */
+static yoco_status identify(const char *a, const char *b, size_t b_size,
+                            const yoco_batch_document *document, char out[YOCO_HASH_TEXT_BYTES])
 {
-    size_t a_size = strlen(a) + 1, c_size = strlen(c) + 1;
-    char *all = malloc(a_size + b_size + c_size);
-    if (!all)
-        return no_memory(input);
-    memcpy(all, a, a_size);
-    memcpy(all + a_size, b, b_size);
-    memcpy(all + a_size + b_size, c, c_size);
-    yoco_identity_of(all, a_size + b_size + c_size, out);
-    free(all);
+    yoco_hasher *hasher;
+    YOCO_TRY(yoco_hasher_create(&hasher));
+    yoco_hasher_add(hasher, a, strlen(a) + 1);
+    yoco_hasher_add(hasher, b, b_size);
+    if (document)
+        yoco_hasher_add(hasher, &document->hash, sizeof document->hash);
+    yoco_hash_text(yoco_hasher_finish(hasher), out);
     return YOCO_OK;
 }
 
@@ -142,7 +140,7 @@ static yoco_status judge(yoco_batch_input *input, yoco_batch_entry *entry, yoco_
     if (!fault->reason[0]) /* the tokenizer's pattern gave up */
         yoco_batch_fault_set(fault, "body", "cannot be tokenized");
     yoco_batch_entry_explain(entry, reason, sizeof reason);
-    YOCO_TRY(identify(input, reason, entry->text, entry->size, "", entry->id));
+    YOCO_TRY(identify(reason, entry->text, entry->size, NULL, entry->id));
     entry->bad = true;
     input->n_bad++;
     if (input->n_bad <= MAX_LOGGED)
@@ -205,8 +203,7 @@ yoco_status yoco_batch_input_identify(yoco_batch_input *input, const char *finge
         char *line = json_dumps(entry->job.root, JSON_COMPACT | JSON_SORT_KEYS);
         if (!line)
             return no_memory(input);
-        yoco_status status = identify(input, fingerprint, line, strlen(line),
-                                      entry->document ? entry->document->hash : "", entry->id);
+        yoco_status status = identify(fingerprint, line, strlen(line), entry->document, entry->id);
         free(line);
         YOCO_TRY(status);
     }

@@ -3,7 +3,6 @@
 #define YOCO_BATCH_INPUT_H
 
 #include "coordinator/batch_documents.h"
-#include "coordinator/identity.h"
 
 typedef struct yoco_batch_entry {
     int64_t line;     /* from 1 */
@@ -13,11 +12,11 @@ typedef struct yoco_batch_entry {
     yoco_batch_document *document; /* NULL: none */
     bool bad;                      /* then `fault` says why, and the job holds at most custom_id */
     yoco_batch_fault fault;
-    char id[YOCO_IDENTITY_BYTES]; /* hash of the job and all its answer depends on, or of a bad
+    char id[YOCO_HASH_TEXT_BYTES]; /* hash of the job and all its answer depends on, or of a bad
                                      line and its fault */
-    bool done;                    /* its result line is durable */
-    yoco_prompt prompt;           /* once encoded */
-    yoco_ids whole;               /* owns the context's ids where they are not the document's */
+    bool done;                     /* its result line is durable */
+    yoco_prompt prompt;            /* once encoded */
+    yoco_ids whole;                /* owns the context's ids where they are not the document's */
 } yoco_batch_entry;
 
 typedef struct yoco_batch_input {

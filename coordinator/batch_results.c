@@ -266,7 +266,7 @@ static yoco_status drop_errors(yoco_batch_results *r, const yoco_map *map)
 
 yoco_status yoco_batch_results_settle(yoco_batch_results *r, yoco_batch_input *input)
 {
-    char id[sizeof YOCO_BATCH_ID_PREFIX + YOCO_IDENTITY_BYTES];
+    char id[sizeof YOCO_BATCH_ID_PREFIX + YOCO_HASH_TEXT_BYTES];
     for (int64_t i = 0; i < input->n; i++) {
         yoco_batch_entry *entry = &input->entries[i];
         snprintf(id, sizeof id, "%s%s", YOCO_BATCH_ID_PREFIX, entry->id);

@@ -1,5 +1,7 @@
 #include "coordinator/batch_run.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +23,42 @@ static yoco_batch_entry *entry_of(const yoco_batch_run *run, int64_t job)
     return &run->input->entries[run->jobs[job]];
 }
 
+/* One folder per job, named by the job's hash. */
+static yoco_status checkpoint_of(const yoco_batch_run *run, const yoco_batch_task *task,
+                                 char path[PATH_MAX])
+{
+    if (snprintf(path, PATH_MAX, "%s/%s", run->target->folder, task->id) < PATH_MAX)
+        return YOCO_OK;
+    yoco_log_error("the path of %s is too long", run->target->folder);
+    return YOCO_ERR_USAGE;
+}
+
+/* Only jobs of all ranks are worth a checkpoint: a round's are short. */
+static bool has_checkpoint(const yoco_batch_run *run, const yoco_session *group,
+                           const yoco_batch_task *task)
+{
+    return run->target && group == run->session && task->prompt.context.n > 0;
+}
+
+static yoco_status prefill(const yoco_batch_run *run, yoco_session *group,
+                           const yoco_batch_task *task)
+{
+    const yoco_ids *context = &task->prompt.context;
+    yoco_progress progress = run->progress ? yoco_batch_progress_update : NULL;
+    if (!has_checkpoint(run, group, task))
+        return yoco_worker_prefill(group->worker, context->ids, progress, run->progress);
+    char path[PATH_MAX];
+    yoco_snapshot_target target = *run->target;
+    yoco_snapshot_result result;
+    YOCO_TRY(checkpoint_of(run, task, path));
+    target.folder = path;
+    YOCO_TRY(yoco_worker_prefill_durable(group->worker, context->ids, &target, progress,
+                                         run->progress, &result));
+    if (result.durable != YOCO_OK)
+        *run->durable = result.durable;
+    return YOCO_OK;
+}
+
 static yoco_status answer(const yoco_batch_run *run, yoco_session *group,
                           const yoco_batch_task *task, yoco_answer *answers, char **line)
 {
@@ -30,11 +68,12 @@ static yoco_status answer(const yoco_batch_run *run, yoco_session *group,
                                      .sampling = task->job.sampling,
                                      .stops = task->job.stops,
                                      .logprobs = task->job.logprobs,
-                                     .n_logprobs = task->job.n_logprobs};
-    YOCO_TRY(yoco_worker_reserve(group->worker, prompt->context.n, run->chunk_rows,
-                                 prompt->n_questions, prompt->branch_rows));
-    YOCO_TRY(yoco_worker_prefill(group->worker, prompt->context.ids,
-                                 run->progress ? yoco_batch_progress_update : NULL, run->progress));
+                                     .n_logprobs = task->job.n_logprobs,
+                                     .stop = run->stop};
+    YOCO_TRY((has_checkpoint(run, group, task) ? yoco_worker_reserve_durable : yoco_worker_reserve)(
+        group->worker, prompt->context.n, run->chunk_rows, prompt->n_questions,
+        prompt->branch_rows));
+    YOCO_TRY(prefill(run, group, task));
     YOCO_TRY(yoco_generate(group, &options, prompt, run->tokenizer, NULL, NULL, answers, &times));
     if (group->comm->rank != 0)
         return YOCO_OK;
@@ -55,7 +94,10 @@ static yoco_status compute(const yoco_batch_run *run, yoco_session *group,
     yoco_answer *answers = calloc((size_t)task->prompt.n_questions, sizeof *answers);
     if (!answers)
         yoco_log_error("cannot allocate answers");
-    yoco_status status = group->comm->ops->agree(group->comm, answers ? YOCO_OK : YOCO_ERR_MEMORY);
+    yoco_status status = answers ? YOCO_OK : YOCO_ERR_MEMORY;
+    if (*run->stop)
+        status = YOCO_ERR_STOPPED;
+    status = group->comm->ops->agree(group->comm, status);
     if (status == YOCO_OK)
         status = answer(run, group, task, answers, line);
     for (int i = 0; answers && i < task->prompt.n_questions; i++)
@@ -74,6 +116,14 @@ static yoco_status finish(const yoco_batch_run *run, int64_t job, const char *li
     entry->done = true;
     yoco_batch_progress_job(run->progress, cost.n_context + cost.n_own);
     return YOCO_OK;
+}
+
+/* Rank 0, once the job's line is durable. */
+static yoco_status remove_checkpoint(const yoco_batch_run *run, const yoco_batch_task *task)
+{
+    char path[PATH_MAX];
+    YOCO_TRY(checkpoint_of(run, task, path));
+    return yoco_snapshot_remove(path);
 }
 
 static yoco_status run_together(const yoco_batch_run *run, int64_t job)
@@ -95,6 +145,8 @@ static yoco_status run_together(const yoco_batch_run *run, int64_t job)
         status = compute(run, run->session, &task, &line);
     if (status == YOCO_OK && comm->rank == 0)
         status = finish(run, job, line, strlen(line));
+    if (status == YOCO_OK && comm->rank == 0 && has_checkpoint(run, run->session, &task))
+        status = remove_checkpoint(run, &task);
     free(line);
     free(bytes.data);
     yoco_batch_task_free(&task);

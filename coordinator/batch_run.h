@@ -6,6 +6,7 @@
 #include "coordinator/batch_plan.h"
 #include "coordinator/batch_progress.h"
 #include "coordinator/batch_results.h"
+#include "coordinator/context.h"
 #include "coordinator/session.h"
 
 typedef struct yoco_batch_run {
@@ -13,6 +14,9 @@ typedef struct yoco_batch_run {
     const yoco_tokenizer *tokenizer; /* on every rank */
     const char *fingerprint;         /* the same on every rank */
     int64_t chunk_rows;
+    const yoco_snapshot_target *target; /* its folder: where jobs' checkpoints are; NULL: nowhere */
+    yoco_status *durable; /* the last error of writing a checkpoint, which costs no answer */
+    const volatile sig_atomic_t *stop;  /* of any rank: ends the run with YOCO_ERR_STOPPED */
     /* rank 0, NULL elsewhere */
     yoco_batch_input *input;
     yoco_batch_results *results;

@@ -9,7 +9,7 @@ static const size_t PIECE_BYTES = (size_t)1 << 30;
 
 typedef struct task_head {
     int64_t index, line_bytes, n_context, n_questions, branch_rows;
-    char id[YOCO_IDENTITY_BYTES + 7];
+    char id[YOCO_HASH_TEXT_BYTES + 7];
 } task_head;
 
 static yoco_status reserve(yoco_bytes *bytes, size_t size)

@@ -15,7 +15,7 @@ yoco_status yoco_bytes_add(yoco_bytes *bytes, const void *data, size_t size);
 typedef struct yoco_batch_task {
     yoco_batch_job job;
     yoco_prompt prompt;
-    char id[YOCO_IDENTITY_BYTES];
+    char id[YOCO_HASH_TEXT_BYTES];
     int64_t index; /* of the entry */
 } yoco_batch_task;
 

@@ -1,11 +1,14 @@
 /* yoco batch: a file of jobs in, a file of answers out. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "coordinator/batch_line.h"
 #include "coordinator/batch_run.h"
 #include "coordinator/commands.h"
+#include "coordinator/signals.h"
 #include "coordinator/trace_file.h"
 
 enum { FINGERPRINT_BYTES = 512 };
@@ -13,7 +16,7 @@ enum { FINGERPRINT_BYTES = 512 };
 typedef struct batch_options {
     yoco_session_options session;
     const char *input, *output, *documents;
-    const char *progress, *metrics, *trace;
+    const char *progress, *metrics, *trace, *checkpoint;
     int64_t chunk_rows, max_errors; /* max_errors -1: any number */
     bool overwrite, resume, validate_only, fail_fast;
 } batch_options;
@@ -112,16 +115,15 @@ static yoco_status validate(const batch_options *o)
     return status;
 }
 
-static yoco_status make_fingerprint(const batch_options *o, const yoco_session *session,
-                                    int64_t chunk_rows, char text[FINGERPRINT_BYTES])
+static void make_fingerprint(const yoco_session *session, const yoco_snapshot_target *target,
+                             int64_t chunk_rows, char text[FINGERPRINT_BYTES])
 {
-    char model[YOCO_IDENTITY_BYTES], tokenizer[YOCO_IDENTITY_BYTES];
-    yoco_identity_of_model(session->checkpoint, model);
-    YOCO_TRY(yoco_identity_of_tokenizer(o->session.model, tokenizer));
+    char model[YOCO_HASH_TEXT_BYTES], tokenizer[YOCO_HASH_TEXT_BYTES];
+    yoco_hash_text(target->model, model);
+    yoco_hash_text(target->tokenizer, tokenizer);
     snprintf(text, FINGERPRINT_BYTES,
              "yoco " YOCO_VERSION "; model %s; tokenizer %s; chunk %lld; arithmetic %s", model,
              tokenizer, (long long)chunk_rows, yoco_worker_arithmetic(session->worker));
-    return YOCO_OK;
 }
 
 static yoco_status write_errors(batch *b)
@@ -170,6 +172,10 @@ static yoco_status prepare(const batch_options *o, const yoco_session *session,
                            const char *fingerprint, batch *b)
 {
     char text[512];
+    if (o->checkpoint && mkdir(o->checkpoint, 0777) != 0 && errno != EEXIST) {
+        yoco_log_error("cannot make the folder %s: %s", o->checkpoint, strerror(errno));
+        return YOCO_ERR_OPEN;
+    }
     YOCO_TRY(read_input(o, b));
     YOCO_TRY(yoco_batch_input_identify(&b->input, fingerprint));
     YOCO_TRY(yoco_batch_results_open(o->output, o->overwrite, o->input, &b->input, fingerprint,
@@ -193,13 +199,17 @@ static yoco_status prepare(const batch_options *o, const yoco_session *session,
 
 static yoco_status run_jobs(const batch_options *o, yoco_session *session,
                             const yoco_tokenizer *tokenizer, int64_t chunk_rows,
-                            const char *fingerprint, batch *b)
+                            const yoco_snapshot_target *target, const char *fingerprint, batch *b)
 {
     bool first = session->comm->rank == 0;
+    yoco_status durable = YOCO_OK;
     yoco_batch_run r = {.session = session,
                         .tokenizer = tokenizer,
                         .fingerprint = fingerprint,
                         .chunk_rows = chunk_rows,
+                        .target = o->checkpoint ? target : NULL,
+                        .durable = &durable,
+                        .stop = target->stop,
                         .input = first ? &b->input : NULL,
                         .results = b->results,
                         .progress = first ? &b->progress : NULL,
@@ -210,30 +220,34 @@ static yoco_status run_jobs(const batch_options *o, yoco_session *session,
     YOCO_TRY(yoco_batch_run_jobs(&r));
     if (first)
         yoco_batch_progress_end(&b->progress);
-    return o->trace ? yoco_trace_save(session->comm, o->trace) : YOCO_OK;
+    if (o->trace)
+        YOCO_TRY(yoco_trace_save(session->comm, o->trace));
+    return durable;
 }
 
 static yoco_status run_batch(const batch_options *o, yoco_session *session,
                              const yoco_tokenizer *tokenizer)
 {
     yoco_comm *comm = session->comm;
-    char fingerprint[FINGERPRINT_BYTES] = "";
+    char fingerprint[FINGERPRINT_BYTES];
     int64_t chunk_rows = 0;
+    yoco_snapshot_target target;
     batch b = {0};
     yoco_log_set_quiet(comm->rank != 0); /* the same on every rank: one line */
     yoco_status status =
         yoco_session_chunk_rows(&session->checkpoint->config, o->chunk_rows, &chunk_rows);
     yoco_log_set_quiet(false);
     YOCO_TRY(status);
+    YOCO_TRY(yoco_context_target(session, o->session.model, o->checkpoint, &target));
+    target.stop = yoco_signals_catch();
+    make_fingerprint(session, &target, chunk_rows, fingerprint);
     if (comm->rank == 0)
-        status = make_fingerprint(o, session, chunk_rows, fingerprint);
-    if (comm->rank == 0 && status == YOCO_OK)
         status = prepare(o, session, tokenizer, chunk_rows, fingerprint, &b);
     status = comm->ops->agree(comm, status);
     if (status == YOCO_OK)
-        status = comm->ops->broadcast(comm, 0, fingerprint, sizeof fingerprint);
-    if (status == YOCO_OK)
-        status = run_jobs(o, session, tokenizer, chunk_rows, fingerprint, &b);
+        status = run_jobs(o, session, tokenizer, chunk_rows, &target, fingerprint, &b);
+    if (status == YOCO_ERR_STOPPED && comm->rank == 0)
+        yoco_log_info("stopped as asked: the same command goes on");
     if (status == YOCO_OK && comm->rank == 0)
         status = judge_input(&b);
     free_batch(&b);
@@ -303,6 +317,9 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Keep a Prometheus textfile there."},
         {"trace", 0, "FILE", YOCO_OPTION_STRING, &o.trace, 0,
          "Write where each rank's time went, for ui.perfetto.dev or chrome://tracing."},
+        {"checkpoint", 0, "DIR", YOCO_OPTION_STRING, &o.checkpoint, 0,
+         "Keep the prefill of long documents there while their jobs run, a folder for each, so\n"
+         "that they go on after a kill. It is removed when the job's line is durable."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
          "Tokens per chunk (default 2048). A multiple of 256 for models with gated retention."},
         {"dtype", 0, "auto|f32|bf16", YOCO_OPTION_STRING, &o.session.dtype, 0,

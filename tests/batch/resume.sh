@@ -70,6 +70,44 @@ ranks_die() {
     same_lines "$output" "$folder/undisturbed"
 }
 
+# A long document goes on from its checkpoint, which goes when the job is done.
+checkpoints() {
+    local n with=("${batch[@]:1}" -i "$folder/good.jsonl" -o "$output" --checkpoint "$folder/kept")
+    grep -v '"bad"' "$folder/expected" >"$folder/good"
+    for n in 1 2 3; do
+        rm -rf "$output" "$folder/kept"
+        ends_badly "$mpiexec" -n $n "$yoco" --failpoint "file.rename:5:kill" "${with[@]}"
+        [ -n "$(ls -A "$folder/kept")" ] || fail "no checkpoint after a kill on $n ranks"
+        succeed "$mpiexec" -n $((4 - n)) "$yoco" "${with[@]}"
+        same_lines "$output" "$folder/good"
+        [ -z "$(ls -A "$folder/kept")" ] || fail "a checkpoint is left of a batch that is done"
+    done
+    rm -f "$output"
+    ends 74 "$yoco" --failpoint file.write:3:enospc "${with[@]}"
+    [ "$(wc -l <"$output")" -gt 0 ] || fail "a checkpoint that cannot be written costs the answer"
+    succeed "$yoco" "${with[@]}"
+    same_lines "$output" "$folder/good"
+}
+
+# SIGUSR1 to one rank: exit code 75 between two tokens, nothing torn, and the rest comes later.
+stopped() {
+    local rc
+    rm -f "$output" "$folder"/pid.*
+    # shellcheck disable=SC2016
+    timeout --signal=KILL 120 "$mpiexec" -n 3 bash -c 'echo $$ >"$0.$PMI_RANK"; exec "$@"' \
+        "$folder/pid" "${batch[@]}" -i "$folder/slow.jsonl" -o "$output" \
+        >"$folder/out" 2>"$folder/err" </dev/null &
+    until [ -s "$output" ] || ! kill -0 $!; do sleep 0.01; done
+    kill -USR1 "$(cat "$folder/pid.1")"
+    wait $!
+    rc=$?
+    same "exit code after SIGUSR1" $rc 75
+    grep -q 'stopped as asked' "$folder/err" || fail "no word about the stop"
+    [ "$(wc -l <"$output")" -lt 8 ] || fail "not stopped"
+    succeed "${batch[@]}" -i "$folder/slow.jsonl" -o "$output"
+    same_lines "$output" "$folder/undisturbed"
+}
+
 # The disk fails: an error, no torn line, nothing lost.
 disk_fails() {
     local action
@@ -164,7 +202,7 @@ mended() {
 }
 
 mismatches
-for part in nothing_left killed ranks_die disk_fails torn strangers mended; do
+for part in nothing_left killed ranks_die stopped checkpoints disk_fails torn strangers mended; do
     [ $part != nothing_left ] || cp "$folder/expected" "$output"
     $part
     echo "done: $part"

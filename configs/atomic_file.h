@@ -15,4 +15,7 @@ yoco_status yoco_atomic_file_write(yoco_atomic_file *file, const void *data, siz
 yoco_status yoco_atomic_file_finish(yoco_atomic_file *file);
 void yoco_atomic_file_discard(yoco_atomic_file *file);
 
+/* A whole file at once. */
+yoco_status yoco_atomic_file_save(const char *path, const void *data, size_t bytes);
+
 #endif

@@ -7,6 +7,7 @@
 #ifndef YOCO_CHECKPOINT_H
 #define YOCO_CHECKPOINT_H
 
+#include "configs/hash.h"
 #include "configs/model_config.h"
 #include "configs/safetensors.h"
 
@@ -42,6 +43,8 @@ yoco_status yoco_checkpoint_random(const yoco_model_config *config, yoco_dtype d
                                    yoco_checkpoint **out);
 /* Writes model.safetensors, then params.json, into an existing or new folder. */
 yoco_status yoco_checkpoint_save(const yoco_checkpoint *checkpoint, const char *folder);
+/* Of the config and every tensor: equal hashes, equal models. Reads all weights. */
+yoco_status yoco_checkpoint_hash(const yoco_checkpoint *checkpoint, yoco_hash *out);
 /* Tells the system that the tensor's file pages are not needed any more; its data stays readable.
  * Nothing happens to a tensor that is not mapped. */
 void yoco_tensor_release(const yoco_checkpoint *checkpoint, const yoco_tensor *tensor);

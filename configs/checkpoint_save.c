@@ -19,17 +19,6 @@ static json_t *config_json(const yoco_model_config *c)
                      (int)c->share_input_output_embed);
 }
 
-static yoco_status text_write(const char *path, const char *text)
-{
-    yoco_atomic_file *file;
-    YOCO_TRY(yoco_atomic_file_create(path, &file));
-    yoco_status status = yoco_atomic_file_write(file, text, strlen(text));
-    if (status == YOCO_OK)
-        return yoco_atomic_file_finish(file);
-    yoco_atomic_file_discard(file);
-    return status;
-}
-
 static yoco_status config_save(const yoco_model_config *config, const char *path)
 {
     json_t *json = config_json(config);
@@ -39,7 +28,7 @@ static yoco_status config_save(const yoco_model_config *config, const char *path
         yoco_log_error("cannot write %s: no memory for its text", path);
         return YOCO_ERR_MEMORY;
     }
-    yoco_status status = text_write(path, text);
+    yoco_status status = yoco_atomic_file_save(path, text, strlen(text));
     free(text);
     return status;
 }

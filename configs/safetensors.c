@@ -279,3 +279,13 @@ const yoco_tensor *yoco_safetensors_find(const yoco_safetensors *file, const cha
                                         sizeof *file->by_name, compare_name);
     return found ? *found : NULL;
 }
+
+const char *yoco_safetensors_note(const yoco_safetensors *file, const char *key)
+{
+    return json_string_value(json_object_get(json_object_get(file->header, "__metadata__"), key));
+}
+
+int64_t yoco_safetensors_file_bytes(const yoco_safetensors *file)
+{
+    return (int64_t)file->map.size;
+}

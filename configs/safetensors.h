@@ -34,6 +34,11 @@ const yoco_tensor *yoco_safetensors_at(const yoco_safetensors *file,
 const yoco_tensor *yoco_safetensors_find(const yoco_safetensors *file,
                                          const char *name); /* NULL: none */
 
+/* Of an opened file; 0 for bytes that the caller keeps. */
+int64_t yoco_safetensors_file_bytes(const yoco_safetensors *file);
+/* The value of a key of __metadata__; NULL: none. */
+const char *yoco_safetensors_note(const yoco_safetensors *file, const char *key);
+
 /* Writing: names, shapes and dtypes first (their `data` is ignored), then the data in that order,
  * in pieces of any size. The file appears under its name only when `finish` succeeds: written
  * beside it, synced, renamed. */
@@ -41,6 +46,15 @@ typedef struct yoco_safetensors_writer yoco_safetensors_writer;
 
 yoco_status yoco_safetensors_create(const char *path, const yoco_tensor *tensors, int n_tensors,
                                     yoco_safetensors_writer **out);
+/* The same with an entry in __metadata__ for each note. */
+typedef struct yoco_safetensors_note_entry {
+    const char *key, *value;
+} yoco_safetensors_note_entry;
+
+yoco_status yoco_safetensors_create_noted(const char *path,
+                                          const yoco_safetensors_note_entry *notes, int n_notes,
+                                          const yoco_tensor *tensors, int n_tensors,
+                                          yoco_safetensors_writer **out);
 yoco_status yoco_safetensors_append(yoco_safetensors_writer *writer, const void *data,
                                     size_t bytes);
 /* Frees the writer in every case; fails if the data appended is not what the header says. */

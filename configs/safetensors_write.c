@@ -87,8 +87,18 @@ static yoco_status file_begin(const char *path, const char *header, yoco_atomic_
     return YOCO_OK;
 }
 
-yoco_status yoco_safetensors_create(const char *path, const yoco_tensor *tensors, int n_tensors,
-                                    yoco_safetensors_writer **out)
+static json_t *notes_json(const yoco_safetensors_note_entry *notes, int n_notes)
+{
+    json_t *object = json_object();
+    for (int i = 0; i < n_notes; i++)
+        json_object_set_new(object, notes[i].key, json_string(notes[i].value));
+    return object;
+}
+
+yoco_status yoco_safetensors_create_noted(const char *path,
+                                          const yoco_safetensors_note_entry *notes, int n_notes,
+                                          const yoco_tensor *tensors, int n_tensors,
+                                          yoco_safetensors_writer **out)
 {
     yoco_safetensors_writer *writer;
     YOCO_TRY(yoco_alloc(sizeof *writer, path, (void **)&writer));
@@ -96,6 +106,8 @@ yoco_status yoco_safetensors_create(const char *path, const yoco_tensor *tensors
     json_t *header = json_object();
     yoco_status status = header_fill(path, tensors, n_tensors, header, &writer->n_left_bytes);
     if (status == YOCO_OK) {
+        if (n_notes > 0)
+            json_object_set_new(header, "__metadata__", notes_json(notes, n_notes));
         char *text = json_dumps(header, JSON_COMPACT);
         status = file_begin(path, text, &writer->file);
         free(text);
@@ -107,6 +119,12 @@ yoco_status yoco_safetensors_create(const char *path, const yoco_tensor *tensors
     }
     *out = writer;
     return YOCO_OK;
+}
+
+yoco_status yoco_safetensors_create(const char *path, const yoco_tensor *tensors, int n_tensors,
+                                    yoco_safetensors_writer **out)
+{
+    return yoco_safetensors_create_noted(path, NULL, 0, tensors, n_tensors, out);
 }
 
 yoco_status yoco_safetensors_append(yoco_safetensors_writer *writer, const void *data, size_t bytes)

@@ -2,10 +2,12 @@
 #include <string.h>
 
 #include "coordinator/commands.h"
+#include "coordinator/context.h"
 #include "coordinator/dump.h"
 #include "coordinator/generate.h"
 #include "coordinator/output.h"
 #include "coordinator/progress.h"
+#include "coordinator/signals.h"
 
 typedef struct run_options {
     yoco_session_options session;
@@ -14,14 +16,27 @@ typedef struct run_options {
     int64_t chunk_rows; /* 0: the default */
     bool json;
     const char *dump;
+    const char *context, *checkpoint;
+    yoco_snapshot_target target; /* where one of the two is given */
 } run_options;
 
 static yoco_status check_options(const run_options *o)
 {
-    int n_prompts =
-        (o->prompt.file != NULL) + (o->prompt.text != NULL) + (o->prompt.ids_file != NULL);
+    int n_prompts = (o->prompt.file != NULL) + (o->prompt.text != NULL) +
+                    (o->prompt.ids_file != NULL) + (o->context != NULL);
     if (n_prompts != 1) {
-        yoco_log_error("yoco run: give exactly one of -f FILE, -p TEXT and --prompt-ids FILE");
+        yoco_log_error("yoco run: give exactly one of -f FILE, -p TEXT, --prompt-ids FILE and "
+                       "--context DIR");
+        return YOCO_ERR_USAGE;
+    }
+    if (o->context && o->prompt.questions.n + o->prompt.question_ids.n == 0) {
+        yoco_log_error(
+            "yoco run: a saved context needs a question: -q TEXT or --question-ids FILE");
+        return YOCO_ERR_USAGE;
+    }
+    if (o->context && o->checkpoint) {
+        yoco_log_error(
+            "yoco run: --checkpoint is of no use with --context, which is saved already");
         return YOCO_ERR_USAGE;
     }
     if (o->generate.sampling.top_p <= 0.0 || o->generate.sampling.top_p > 1.0) {
@@ -60,9 +75,15 @@ static void log_plan(const yoco_session *session)
                   (double)plan->total_bytes / (1 << 30));
 }
 
-static yoco_status prefill(yoco_session *session, const yoco_prompt *prompt, double *seconds)
+/* *durable: of the checkpoint, where one is made. */
+static yoco_status prefill(yoco_session *session, const run_options *o, const yoco_prompt *prompt,
+                           double *seconds, yoco_status *durable)
 {
     yoco_progress_line line;
+    if (o->context)
+        return yoco_context_load(session, &o->target, seconds);
+    if (o->checkpoint)
+        return yoco_context_prefill(session, &o->target, &prompt->context, seconds, durable);
     yoco_progress_begin(&line, session->comm->rank != 0);
     YOCO_TRY(
         yoco_worker_prefill(session->worker, prompt->context.ids, yoco_progress_update, &line));
@@ -71,12 +92,13 @@ static yoco_status prefill(yoco_session *session, const yoco_prompt *prompt, dou
 }
 
 static yoco_status answer(yoco_session *session, const run_options *o, const yoco_prompt *prompt,
-                          const yoco_tokenizer *tokenizer, yoco_answer *answers)
+                          const yoco_tokenizer *tokenizer, yoco_answer *answers,
+                          yoco_status *durable)
 {
     yoco_run_report report = {
         .session = session, .prompt = prompt, .answers = answers, .tokenizer = tokenizer};
     yoco_stream stream = {.tokenizer = tokenizer, .prompt = prompt};
-    YOCO_TRY(prefill(session, prompt, &report.prefill_s));
+    YOCO_TRY(prefill(session, o, prompt, &report.prefill_s, durable));
     YOCO_TRY(yoco_generate(session, &o->generate, prompt, tokenizer,
                            o->json ? NULL : yoco_stream_update, &stream, answers, &report.times));
     if (o->dump)
@@ -92,37 +114,52 @@ static yoco_status answer(yoco_session *session, const run_options *o, const yoc
     return o->json ? yoco_report_print_json(&report) : YOCO_OK;
 }
 
-static yoco_status run_prompt(yoco_session *session, const run_options *o,
-                              const yoco_tokenizer *tokenizer, const yoco_prompt *prompt)
+/* A checkpoint goes when its job is done. Where it could not be written the answers are out all the
+ * same, and the exit code tells. */
+static yoco_status end_checkpoint(yoco_session *session, const run_options *o, yoco_status durable)
+{
+    yoco_comm *comm = session->comm;
+    YOCO_TRY(durable);
+    return comm->ops->agree(comm, comm->rank == 0 ? yoco_snapshot_remove(o->checkpoint) : YOCO_OK);
+}
+
+static yoco_status reserve(yoco_session *session, const run_options *o, const yoco_prompt *prompt)
 {
     int64_t chunk_rows;
-    yoco_answer *answers = NULL;
-    size_t bytes = (size_t)prompt->n_questions * sizeof *answers;
     yoco_log_set_quiet(session->comm->rank != 0); /* the same on every rank: one line */
     yoco_status status =
         yoco_session_chunk_rows(&session->checkpoint->config, o->chunk_rows, &chunk_rows);
     yoco_log_set_quiet(false);
     YOCO_TRY(status);
-    YOCO_TRY(yoco_worker_reserve(session->worker, prompt->context.n, chunk_rows,
-                                 prompt->n_questions, prompt->branch_rows));
+    return (o->checkpoint ? yoco_worker_reserve_durable : yoco_worker_reserve)(
+        session->worker, prompt->context.n, chunk_rows, prompt->n_questions, prompt->branch_rows);
+}
+
+static yoco_status run_prompt(yoco_session *session, const run_options *o,
+                              const yoco_tokenizer *tokenizer, const yoco_prompt *prompt)
+{
+    yoco_answer *answers = NULL;
+    size_t bytes = (size_t)prompt->n_questions * sizeof *answers;
+    yoco_status durable = YOCO_OK;
+    YOCO_TRY(reserve(session, o, prompt));
     log_plan(session);
     YOCO_TRY(
         session->comm->ops->agree(session->comm, yoco_alloc(bytes, "answers", (void **)&answers)));
     memset(answers, 0, bytes);
-    status = answer(session, o, prompt, tokenizer, answers);
+    yoco_status status = answer(session, o, prompt, tokenizer, answers, &durable);
     for (int i = 0; i < prompt->n_questions; i++)
         yoco_answer_free(&answers[i]);
     yoco_free(answers);
+    if (status == YOCO_OK && o->checkpoint)
+        status = end_checkpoint(session, o, durable);
     return status;
 }
 
-static yoco_status run_session(yoco_session *session, const run_options *o)
+static yoco_status run_document(yoco_session *session, const run_options *o)
 {
     const yoco_model_config *config = &session->checkpoint->config;
     yoco_tokenizer *tokenizer = NULL;
     yoco_prompt prompt;
-    if (o->dump)
-        YOCO_TRY(yoco_dump_probe(session, o->dump));
     YOCO_TRY(open_tokenizer(session, o->session.model, &tokenizer));
     yoco_status status = yoco_prompt_load(session->comm, &o->prompt, tokenizer, config->vocab_size,
                                           config->max_seq_len, &prompt);
@@ -132,6 +169,31 @@ static yoco_status run_session(yoco_session *session, const run_options *o)
     }
     yoco_tokenizer_close(tokenizer);
     return status;
+}
+
+static yoco_status run_context(yoco_session *session, run_options *o)
+{
+    yoco_ids ids;
+    int64_t chunk_rows;
+    YOCO_TRY(yoco_context_document(session, &o->target, &ids, &chunk_rows));
+    o->prompt.context = &ids;
+    if (o->chunk_rows == 0)
+        o->chunk_rows = chunk_rows;
+    yoco_status status = run_document(session, o);
+    yoco_free(ids.ids);
+    return status;
+}
+
+static yoco_status run_session(yoco_session *session, run_options *o)
+{
+    const char *folder = o->context ? o->context : o->checkpoint;
+    if (o->dump)
+        YOCO_TRY(yoco_dump_probe(session, o->dump));
+    if (folder)
+        YOCO_TRY(yoco_context_target(session, o->session.model, folder, &o->target));
+    if (o->checkpoint)
+        o->target.stop = o->generate.stop = yoco_signals_catch();
+    return o->context ? run_context(session, o) : run_document(session, o);
 }
 
 static yoco_status run(void *parsed)
@@ -201,6 +263,13 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Print one JSON object at the end instead of streaming text."},
         {"dump", 0, "FILE", YOCO_OPTION_STRING, &o.dump, 0,
          "Write prompt, generated ids, logits and the shared K,V to a safetensors file."},
+        {"context", 0, "DIR", YOCO_OPTION_STRING, &o.context, 0,
+         "In place of a document: one that yoco context save has prefilled. On any number of\n"
+         "ranks the answer is the same, bit for bit. Needs questions."},
+        {"checkpoint", 0, "DIR", YOCO_OPTION_STRING, &o.checkpoint, 0,
+         "Keep the prefill in this folder while it runs; after a kill the same command goes on\n"
+         "from there, on any number of ranks. SIGTERM or SIGUSR1 stops after about one more\n"
+         "chunk, with exit code 75. Removed once the answers are out."},
         {"expect-ranks", 0, "N", YOCO_OPTION_SIZE, &o.session.expect_ranks, 1,
          "Refuse to start on another number of ranks."},
         {"deadline", 0, "SECONDS", YOCO_OPTION_REAL, &o.session.deadline_s, 0.001,
@@ -215,6 +284,7 @@ const yoco_command yoco_command_run = {
     .summary = "prefill a document and answer questions on it",
     .synopsis =
         "yoco run -m MODEL (-f FILE | -p TEXT | --prompt-ids FILE) [-q TEXT]... [OPTION]...\n"
+        "yoco run -m MODEL --context DIR -q TEXT... [OPTION]...\n"
         "mpiexec -n RANKS yoco run ...\n"
         "srun --mpi=pmi2 -n RANKS yoco run ...",
     .description =

@@ -3,6 +3,8 @@
 #ifndef YOCO_GENERATE_H
 #define YOCO_GENERATE_H
 
+#include <signal.h>
+
 #include "coordinator/answer.h"
 #include "coordinator/prompt.h"
 #include "coordinator/sampler.h"
@@ -13,6 +15,9 @@ typedef struct yoco_generate_options {
     yoco_sampling sampling;
     yoco_strings stops;
     bool keep_logits;
+    bool logprobs;                     /* keep those of the answer's tokens ... */
+    int n_logprobs;                    /* ... and of so many of the likeliest ids at each */
+    const volatile sig_atomic_t *stop; /* ends it with YOCO_ERR_STOPPED after a token; or NULL */
 } yoco_generate_options;
 
 /* Called on rank 0 whenever an answer has grown. */

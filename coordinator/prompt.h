@@ -7,9 +7,15 @@
 #include "coordinator/options.h"
 #include "coordinator/tokenizer.h"
 
-/* Exactly one of file, text and ids_file is set. */
+typedef struct yoco_ids {
+    int32_t *ids;
+    int64_t n;
+} yoco_ids;
+
+/* Exactly one of file, text, ids_file and context is set. */
 typedef struct yoco_prompt_options {
     const char *file, *text, *ids_file;
+    const yoco_ids *context; /* the document's ids, on rank 0; may be empty; needs questions */
     yoco_strings questions,
         question_ids; /* texts, id files; asked in the order of the command line */
     bool no_bos;
@@ -17,10 +23,9 @@ typedef struct yoco_prompt_options {
     int64_t n_generate;
 } yoco_prompt_options;
 
-typedef struct yoco_ids {
-    int32_t *ids;
-    int64_t n;
-} yoco_ids;
+/* Text that is not empty as ids, with <s> in front if `bos` and the tokenizer has it. */
+yoco_status yoco_ids_encode(const yoco_tokenizer *tokenizer, const char *text, size_t size,
+                            bool special_tokens, bool bos, yoco_ids *out);
 
 /* A branch's tokens and how its answer is made. */
 typedef struct yoco_question {
@@ -44,6 +49,12 @@ yoco_status yoco_prompt_load(yoco_comm *comm, const yoco_prompt_options *options
 /* Collective. Gives rank 0's context and questions (without their texts) to every rank; the others
  * pass {0}. */
 yoco_status yoco_prompt_share(yoco_comm *comm, yoco_prompt *prompt);
+
+/* Local: the document alone, all of it. ids->ids is the caller's to free with yoco_free. */
+yoco_status yoco_prompt_document(const yoco_prompt_options *options,
+                                 const yoco_tokenizer *tokenizer, int vocab_size, yoco_ids *out);
+/* Collective: rank 0's ids to every rank; there the caller frees them with yoco_free. */
+yoco_status yoco_ids_share(yoco_comm *comm, yoco_ids *ids);
 void yoco_prompt_free(yoco_prompt *prompt);
 
 #endif

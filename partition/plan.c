@@ -95,6 +95,7 @@ static void plan_past(const yoco_plan_input *in, sizer *s, yoco_plan *p)
     bytes[YOCO_BUF_BRANCH_K] = bytes[YOCO_BUF_BRANCH_V] = times(s, p->branch_shard_rows, kv_row);
     bytes[YOCO_BUF_EDGE_IN] = bytes[YOCO_BUF_EDGE_OUT] = bytes[YOCO_BUF_CONTEXT_EDGE] =
         times(s, yoco_config_n_self_layers(c), p->edge_bytes);
+    bytes[YOCO_BUF_EDGE_COPY] = in->durable ? bytes[YOCO_BUF_EDGE_OUT] : 0;
     bytes[YOCO_BUF_BRANCH_SELF] =
         times(s, (int64_t)in->n_branches * yoco_config_n_self_layers(c), p->branch_self_bytes);
     if (retention) {

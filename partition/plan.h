@@ -16,6 +16,7 @@ typedef enum yoco_buffer {
     /* the self-decoder's memory of the past: one edge per layer */
     YOCO_BUF_EDGE_IN,      /* (n_self_layers) edges: receive slots */
     YOCO_BUF_EDGE_OUT,     /* (n_self_layers) edges: send buffers */
+    YOCO_BUF_EDGE_COPY,    /* (n_self_layers) edges on their way to a snapshot */
     YOCO_BUF_CONTEXT_EDGE, /* (n_self_layers) edges: what branches start from */
     /* branches */
     YOCO_BUF_BRANCH_K, /* (branch_shard_rows, kv_dim) T */
@@ -58,6 +59,7 @@ typedef struct yoco_plan_input {
     int rank;
     int n_branches;      /* >= 1 */
     int64_t branch_rows; /* most rows of one branch: its question and what it generates; >= 1 */
+    bool durable;        /* the prefill writes a snapshot */
     yoco_dtype dtype;
     /* What the backend's packed (n_out, n_in) matrix takes. */
     size_t (*weight_bytes)(const void *context, int64_t n_out, int64_t n_in);

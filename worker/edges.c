@@ -4,6 +4,9 @@
  */
 #include "worker/edges.h"
 
+#include "trace.h"
+#include "worker/snapshot_parts.h"
+
 int64_t yoco_edge_rows(const yoco_worker *w, int64_t position)
 {
     const yoco_model_config *c = &w->model->config;
@@ -49,8 +52,13 @@ static void edge_save(yoco_worker *w, const yoco_piece *piece, char *edge)
 
 static yoco_status wait_edge(yoco_worker *w, yoco_request *request, int64_t chunk, int layer)
 {
-    return w->comm->ops->wait(w->comm, request,
-                              &(yoco_wait_for){.what = "edge", .chunk = chunk, .layer = layer});
+    if (!request->active)
+        return YOCO_OK;
+    yoco_trace_mark mark = yoco_trace_begin();
+    YOCO_TRY(w->comm->ops->wait(w->comm, request,
+                                &(yoco_wait_for){.what = "edge", .chunk = chunk, .layer = layer}));
+    yoco_trace_end(mark, YOCO_SPAN_EDGE_WAIT, "edge", chunk, layer);
+    return YOCO_OK;
 }
 
 static char *slot(const yoco_worker *w, yoco_buffer buffer, int layer)
@@ -61,7 +69,7 @@ static char *slot(const yoco_worker *w, yoco_buffer buffer, int layer)
 yoco_status yoco_ring_post(yoco_worker *w, int64_t chunk, int layer)
 {
     const yoco_grid *grid = &w->plan.input.grid;
-    if (chunk >= yoco_grid_n_chunks(grid))
+    if (chunk >= w->ring.end)
         return YOCO_OK;
     size_t bytes = yoco_edge_bytes(w, chunk * grid->chunk_rows);
     if (bytes == 0) /* a window of 1 sees no past */
@@ -95,7 +103,11 @@ static yoco_status ring_give(yoco_worker *w, const yoco_piece *piece, int layer)
         return YOCO_OK;
     YOCO_TRY(wait_edge(w, &w->edge_out[layer], piece->chunk, layer));
     edge_save(w, piece, slot(w, YOCO_BUF_EDGE_OUT, layer));
+    if (w->ring.writer)
+        yoco_snapshot_writer_copy_edge(w->ring.writer, piece->chunk, layer);
     YOCO_TRY(w->ops->synchronize(w->device));
+    if (next == w->ring.end)
+        return YOCO_OK;
     return w->comm->ops->send(w->comm, yoco_grid_owner(grid, next), YOCO_TAG_EDGE + layer,
                               slot(w, YOCO_BUF_EDGE_OUT, layer), bytes, &w->edge_out[layer]);
 }

@@ -6,10 +6,17 @@
 
 extern const yoco_edge_port yoco_ring_port;
 
-/* Posts the receive of the edge that enters `chunk` > 0; none past the last chunk. */
+/* Posts the receive of the edge that enters `chunk` > 0; none past the last chunk that is run. */
 yoco_status yoco_ring_post(yoco_worker *w, int64_t chunk, int layer);
 /* Waits until this rank's last edges have left. */
 yoco_status yoco_ring_drain(yoco_worker *w);
+
+/* Runs the chunks from ring->begin on; w->ring.end tells where it ended. Ends the job where it
+ * fails: the neighbours wait for edges that will not come. */
+yoco_status yoco_ring_run(yoco_worker *w, const yoco_ring *ring, const int32_t *ids,
+                          yoco_progress progress, void *progress_context);
+/* Gives the context's last edges, in the CONTEXT_EDGE of the last chunk's owner, to every rank. */
+yoco_status yoco_ring_share_last(yoco_worker *w);
 
 /* Bytes of one layer's edge before `position`. */
 size_t yoco_edge_bytes(const yoco_worker *w, int64_t position);

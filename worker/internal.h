@@ -3,15 +3,27 @@
 #define YOCO_WORKER_INTERNAL_H
 
 #include <math.h>
+#include <signal.h>
 
 #include "worker/model.h"
 #include "worker/worker.h"
 
 enum {
     YOCO_TAG_GATHER = 0,
-    YOCO_TAG_EDGE = 1,    /* + layer */
+    YOCO_TAG_END = 1,     /* see ring_agree_end */
+    YOCO_TAG_EDGE = 2,    /* + layer */
     YOCO_MERGE_FLAGS = 9, /* floats after the maxima: see merge.c */
 };
+
+typedef struct yoco_snapshot_writer yoco_snapshot_writer;
+
+/* One prefill: which chunks the ranks run, and what is done with them besides. */
+typedef struct yoco_ring {
+    int64_t begin; /* chunks before it were restored; its edges lie in EDGE_IN */
+    int64_t end;   /* n_chunks, lower once a stop was asked for; see ring_agree_end */
+    yoco_snapshot_writer *writer;      /* NULL: no snapshot is made */
+    const volatile sig_atomic_t *stop; /* NULL: nobody asks */
+} yoco_ring;
 
 struct yoco_worker {
     yoco_comm *comm;
@@ -19,11 +31,13 @@ struct yoco_worker {
     yoco_device_options device_options;
     yoco_device *device;
     yoco_model *model;
+    const yoco_checkpoint *checkpoint;
     char arithmetic[256];
 
     yoco_plan plan;
     void *buffers[YOCO_N_BUFFERS];    /* as the plan says, device memory */
     yoco_request *edge_in, *edge_out; /* (n_self): the message under way in each layer's slot */
+    yoco_ring ring;                   /* of the prefill at work */
     int64_t *branch_n_rows;           /* (n_branches): rows of each branch so far */
 
     /* host memory */

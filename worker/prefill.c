@@ -1,5 +1,13 @@
 /* Prefill of a context: the systolic ring, one loop over this rank's chunks. */
+#include "trace.h"
 #include "worker/edges.h"
+#include "worker/snapshot_parts.h"
+
+/* Where the prefill ends, from rank to rank. */
+typedef struct end_message {
+    int64_t end;
+    yoco_request request;
+} end_message;
 
 static yoco_status run_chunk(yoco_worker *w, const int32_t *ids, int64_t chunk)
 {
@@ -14,29 +22,71 @@ static yoco_status run_chunk(yoco_worker *w, const int32_t *ids, int64_t chunk)
                         .chunk = chunk,
                         .k = yoco_bytes(w, YOCO_BUF_SHARD_K) + shard,
                         .v = yoco_bytes(w, YOCO_BUF_SHARD_V) + shard};
-    return yoco_piece_run(w, &piece);
+    yoco_trace_mark mark = yoco_trace_begin();
+    YOCO_TRY(yoco_piece_run(w, &piece));
+    yoco_trace_end(mark, YOCO_SPAN_WORK, "chunk", chunk, -1);
+    return YOCO_OK;
 }
 
-static yoco_status run_ring(yoco_worker *w, const int32_t *ids, yoco_progress progress,
-                            void *progress_context)
+/* The ranks stop at one chunk without a collective: chunk by chunk, its owner tells the next one's
+ * where the prefill ends. An owner that is asked to stop at chunk c says c + n_ranks + 1: every
+ * rank hears of it before it posts a receive for a chunk that will not be run. */
+static yoco_status ring_agree_end(yoco_worker *w, int64_t chunk, end_message *in, end_message *out)
 {
     const yoco_grid *grid = &w->plan.input.grid;
-    int64_t n_chunks = yoco_grid_n_chunks(grid);
-    int64_t first = w->comm->rank > 0 ? w->comm->rank : w->comm->n_ranks; /* none enters chunk 0 */
-    for (int layer = 0; layer < w->model->n_self; layer++)
-        YOCO_TRY(yoco_ring_post(w, first, layer));
-    for (int64_t chunk = w->comm->rank; chunk < n_chunks; chunk += w->comm->n_ranks) {
+    yoco_comm *comm = w->comm;
+    const yoco_wait_for what = {.what = "the word to go on", .chunk = chunk, .layer = -1};
+    if (chunk > w->ring.begin) {
+        YOCO_TRY(comm->ops->receive(comm, yoco_grid_owner(grid, chunk - 1), YOCO_TAG_END, &in->end,
+                                    sizeof in->end, &in->request));
+        YOCO_TRY(comm->ops->wait(comm, &in->request, &what));
+        w->ring.end = in->end;
+    }
+    if (*w->ring.stop && w->ring.end == yoco_grid_n_chunks(grid))
+        w->ring.end = yoco_i64_min(w->ring.end, chunk + comm->n_ranks + 1);
+    if (chunk + 1 == w->ring.end)
+        return YOCO_OK;
+    YOCO_TRY(comm->ops->wait(comm, &out->request, &what));
+    out->end = w->ring.end;
+    return comm->ops->send(comm, yoco_grid_owner(grid, chunk + 1), YOCO_TAG_END, &out->end,
+                           sizeof out->end, &out->request);
+}
+
+static yoco_status run_chunks(yoco_worker *w, int64_t first, const int32_t *ids,
+                              yoco_progress progress, void *progress_context)
+{
+    const yoco_grid *grid = &w->plan.input.grid;
+    end_message in = {0}, out = {0};
+    for (int64_t chunk = first; chunk < w->ring.end; chunk += w->comm->n_ranks) {
+        if (w->ring.stop)
+            YOCO_TRY(ring_agree_end(w, chunk, &in, &out));
         YOCO_TRY(run_chunk(w, ids, chunk));
+        if (w->ring.writer)
+            yoco_snapshot_writer_give_chunk(w->ring.writer, chunk);
         if (progress)
             progress(progress_context,
                      yoco_i64_min((chunk + w->comm->n_ranks) * grid->chunk_rows, grid->n_tokens),
                      grid->n_tokens);
     }
+    return w->comm->ops->wait(w->comm, &out.request,
+                              &(yoco_wait_for){.what = "the last word", .chunk = -1, .layer = -1});
+}
+
+static yoco_status run_ring(yoco_worker *w, const int32_t *ids, yoco_progress progress,
+                            void *progress_context)
+{
+    int64_t first = yoco_snapshot_first_chunk(w, w->ring.begin);
+    /* None enters chunk 0; those of chunk `begin` lie in their slots. */
+    int64_t enters = first > w->ring.begin ? first : first + w->comm->n_ranks;
+    if (first > w->ring.begin || w->ring.begin == 0)
+        for (int layer = 0; layer < w->model->n_self; layer++)
+            YOCO_TRY(yoco_ring_post(w, enters, layer));
+    YOCO_TRY(run_chunks(w, first, ids, progress, progress_context));
     return yoco_ring_drain(w);
 }
 
 /* Every rank steps and branches from the context's last edges. */
-static yoco_status share_last_edges(yoco_worker *w)
+yoco_status yoco_ring_share_last(yoco_worker *w)
 {
     const yoco_grid *grid = &w->plan.input.grid;
     size_t bytes = yoco_edge_bytes(w, grid->n_tokens);
@@ -46,16 +96,27 @@ static yoco_status share_last_edges(yoco_worker *w)
         return YOCO_OK;
     }
     int owner = yoco_grid_owner(grid, yoco_grid_n_chunks(grid) - 1);
+    yoco_trace_mark mark = yoco_trace_begin();
     for (int layer = 0; layer < w->model->n_self; layer++)
         YOCO_TRY(w->comm->ops->broadcast(w->comm, owner, yoco_context_edge(w, layer), bytes));
+    yoco_trace_end(mark, YOCO_SPAN_WAIT, "last edges", -1, -1);
     return YOCO_OK;
+}
+
+yoco_status yoco_ring_run(yoco_worker *w, const yoco_ring *ring, const int32_t *ids,
+                          yoco_progress progress, void *progress_context)
+{
+    w->ring = *ring;
+    yoco_status status = run_ring(w, ids, progress, progress_context);
+    if (status != YOCO_OK)
+        w->comm->ops->abort(w->comm, yoco_status_exit_code(YOCO_ERR_STOPPED));
+    return status;
 }
 
 yoco_status yoco_worker_prefill(yoco_worker *w, const int32_t *ids, yoco_progress progress,
                                 void *progress_context)
 {
-    yoco_status status = run_ring(w, ids, progress, progress_context);
-    if (status != YOCO_OK) /* the neighbours wait for edges that will not come */
-        w->comm->ops->abort(w->comm, yoco_status_exit_code(YOCO_ERR_STOPPED));
-    return share_last_edges(w);
+    const yoco_ring ring = {.end = yoco_grid_n_chunks(&w->plan.input.grid)};
+    YOCO_TRY(yoco_ring_run(w, &ring, ids, progress, progress_context));
+    return yoco_ring_share_last(w);
 }

@@ -57,6 +57,7 @@ yoco_status yoco_worker_create(yoco_comm *comm, const yoco_ops *ops,
     }
     w->comm = comm;
     w->ops = ops;
+    w->checkpoint = checkpoint;
     status = open_device(w, device);
     if (status == YOCO_OK)
         status = comm->ops->agree(comm, yoco_model_create(ops, w->device, checkpoint, device->dtype,
@@ -135,14 +136,15 @@ static size_t weight_bytes(const void *context, int64_t n_out, int64_t n_in)
     return w->ops->weight_bytes(&w->device_options, n_out, n_in);
 }
 
-yoco_status yoco_worker_reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows,
-                                int n_branches, int64_t branch_rows)
+static yoco_status reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows, int n_branches,
+                           int64_t branch_rows, bool durable)
 {
     yoco_plan_input input = {.config = &w->model->config,
                              .grid = {n_tokens, chunk_rows, w->comm->n_ranks},
                              .rank = w->comm->rank,
                              .n_branches = n_branches,
                              .branch_rows = branch_rows,
+                             .durable = durable,
                              .dtype = w->model->dtype,
                              .weight_bytes = weight_bytes,
                              .weight_context = w,
@@ -152,6 +154,28 @@ yoco_status yoco_worker_reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_
     if (status == YOCO_OK)
         status = allocate(w);
     return w->comm->ops->agree(w->comm, status);
+}
+
+yoco_status yoco_worker_regroup(yoco_worker *w, yoco_comm *comm)
+{
+    release(w);
+    w->comm = comm;
+    yoco_status status = YOCO_OK;
+    if (comm->rank == 0)
+        status = yoco_model_add_output(w->model, w->checkpoint);
+    return comm->ops->agree(comm, status);
+}
+
+yoco_status yoco_worker_reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows,
+                                int n_branches, int64_t branch_rows)
+{
+    return reserve(w, n_tokens, chunk_rows, n_branches, branch_rows, false);
+}
+
+yoco_status yoco_worker_reserve_durable(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows,
+                                        int n_branches, int64_t branch_rows)
+{
+    return reserve(w, n_tokens, chunk_rows, n_branches, branch_rows, true);
 }
 
 const yoco_plan *yoco_worker_plan(const yoco_worker *w)

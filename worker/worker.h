@@ -32,7 +32,14 @@ const char *yoco_worker_arithmetic(const yoco_worker *worker);
  * context. */
 yoco_status yoco_worker_reserve(yoco_worker *worker, int64_t n_tokens, int64_t chunk_rows,
                                 int n_branches, int64_t branch_rows);
+/* The same with memory for yoco_worker_prefill_durable (worker/snapshot.h). */
+yoco_status yoco_worker_reserve_durable(yoco_worker *worker, int64_t n_tokens, int64_t chunk_rows,
+                                        int n_branches, int64_t branch_rows);
 const yoco_plan *yoco_worker_plan(const yoco_worker *worker);
+
+/* Goes on in a group of this worker's ranks, or again with all of them, and forgets the context:
+ * `reserve` comes next. Collective over `comm`, which stays the caller's. */
+yoco_status yoco_worker_regroup(yoco_worker *worker, yoco_comm *comm);
 
 /* Called on every rank after each of its chunks with an estimate of the tokens that all ranks have
  * done. */

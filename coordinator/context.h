@@ -1,0 +1,34 @@
+/* Saved contexts as commands use them: what a folder must belong to, and the document in it. */
+#ifndef YOCO_CONTEXT_H
+#define YOCO_CONTEXT_H
+
+#include "configs/context_manifest.h"
+#include "coordinator/prompt.h"
+#include "coordinator/session.h"
+#include "worker/snapshot.h"
+
+/* The hash of a model folder's tokenizer, 0 where it has none. */
+yoco_status yoco_context_tokenizer_hash(const char *model_folder, yoco_hash *out);
+
+/* Collective: the folder and the hashes of the session's model and of the tokenizer beside it. The
+ * folder's name stays the caller's. */
+yoco_status yoco_context_target(yoco_session *session, const char *model_folder, const char *folder,
+                                yoco_snapshot_target *out);
+
+/* Local: the manifest of a complete context; a partial one is an error that says so. The caller
+ * frees it. */
+yoco_status yoco_context_open(const char *folder, yoco_context_manifest *out);
+
+/* Collective: the ids and the chunk size of a complete context, on every rank; one that this
+ * session cannot go on from is refused. ids->ids is the caller's to free with yoco_free. */
+yoco_status yoco_context_document(yoco_session *session, const yoco_snapshot_target *target,
+                                  yoco_ids *ids, int64_t *chunk_rows);
+
+/* Collective: in place of the prefill, with a line of progress. */
+yoco_status yoco_context_load(yoco_session *session, const yoco_snapshot_target *target,
+                              double *seconds);
+/* Collective: yoco_worker_prefill_durable with progress. */
+yoco_status yoco_context_prefill(yoco_session *session, const yoco_snapshot_target *target,
+                                 const yoco_ids *ids, double *seconds, yoco_status *durable);
+
+#endif

@@ -174,7 +174,7 @@ yoco_status yoco_worker_step(yoco_worker *w, int n_rows, const int *branches, co
     self_layers(w, &s);
     store_kv(w, &s);
     YOCO_TRY(cross_layers(w, &s));
-    if (w->model->output) {
+    if (w->comm->rank == 0) {
         float *out = yoco_f32(w, YOCO_BUF_LOGITS);
         yoco_norm_rows(w, w->model->final_norm, n_rows);
         yoco_project(w, w->ops->linear_rows, w->model->output, out, n_rows);

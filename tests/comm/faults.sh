@@ -1,8 +1,8 @@
 #!/bin/bash
-# faults.sh COMM_FAULT MPIEXEC: what happens to the others when a rank stops answering, dies, gives
+# faults.sh COMM_FAULT MPIEXEC TRANSPORT: what happens to the others when a rank stops answering, dies, gives
 # up or was never started: the exit status, the line that is logged, and that no process remains.
 set -u
-program=$1 mpiexec=$2
+program=$1 mpiexec=$2 transport=$3
 folder=$(mktemp -d)
 n_failed=0
 
@@ -52,7 +52,7 @@ expect() {
     echo "done: $name"
 }
 
-job=("$program" "$folder")
+job=("$program" "$folder" "$transport")
 alive="is that rank alive\? \(--deadline raises the limit\)"
 expect "no fault" 0 - "$mpiexec" -n 2 "${job[@]}" none 2
 expect "a stopped rank, message" 75 "waited 2 s for edge of chunk 17, layer 2 from rank 2: $alive" \

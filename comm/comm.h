@@ -12,6 +12,9 @@
 
 typedef struct yoco_comm_options {
     double deadline_s; /* longest wait for one message or collective, > 0 */
+    /* Where each rank writes hang-<rank>.json when a wait passes its deadline; all ranks see the
+     * same folder; lives until the close. NULL: nothing is written. */
+    const char *hang_folder;
 } yoco_comm_options;
 
 enum { YOCO_REQUEST_BYTES = 32 };
@@ -68,6 +71,7 @@ struct yoco_comm {
     int rank, n_ranks;
     int node_rank, node_n_ranks; /* among the ranks that share this machine */
     double deadline_s;
+    bool is_group; /* came from a split */
 
     /* Which functions also take pointers to the device's memory: send and receive; all_max_f32,
      * all_sum_i64 and broadcast. All ranks of a message or collective then name the same kind of
@@ -87,6 +91,9 @@ struct yoco_comm {
  * at most once in a process; close finalises it. */
 yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ranks,
                                yoco_comm **out);
+
+/* The MPI library and its device on one line; also before the open. */
+void yoco_comm_mpi_version(char *text, size_t size);
 
 /* The transports: "mpi", "ucx" (messages over UCX) and "nccl" (messages and collectives of device
  * memory over NCCL). All but mpi stand on `control`, an open communicator that launches, agrees and

@@ -6,6 +6,7 @@
 #include "comm/comm.h"
 #include "comm/launch.h"
 #include "comm/wait.h"
+#include "comm/watch.h"
 #include "trace.h"
 
 #include <mpi.h>
@@ -18,12 +19,12 @@
 enum {
     PIECE_BYTES = 1 << 30,       /* MPI counts are ints: larger collectives go in pieces */
     OUTPUT_GRACE_NS = 100000000, /* for mpiexec, to read what was logged before an abort */
+    ABORT_S = 5,                 /* MPI_Abort may hang as well */
 };
 
 typedef struct mpi_comm {
     yoco_comm base;
     MPI_Comm ranks; /* our own copy of MPI_COMM_WORLD, or a part of it */
-    bool is_group;  /* came from a split: MPI lives on after it */
 } mpi_comm;
 
 /* What a yoco_request holds. */
@@ -41,7 +42,7 @@ static MPI_Comm ranks_of(const yoco_comm *comm)
 
 _Noreturn static void end_job(int exit_code)
 {
-    yoco_exit_soon(exit_code); /* MPI_Abort may hang as well */
+    yoco_exit_soon(exit_code, ABORT_S);
     fflush(NULL);
     /* When mpiexec hears of the abort, it drops what it has not read from the ranks. */
     nanosleep(&(struct timespec){.tv_nsec = OUTPUT_GRACE_NS}, NULL);
@@ -63,13 +64,14 @@ static void check(yoco_comm *comm, int code, const yoco_subject *subject)
 static void finish(yoco_comm *comm, MPI_Request *request, MPI_Status *status,
                    const yoco_subject *subject)
 {
-    yoco_pause pause = {.n_polls = 0};
+    yoco_pause pause = yoco_pause_begin(comm, subject);
     for (int done = 0;;) {
         check(comm, MPI_Test(request, &done, status), subject);
         if (done)
-            return;
+            break;
         yoco_pause_poll(&pause, comm, subject);
     }
+    yoco_pause_end();
 }
 
 static void mpi_progress(yoco_comm *comm)
@@ -91,7 +93,7 @@ static yoco_status mpi_send(yoco_comm *comm, int peer, int tag, const void *data
     if (!yoco_message_fits(bytes, peer))
         return YOCO_ERR_INTERNAL;
     mpi_handle handle = {.incoming = false};
-    if (!((const mpi_comm *)comm)->is_group) /* a group numbers its ranks anew */
+    if (!comm->is_group) /* a group numbers its ranks anew */
         yoco_trace_sent(peer, bytes);
     int code = MPI_Isend(data, (int)bytes, MPI_BYTE, peer, tag, ranks_of(comm), &handle.request);
     check(comm, code, &(yoco_subject){.wait = {"start of a message", -1, -1}, .peer = peer});
@@ -118,7 +120,8 @@ static yoco_status mpi_wait(yoco_comm *comm, yoco_request *request, const yoco_w
         return YOCO_OK;
     mpi_handle handle;
     memcpy(&handle, request->handle, sizeof handle);
-    yoco_subject subject = {.wait = *what, .peer = request->peer, .incoming = handle.incoming};
+    yoco_subject subject = {
+        .wait = *what, .peer = request->peer, .incoming = handle.incoming, .bytes = request->bytes};
     MPI_Status status;
     finish(comm, &handle.request, &status, &subject);
     if (handle.incoming) {
@@ -135,7 +138,8 @@ static yoco_status mpi_wait(yoco_comm *comm, yoco_request *request, const yoco_w
 static void all_reduce(yoco_comm *comm, void *data, int64_t n, size_t value_bytes,
                        MPI_Datatype type, MPI_Op op, const char *what)
 {
-    const yoco_subject subject = {.wait = {what, -1, -1}, .peer = -1};
+    const yoco_subject subject = {
+        .wait = {what, -1, -1}, .peer = -1, .collective = true, .bytes = (size_t)n * value_bytes};
     int64_t piece = PIECE_BYTES / (int64_t)value_bytes;
     yoco_trace_reduced((size_t)n * value_bytes);
     for (int64_t i = 0; i < n; i += piece) {
@@ -163,8 +167,11 @@ static yoco_status mpi_all_sum_i64(yoco_comm *comm, int64_t *data, int64_t n)
 
 static yoco_status mpi_broadcast(yoco_comm *comm, int root, void *data, size_t bytes)
 {
-    const yoco_subject subject = {
-        .wait = {"a broadcast", -1, -1}, .peer = comm->rank == root ? -1 : root, .incoming = true};
+    const yoco_subject subject = {.wait = {"a broadcast", -1, -1},
+                                  .peer = comm->rank == root ? -1 : root,
+                                  .incoming = true,
+                                  .collective = true,
+                                  .bytes = bytes};
     for (size_t i = 0; i < bytes; i += PIECE_BYTES) {
         MPI_Request request;
         size_t left = bytes - i;
@@ -193,7 +200,9 @@ static void mpi_abort(yoco_comm *comm, int exit_code)
 /* No barrier: a rank that has died must not keep the others here. */
 static void mpi_close(yoco_comm *comm)
 {
-    bool is_group = ((mpi_comm *)comm)->is_group;
+    bool is_group = comm->is_group;
+    if (!is_group)
+        yoco_watch_stop();
     MPI_Comm_free(&((mpi_comm *)comm)->ranks);
     yoco_free(comm);
     if (!is_group)
@@ -280,8 +289,7 @@ static yoco_status find_ranks(int expected_ranks, mpi_comm *found)
 
 static yoco_status find_group(yoco_comm *comm, int group, mpi_comm *found)
 {
-    found->base = (yoco_comm){.ops = &mpi_ops, .deadline_s = comm->deadline_s};
-    found->is_group = true;
+    found->base = (yoco_comm){.ops = &mpi_ops, .deadline_s = comm->deadline_s, .is_group = true};
     TRY_MPI(MPI_Comm_split(ranks_of(comm), group, comm->rank, &found->ranks));
     TRY_MPI(MPI_Comm_rank(found->ranks, &found->base.rank));
     TRY_MPI(MPI_Comm_size(found->ranks, &found->base.n_ranks));
@@ -294,14 +302,42 @@ static yoco_status mpi_split(yoco_comm *comm, int group, yoco_comm **out)
     mpi_comm *found = NULL;
     yoco_status status = yoco_alloc(sizeof *found, "a group of ranks", (void **)&found);
     status = mpi_agree(comm, status);
-    if (status == YOCO_OK)
-        status = mpi_agree(comm, find_group(comm, group, found));
+    if (status == YOCO_OK) {
+        const yoco_subject subject = {
+            .wait = {"a split of the ranks", -1, -1}, .peer = -1, .collective = true};
+        yoco_pause_begin(comm, &subject);
+        status = find_group(comm, group, found);
+        yoco_pause_end();
+        status = mpi_agree(comm, status);
+    }
     if (status != YOCO_OK) {
         yoco_free(found);
         return status;
     }
     *out = &found->base;
     return YOCO_OK;
+}
+
+void yoco_comm_mpi_version(char *text, size_t size)
+{
+    char version[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int length;
+    MPI_Get_library_version(version, &length);
+    const char *device = strstr(version, "Device:");
+    const char *name = device ? device + strlen("Device:") : "";
+    name += strspn(name, " \t");
+    snprintf(text, size, "%.*s%s%.*s", (int)strcspn(version, "\n"), version,
+             device ? ", device " : "", (int)strcspn(name, "\n"), name);
+    for (char *c = text; *c; c++)
+        if (*c == '\t')
+            *c = ' ';
+}
+
+static yoco_status start_watch(yoco_comm *comm, const char *folder)
+{
+    char version[MPI_MAX_LIBRARY_VERSION_STRING];
+    yoco_comm_mpi_version(version, sizeof version);
+    return yoco_watch_start(comm, folder, version);
 }
 
 yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ranks,
@@ -318,6 +354,12 @@ yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ra
         return status;
     }
     *comm = found;
+    if (options->hang_folder)
+        status = start_watch(&comm->base, options->hang_folder);
+    if (status != YOCO_OK) {
+        mpi_close(&comm->base);
+        return status;
+    }
     *out = &comm->base;
     return YOCO_OK;
 }

@@ -59,13 +59,14 @@ static ucs_status_t finish(ucx_comm *c, ucs_status_ptr_t request, const yoco_sub
 {
     if (!UCS_PTR_IS_PTR(request))
         return UCS_PTR_STATUS(request);
-    yoco_pause pause = {.n_polls = 0};
+    yoco_pause pause = yoco_pause_begin(&c->over.base, subject);
     ucs_status_t status;
     while ((status = ucp_request_check_status(request)) == UCS_INPROGRESS) {
         net_progress(c->net);
         c->over.control->ops->progress(c->over.control);
         yoco_pause_poll(&pause, &c->over.base, subject);
     }
+    yoco_pause_end();
     return status;
 }
 
@@ -134,7 +135,8 @@ static yoco_status ucx_wait(yoco_comm *comm, yoco_request *request, const yoco_w
         return YOCO_OK;
     ucx_handle handle;
     memcpy(&handle, request->handle, sizeof handle);
-    yoco_subject subject = {.wait = *what, .peer = request->peer, .incoming = handle.incoming};
+    yoco_subject subject = {
+        .wait = *what, .peer = request->peer, .incoming = handle.incoming, .bytes = request->bytes};
     ucs_status_t status = finish(c, handle.request, &subject);
     ucp_tag_recv_info_t info = {.length = request->bytes};
     if (status == UCS_OK && handle.incoming)

@@ -8,11 +8,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "comm/watch.h"
+
 enum {
     POLLS_PER_CLOCK = 32,   /* polls between two looks at the clock */
     SLEEP_FIRST_NS = 1000,  /* sleeps between polls double from here ... */
     SLEEP_LAST_NS = 200000, /* ... to here */
-    EXIT_GRACE_S = 5,
+    REPORT_S = 90,          /* for a folder that answers slowly */
 };
 
 static const double spin_s = 1e-3; /* waits up to here only yield: latency before rest */
@@ -38,11 +40,26 @@ _Noreturn static void stop(yoco_comm *comm)
 
 _Noreturn static void stop_overdue(yoco_comm *comm, const yoco_subject *subject)
 {
-    char text[256];
+    char text[256], first[YOCO_HANG_TEXT_BYTES];
+    yoco_exit_soon(YOCO_EXIT_STOPPED, REPORT_S);
+    bool compared = yoco_watch_hung(first);
     yoco_subject_text(subject, text, sizeof text);
     yoco_log_error("waited %g s for %s: is %s alive? (--deadline raises the limit)",
                    comm->deadline_s, text, subject->peer >= 0 ? "that rank" : "every rank");
+    if (compared)
+        yoco_log_info("hang: %s", first);
     stop(comm);
+}
+
+yoco_pause yoco_pause_begin(yoco_comm *comm, const yoco_subject *subject)
+{
+    yoco_watch_begin(comm, subject);
+    return (yoco_pause){.n_polls = 0};
+}
+
+void yoco_pause_end(void)
+{
+    yoco_watch_end();
 }
 
 void yoco_pause_poll(yoco_pause *pause, yoco_comm *comm, const yoco_subject *subject)
@@ -91,11 +108,11 @@ static void exit_overdue(int signal_number)
     _exit(overdue_exit_code);
 }
 
-void yoco_exit_soon(int exit_code)
+void yoco_exit_soon(int exit_code, unsigned seconds)
 {
     overdue_exit_code = exit_code;
     signal(SIGALRM, exit_overdue);
-    alarm(EXIT_GRACE_S);
+    alarm(seconds);
 }
 
 bool yoco_message_fits(size_t bytes, int peer)

@@ -52,13 +52,30 @@ static yoco_status wait_for_the_last(yoco_comm *comm, const char *fault)
     return YOCO_OK;
 }
 
+/* The last rank leaves the sum out, so that its agreement meets the others' sum. */
+static yoco_status skip(yoco_comm *comm)
+{
+    int64_t one = 1;
+    YOCO_TRY(comm->ops->agree(comm, YOCO_OK));
+    if (comm->rank != comm->n_ranks - 1)
+        YOCO_TRY(comm->ops->all_sum_i64(comm, &one, 1));
+    char bytes[BYTES] = "";
+    return comm->ops->broadcast(comm, 0, bytes, sizeof bytes);
+}
+
+static void compute_for_ever(void)
+{
+    for (;;)
+        pause();
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 5 || !leave_pid(argv[1]))
         return 1;
     const char *fault = argv[3];
     yoco_comm *comm, *control;
-    yoco_comm_options options = {.deadline_s = 2};
+    yoco_comm_options options = {.deadline_s = 2, .hang_folder = argv[1]};
     yoco_status status = yoco_comm_open_mpi(&options, atoi(argv[4]), &control);
     if (status == YOCO_OK)
         status = yoco_transport_open(argv[2], uses_device_memory(), control, &comm);
@@ -68,12 +85,16 @@ int main(int argc, char **argv)
     if (comm->rank == comm->n_ranks - 1) {
         if (strncmp(fault, "stop", 4) == 0)
             raise(SIGSTOP);
+        if (strcmp(fault, "compute") == 0)
+            compute_for_ever();
         if (strcmp(fault, "kill") == 0)
             raise(SIGKILL);
         if (strcmp(fault, "abort") == 0)
             comm->ops->abort(comm, 74);
     }
-    if (strcmp(fault, "none") != 0)
+    if (strcmp(fault, "skip") == 0)
+        status = skip(comm);
+    else if (strcmp(fault, "none") != 0)
         status = wait_for_the_last(comm, fault);
     comm->ops->close(comm);
     return yoco_status_exit_code(status);

@@ -105,6 +105,10 @@ yoco_status yoco_transport_open(const char *name, bool device_memory, yoco_comm 
                                 yoco_comm **out);
 bool yoco_transport_built(const char *name);
 
+/* The UCX library's version and the transports that it finds on this machine, "self, tcp, rc_mlx5";
+ * where it was built. */
+void yoco_comm_ucx_version(char *version, size_t version_size, char *names, size_t names_size);
+
 /* As above, where they were built. */
 yoco_status yoco_comm_open_ucx(yoco_comm *control, yoco_comm **out);
 yoco_status yoco_comm_open_nccl(yoco_comm *control, yoco_comm **out);

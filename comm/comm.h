@@ -1,7 +1,7 @@
-/* Bytes between ranks. One table of mandatory functions; host memory only. Every wait has a
- * deadline, makes progress without blocking underneath and yields the core. A wait that fails or
- * passes its deadline logs what was waited for and ends the whole job with exit code 75: there is
- * nobody left to agree with.
+/* Bytes between ranks. One table of mandatory functions. Memory is the host's; a transport may take
+ * the device's as well, see yoco_comm. Every wait has a deadline, makes progress without blocking
+ * underneath and yields the core. A wait that fails or passes its deadline logs what was waited for
+ * and ends the whole job with exit code 75: there is nobody left to agree with.
  *
  * Collectives are entered by all ranks in the same order. A rank may send to itself through the
  * same calls. */
@@ -12,6 +12,9 @@
 
 typedef struct yoco_comm_options {
     double deadline_s; /* longest wait for one message or collective, > 0 */
+    /* Where each rank writes hang-<rank>.json when a wait passes its deadline; all ranks see the
+     * same folder; lives until the close. NULL: nothing is written. */
+    const char *hang_folder;
 } yoco_comm_options;
 
 enum { YOCO_REQUEST_BYTES = 32 };
@@ -58,6 +61,9 @@ typedef struct yoco_comm_ops {
     /* Ranks that name the same group >= 0 get a communicator of their own, their order kept. It is
      * closed before the one it came from. abort from a group still ends every rank of the job. */
     yoco_status (*split)(yoco_comm *comm, int group, yoco_comm **out);
+    /* What is under way goes on; returns at once. Every wait does this, so only a transport that
+     * stands on this one calls it. */
+    void (*progress)(yoco_comm *comm);
 } yoco_comm_ops;
 
 struct yoco_comm {
@@ -65,6 +71,18 @@ struct yoco_comm {
     int rank, n_ranks;
     int node_rank, node_n_ranks; /* among the ranks that share this machine */
     double deadline_s;
+    bool is_group; /* came from a split */
+
+    /* Which functions also take pointers to the device's memory: send and receive; all_max_f32,
+     * all_sum_i64 and broadcast. All ranks of a message or collective then name the same kind of
+     * memory, what was put into it is complete, and between two ranks receives of device memory are
+     * posted in the order of the sends, whatever their tags. */
+    bool device_messages, device_collectives;
+
+    /* Called between the polls of every wait; NULL: nothing. A transport that stands on this one
+     * makes progress there. */
+    void (*idle)(void *context);
+    void *idle_context;
 };
 
 /* Starts MPI and gives the log its rank. `expected_ranks` (0: not given) and the launcher's own
@@ -73,5 +91,26 @@ struct yoco_comm {
  * at most once in a process; close finalises it. */
 yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ranks,
                                yoco_comm **out);
+
+/* The MPI library and its device on one line; also before the open. */
+void yoco_comm_mpi_version(char *text, size_t size);
+
+/* The transports: "mpi", "ucx" (messages over UCX) and "nccl" (messages and collectives of device
+ * memory over NCCL). All but mpi stand on `control`, an open communicator that launches, agrees and
+ * carries the rest; *out takes it over and closes it. On failure it stays the caller's. "auto" is
+ * mpi, or nccl where it was built and the device has memory of its own. Collective; the arguments
+ * are the same on all ranks. A name that is unknown, was not built or does not fit the device is
+ * YOCO_ERR_USAGE. */
+yoco_status yoco_transport_open(const char *name, bool device_memory, yoco_comm *control,
+                                yoco_comm **out);
+bool yoco_transport_built(const char *name);
+
+/* The UCX library's version and the transports that it finds on this machine, "self, tcp, rc_mlx5";
+ * where it was built. */
+void yoco_comm_ucx_version(char *version, size_t version_size, char *names, size_t names_size);
+
+/* As above, where they were built. */
+yoco_status yoco_comm_open_ucx(yoco_comm *control, yoco_comm **out);
+yoco_status yoco_comm_open_nccl(yoco_comm *control, yoco_comm **out);
 
 #endif

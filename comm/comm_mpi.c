@@ -1,17 +1,15 @@
 /* comm.h over MPI; the only file that includes mpi.h.
  *
  * Between open and close nothing blocks inside MPI: every operation is started without blocking and
- * finished by the one wait loop below, which yields the core, watches the deadline and ends the job
- * when MPI reports an error. So the functions that wait return YOCO_OK or do not return. */
+ * finished by one wait loop, which yields the core, watches the deadline and ends the job when MPI
+ * reports an error. So the functions that wait return YOCO_OK or do not return. */
 #include "comm/comm.h"
 #include "comm/launch.h"
+#include "comm/wait.h"
+#include "comm/watch.h"
 #include "trace.h"
 
-#include <inttypes.h>
-#include <limits.h>
 #include <mpi.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,21 +17,14 @@
 #include <unistd.h>
 
 enum {
-    POLLS_PER_CLOCK = 32,        /* polls between two looks at the clock */
-    SLEEP_FIRST_NS = 1000,       /* sleeps between polls double from here ... */
-    SLEEP_LAST_NS = 200000,      /* ... to here */
     PIECE_BYTES = 1 << 30,       /* MPI counts are ints: larger collectives go in pieces */
     OUTPUT_GRACE_NS = 100000000, /* for mpiexec, to read what was logged before an abort */
-    ABORT_GRACE_S = 5,           /* MPI_Abort may hang as well */
-    EXIT_STOPPED = 75,
+    ABORT_S = 5,                 /* MPI_Abort may hang as well */
 };
-
-static const double spin_s = 1e-3; /* waits up to here only yield: latency before rest */
 
 typedef struct mpi_comm {
     yoco_comm base;
     MPI_Comm ranks; /* our own copy of MPI_COMM_WORLD, or a part of it */
-    bool is_group;  /* came from a split: MPI lives on after it */
 } mpi_comm;
 
 /* What a yoco_request holds. */
@@ -44,31 +35,14 @@ typedef struct mpi_handle {
 
 _Static_assert(sizeof(mpi_handle) <= YOCO_REQUEST_BYTES, "YOCO_REQUEST_BYTES is too small");
 
-/* Names an operation in error lines. */
-typedef struct mpi_subject {
-    yoco_wait_for wait;
-    int peer; /* -1: all ranks */
-    bool incoming;
-} mpi_subject;
-
 static MPI_Comm ranks_of(const yoco_comm *comm)
 {
     return ((const mpi_comm *)comm)->ranks;
 }
 
-static volatile sig_atomic_t abort_exit_code;
-
-static void abort_overdue(int signal_number)
-{
-    (void)signal_number;
-    _exit(abort_exit_code);
-}
-
 _Noreturn static void end_job(int exit_code)
 {
-    abort_exit_code = exit_code;
-    signal(SIGALRM, abort_overdue);
-    alarm(ABORT_GRACE_S);
+    yoco_exit_soon(exit_code, ABORT_S);
     fflush(NULL);
     /* When mpiexec hears of the abort, it drops what it has not read from the ranks. */
     nanosleep(&(struct timespec){.tv_nsec = OUTPUT_GRACE_NS}, NULL);
@@ -76,76 +50,34 @@ _Noreturn static void end_job(int exit_code)
     _exit(exit_code);
 }
 
-/* "edge of chunk 17, layer 2 from rank 2" */
-static void subject_text(const mpi_subject *subject, char *text, size_t size)
-{
-    char chunk[40] = "", layer[24] = "", peer[24] = "";
-    if (subject->wait.chunk >= 0)
-        snprintf(chunk, sizeof chunk, " of chunk %" PRId64, subject->wait.chunk);
-    if (subject->wait.layer >= 0)
-        snprintf(layer, sizeof layer, ", layer %d", subject->wait.layer);
-    if (subject->peer >= 0)
-        snprintf(peer, sizeof peer, " %s rank %d", subject->incoming ? "from" : "to",
-                 subject->peer);
-    snprintf(text, size, "%s%s%s%s", subject->wait.what, chunk, layer, peer);
-}
-
-_Noreturn static void end_overdue(const yoco_comm *comm, const mpi_subject *subject)
-{
-    char text[256];
-    subject_text(subject, text, sizeof text);
-    yoco_log_error("waited %g s for %s: is %s alive? (--deadline raises the limit)",
-                   comm->deadline_s, text, subject->peer >= 0 ? "that rank" : "every rank");
-    end_job(EXIT_STOPPED);
-}
-
-static void check(int code, const mpi_subject *subject)
+static void check(yoco_comm *comm, int code, const yoco_subject *subject)
 {
     if (code == MPI_SUCCESS)
         return;
-    char text[256], reason[MPI_MAX_ERROR_STRING] = "";
+    char reason[MPI_MAX_ERROR_STRING] = "";
     int length;
-    subject_text(subject, text, sizeof text);
     MPI_Error_string(code, reason, &length);
-    yoco_log_error("%s failed: %s", text, reason);
-    end_job(EXIT_STOPPED);
+    yoco_wait_failed(comm, subject, reason);
 }
 
-/* Returns when the request is done. Ranks may outnumber cores: each poll yields, and a wait that
- * lasts sleeps between polls. */
-static void finish(const yoco_comm *comm, MPI_Request *request, MPI_Status *status,
-                   const mpi_subject *subject)
+/* Returns when the request is done. */
+static void finish(yoco_comm *comm, MPI_Request *request, MPI_Status *status,
+                   const yoco_subject *subject)
 {
-    double start_s = 0;
-    struct timespec rest = {.tv_nsec = 0};
-    for (int64_t n_polls = 0;; n_polls++) {
-        int done = 0;
-        check(MPI_Test(request, &done, status), subject);
+    yoco_pause pause = yoco_pause_begin(comm, subject);
+    for (int done = 0;;) {
+        check(comm, MPI_Test(request, &done, status), subject);
         if (done)
-            return;
-        if (n_polls == 0)
-            start_s = yoco_now_s();
-        sched_yield();
-        if (rest.tv_nsec == 0 && n_polls % POLLS_PER_CLOCK != 0)
-            continue;
-        double waited_s = yoco_now_s() - start_s;
-        if (waited_s > comm->deadline_s)
-            end_overdue(comm, subject);
-        if (waited_s > spin_s) {
-            rest.tv_nsec =
-                yoco_i64_min(yoco_i64_max(2 * rest.tv_nsec, SLEEP_FIRST_NS), SLEEP_LAST_NS);
-            nanosleep(&rest, NULL);
-        }
+            break;
+        yoco_pause_poll(&pause, comm, subject);
     }
+    yoco_pause_end();
 }
 
-static bool count_fits(size_t bytes, int peer)
+static void mpi_progress(yoco_comm *comm)
 {
-    if (bytes <= INT_MAX)
-        return true;
-    yoco_log_error("a message of %zu bytes for rank %d: MPI takes at most %d", bytes, peer,
-                   INT_MAX);
-    return false;
+    int found;
+    MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, ranks_of(comm), &found, MPI_STATUS_IGNORE);
 }
 
 static void request_begin(yoco_request *request, int peer, int tag, size_t bytes,
@@ -158,13 +90,13 @@ static void request_begin(yoco_request *request, int peer, int tag, size_t bytes
 static yoco_status mpi_send(yoco_comm *comm, int peer, int tag, const void *data, size_t bytes,
                             yoco_request *request)
 {
-    if (!count_fits(bytes, peer))
+    if (!yoco_message_fits(bytes, peer))
         return YOCO_ERR_INTERNAL;
     mpi_handle handle = {.incoming = false};
-    if (!((const mpi_comm *)comm)->is_group) /* a group numbers its ranks anew */
+    if (!comm->is_group) /* a group numbers its ranks anew */
         yoco_trace_sent(peer, bytes);
     int code = MPI_Isend(data, (int)bytes, MPI_BYTE, peer, tag, ranks_of(comm), &handle.request);
-    check(code, &(mpi_subject){.wait = {"start of a message", -1, -1}, .peer = peer});
+    check(comm, code, &(yoco_subject){.wait = {"start of a message", -1, -1}, .peer = peer});
     request_begin(request, peer, tag, bytes, &handle);
     return YOCO_OK;
 }
@@ -172,12 +104,12 @@ static yoco_status mpi_send(yoco_comm *comm, int peer, int tag, const void *data
 static yoco_status mpi_receive(yoco_comm *comm, int peer, int tag, void *data, size_t bytes,
                                yoco_request *request)
 {
-    if (!count_fits(bytes, peer))
+    if (!yoco_message_fits(bytes, peer))
         return YOCO_ERR_INTERNAL;
     mpi_handle handle = {.incoming = true};
     int code = MPI_Irecv(data, (int)bytes, MPI_BYTE, peer, tag, ranks_of(comm), &handle.request);
-    check(code,
-          &(mpi_subject){.wait = {"start of a message", -1, -1}, .peer = peer, .incoming = true});
+    check(comm, code,
+          &(yoco_subject){.wait = {"start of a message", -1, -1}, .peer = peer, .incoming = true});
     request_begin(request, peer, tag, bytes, &handle);
     return YOCO_OK;
 }
@@ -188,21 +120,16 @@ static yoco_status mpi_wait(yoco_comm *comm, yoco_request *request, const yoco_w
         return YOCO_OK;
     mpi_handle handle;
     memcpy(&handle, request->handle, sizeof handle);
-    mpi_subject subject = {.wait = *what, .peer = request->peer, .incoming = handle.incoming};
+    yoco_subject subject = {
+        .wait = *what, .peer = request->peer, .incoming = handle.incoming, .bytes = request->bytes};
     MPI_Status status;
     finish(comm, &handle.request, &status, &subject);
     if (handle.incoming) {
         /* MPI refuses a message that is too long for the buffer, but not one that is too short. */
         int got = 0;
-        check(MPI_Get_count(&status, MPI_BYTE, &got), &subject);
-        if ((size_t)got != request->bytes) {
-            char text[256];
-            subject_text(&subject, text, sizeof text);
-            yoco_log_error("%s has %d bytes, %zu were expected: the ranks disagree on the model "
-                           "or the plan",
-                           text, got, request->bytes);
-            end_job(EXIT_STOPPED);
-        }
+        check(comm, MPI_Get_count(&status, MPI_BYTE, &got), &subject);
+        if ((size_t)got != request->bytes)
+            yoco_wait_wrong_size(comm, &subject, (size_t)got, request->bytes);
     }
     *request = (yoco_request){.active = false};
     return YOCO_OK;
@@ -211,13 +138,15 @@ static yoco_status mpi_wait(yoco_comm *comm, yoco_request *request, const yoco_w
 static void all_reduce(yoco_comm *comm, void *data, int64_t n, size_t value_bytes,
                        MPI_Datatype type, MPI_Op op, const char *what)
 {
-    const mpi_subject subject = {.wait = {what, -1, -1}, .peer = -1};
+    const yoco_subject subject = {
+        .wait = {what, -1, -1}, .peer = -1, .collective = true, .bytes = (size_t)n * value_bytes};
     int64_t piece = PIECE_BYTES / (int64_t)value_bytes;
     yoco_trace_reduced((size_t)n * value_bytes);
     for (int64_t i = 0; i < n; i += piece) {
         MPI_Request request;
         char *at = (char *)data + (size_t)i * value_bytes;
-        check(MPI_Iallreduce(MPI_IN_PLACE, at, (int)yoco_i64_min(n - i, piece), type, op,
+        check(comm,
+              MPI_Iallreduce(MPI_IN_PLACE, at, (int)yoco_i64_min(n - i, piece), type, op,
                              ranks_of(comm), &request),
               &subject);
         finish(comm, &request, MPI_STATUS_IGNORE, &subject);
@@ -238,12 +167,16 @@ static yoco_status mpi_all_sum_i64(yoco_comm *comm, int64_t *data, int64_t n)
 
 static yoco_status mpi_broadcast(yoco_comm *comm, int root, void *data, size_t bytes)
 {
-    const mpi_subject subject = {
-        .wait = {"a broadcast", -1, -1}, .peer = comm->rank == root ? -1 : root, .incoming = true};
+    const yoco_subject subject = {.wait = {"a broadcast", -1, -1},
+                                  .peer = comm->rank == root ? -1 : root,
+                                  .incoming = true,
+                                  .collective = true,
+                                  .bytes = bytes};
     for (size_t i = 0; i < bytes; i += PIECE_BYTES) {
         MPI_Request request;
         size_t left = bytes - i;
-        check(MPI_Ibcast((char *)data + i, (int)(left < PIECE_BYTES ? left : PIECE_BYTES), MPI_BYTE,
+        check(comm,
+              MPI_Ibcast((char *)data + i, (int)(left < PIECE_BYTES ? left : PIECE_BYTES), MPI_BYTE,
                          root, ranks_of(comm), &request),
               &subject);
         finish(comm, &request, MPI_STATUS_IGNORE, &subject);
@@ -267,7 +200,9 @@ static void mpi_abort(yoco_comm *comm, int exit_code)
 /* No barrier: a rank that has died must not keep the others here. */
 static void mpi_close(yoco_comm *comm)
 {
-    bool is_group = ((mpi_comm *)comm)->is_group;
+    bool is_group = comm->is_group;
+    if (!is_group)
+        yoco_watch_stop();
     MPI_Comm_free(&((mpi_comm *)comm)->ranks);
     yoco_free(comm);
     if (!is_group)
@@ -288,6 +223,7 @@ static const yoco_comm_ops mpi_ops = {
     .broadcast = mpi_broadcast,
     .agree = mpi_agree,
     .split = mpi_split,
+    .progress = mpi_progress,
 };
 
 static const char *get_variable(const char *name)
@@ -353,8 +289,7 @@ static yoco_status find_ranks(int expected_ranks, mpi_comm *found)
 
 static yoco_status find_group(yoco_comm *comm, int group, mpi_comm *found)
 {
-    found->base = (yoco_comm){.ops = &mpi_ops, .deadline_s = comm->deadline_s};
-    found->is_group = true;
+    found->base = (yoco_comm){.ops = &mpi_ops, .deadline_s = comm->deadline_s, .is_group = true};
     TRY_MPI(MPI_Comm_split(ranks_of(comm), group, comm->rank, &found->ranks));
     TRY_MPI(MPI_Comm_rank(found->ranks, &found->base.rank));
     TRY_MPI(MPI_Comm_size(found->ranks, &found->base.n_ranks));
@@ -367,14 +302,42 @@ static yoco_status mpi_split(yoco_comm *comm, int group, yoco_comm **out)
     mpi_comm *found = NULL;
     yoco_status status = yoco_alloc(sizeof *found, "a group of ranks", (void **)&found);
     status = mpi_agree(comm, status);
-    if (status == YOCO_OK)
-        status = mpi_agree(comm, find_group(comm, group, found));
+    if (status == YOCO_OK) {
+        const yoco_subject subject = {
+            .wait = {"a split of the ranks", -1, -1}, .peer = -1, .collective = true};
+        yoco_pause_begin(comm, &subject);
+        status = find_group(comm, group, found);
+        yoco_pause_end();
+        status = mpi_agree(comm, status);
+    }
     if (status != YOCO_OK) {
         yoco_free(found);
         return status;
     }
     *out = &found->base;
     return YOCO_OK;
+}
+
+void yoco_comm_mpi_version(char *text, size_t size)
+{
+    char version[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int length;
+    MPI_Get_library_version(version, &length);
+    const char *device = strstr(version, "Device:");
+    const char *name = device ? device + strlen("Device:") : "";
+    name += strspn(name, " \t");
+    snprintf(text, size, "%.*s%s%.*s", (int)strcspn(version, "\n"), version,
+             device ? ", device " : "", (int)strcspn(name, "\n"), name);
+    for (char *c = text; *c; c++)
+        if (*c == '\t')
+            *c = ' ';
+}
+
+static yoco_status start_watch(yoco_comm *comm, const char *folder)
+{
+    char version[MPI_MAX_LIBRARY_VERSION_STRING];
+    yoco_comm_mpi_version(version, sizeof version);
+    return yoco_watch_start(comm, folder, version);
 }
 
 yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ranks,
@@ -391,6 +354,12 @@ yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ra
         return status;
     }
     *comm = found;
+    if (options->hang_folder)
+        status = start_watch(&comm->base, options->hang_folder);
+    if (status != YOCO_OK) {
+        mpi_close(&comm->base);
+        return status;
+    }
     *out = &comm->base;
     return YOCO_OK;
 }

@@ -365,6 +365,9 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Refuse to start on another number of ranks."},
         {"deadline", 0, "SECONDS", YOCO_OPTION_REAL, &o.session.deadline_s, 0.001,
          "Longest wait for another rank (default 600); then the job ends with exit code 75."},
+        {"hang-dir", 0, "DIR", YOCO_OPTION_STRING, &o.session.hang_folder, 0,
+         "Where each rank then says what it was doing, in hang-RANK.json (default: the current\n"
+         "folder). All ranks must see the same folder."},
     };
     return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv, run,
                                 &o);

@@ -200,7 +200,7 @@ enum { INFO, VERIFY, LOAD, SAVE };
  */
 static int run_verb(const yoco_command *command, int verb, int argc, char **argv)
 {
-    static const int n_options[] = {0, 1, 7, 14};
+    static const int n_options[] = {0, 1, 8, 15};
     static yoco_status (*const runs[])(void *) = {info, verify, load, save};
     context_options o = {.session = YOCO_SESSION_DEFAULTS};
     const yoco_option options[] = {
@@ -218,6 +218,9 @@ static int run_verb(const yoco_command *command, int verb, int argc, char **argv
          "Refuse to start on another number of ranks."},
         {"deadline", 0, "SECONDS", YOCO_OPTION_REAL, &o.session.deadline_s, 0.001,
          "Longest wait for another rank (default 600); then the job ends with exit code 75."},
+        {"hang-dir", 0, "DIR", YOCO_OPTION_STRING, &o.session.hang_folder, 0,
+         "Where each rank then says what it was doing, in hang-RANK.json (default: the current\n"
+         "folder). All ranks must see the same folder."},
         {"output", 'o', "DIR", YOCO_OPTION_STRING, &o.folder, 0,
          "Folder of the context, new or of an unfinished one."},
         {"file", 'f', "FILE", YOCO_OPTION_STRING, &o.prompt.file, 0, "The document: a text file."},
@@ -230,7 +233,7 @@ static int run_verb(const yoco_command *command, int verb, int argc, char **argv
         {"special-tokens", 0, NULL, YOCO_OPTION_FLAG, &o.prompt.special_tokens, 0,
          "Text that spells a special token becomes that token; else it stays text."},
     };
-    _Static_assert(sizeof options / sizeof *options == 14, "save takes all options");
+    _Static_assert(sizeof options / sizeof *options == 15, "save takes all options");
     if (verb != SAVE)
         take_folder(&o, &argc, &argv);
     return yoco_command_execute(command, options, n_options[verb], argc, argv, runs[verb], &o);

@@ -2,45 +2,14 @@
  * weights. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #include "coordinator/commands.h"
-#include "coordinator/session.h"
+#include "coordinator/plan_input.h"
 
 typedef struct plan_options {
-    yoco_session_options session;
-    int64_t n_tokens, n_ranks, chunk_rows, n_branches, branch_rows, device_memory;
+    yoco_plan_question question;
+    int64_t device_memory;
 } plan_options;
-
-typedef struct backend {
-    const yoco_ops *ops;
-    yoco_device_options device;
-} backend;
-
-static size_t weight_bytes(const void *context, int64_t n_out, int64_t n_in)
-{
-    const backend *b = context;
-    return b->ops->weight_bytes(&b->device, n_out, n_in);
-}
-
-/* The shape, from a params.json or the one in a model folder. */
-static yoco_status load_config(const char *model, yoco_model_config *out)
-{
-    char path[4096];
-    struct stat info;
-    if (!model) {
-        yoco_log_error("yoco plan: give -m MODEL, a model folder or a params.json");
-        return YOCO_ERR_USAGE;
-    }
-    if (stat(model, &info) == 0 && S_ISREG(info.st_mode))
-        return yoco_model_config_load(model, out);
-    if ((size_t)snprintf(path, sizeof path, "%s/params.json", model) >= sizeof path) {
-        yoco_log_error("the name of the model folder is too long: %s", model);
-        return YOCO_ERR_OPEN;
-    }
-    return yoco_model_config_load(path, out);
-}
 
 static void print_grid(const yoco_plan *plan)
 {
@@ -94,62 +63,36 @@ static yoco_status print_ranks(const plan_options *o, yoco_plan_input *input)
 static yoco_status make_plan(void *parsed)
 {
     const plan_options *o = parsed;
-    yoco_model_config config;
-    backend b;
-    int64_t chunk_rows;
-    if (o->n_tokens < 0) {
-        yoco_log_error("yoco plan: --tokens N is missing");
-        return YOCO_ERR_USAGE;
-    }
-    if (o->n_ranks > INT32_MAX || o->n_branches > 1 << 20) {
-        yoco_log_error("yoco plan: too many ranks or branches");
-        return YOCO_ERR_USAGE;
-    }
-    YOCO_TRY(load_config(o->session.model, &config));
-    YOCO_TRY(yoco_session_choose(&o->session, YOCO_BF16, &b.ops, &b.device));
-    YOCO_TRY(yoco_session_chunk_rows(&config, o->chunk_rows, &chunk_rows));
-    if (o->n_tokens > config.max_seq_len || o->branch_rows > config.max_seq_len - o->n_tokens) {
-        yoco_log_error("%lld tokens and %lld of a branch are more than the model's max_seq_len "
-                       "%lld: ask for fewer",
-                       (long long)o->n_tokens, (long long)o->branch_rows,
-                       (long long)config.max_seq_len);
-        return YOCO_ERR_DATA;
-    }
-    yoco_plan_input input = {.config = &config,
-                             .grid = {o->n_tokens, chunk_rows, (int)o->n_ranks},
-                             .n_branches = (int)o->n_branches,
-                             .branch_rows = o->branch_rows,
-                             .dtype = b.device.dtype,
-                             .weight_bytes = weight_bytes,
-                             .weight_context = &b,
-                             .file_dtype = b.device.dtype};
-    return print_ranks(o, &input);
+    yoco_plan_basis basis;
+    YOCO_TRY(yoco_plan_basis_make(&o->question, &basis));
+    return print_ranks(o, &basis.input);
 }
 
 static int run_command(const yoco_command *command, int argc, char **argv)
 {
-    plan_options o = {.session = YOCO_SESSION_DEFAULTS,
-                      .n_tokens = -1,
-                      .n_ranks = 1,
-                      .n_branches = 1,
-                      .branch_rows = 256};
+    plan_options o = {.question = {.session = YOCO_SESSION_DEFAULTS,
+                                   .n_tokens = -1,
+                                   .n_ranks = 1,
+                                   .n_branches = 1,
+                                   .branch_rows = 256}};
     const yoco_option options[] = {
-        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.session.model, 0,
+        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.question.session.model, 0,
          "Model folder, or a params.json alone (configs/shapes/)."},
-        {"tokens", 0, "N", YOCO_OPTION_SIZE, &o.n_tokens, 0,
+        {"tokens", 0, "N", YOCO_OPTION_SIZE, &o.question.n_tokens, 0,
          "Tokens of the document; K, M and G are powers of 1024."},
-        {"ranks", 0, "P", YOCO_OPTION_SIZE, &o.n_ranks, 1, "Number of ranks (default 1)."},
-        {"branches", 0, "B", YOCO_OPTION_SIZE, &o.n_branches, 1,
+        {"ranks", 0, "P", YOCO_OPTION_SIZE, &o.question.n_ranks, 1, "Number of ranks (default 1)."},
+        {"branches", 0, "B", YOCO_OPTION_SIZE, &o.question.n_branches, 1,
          "Questions answered together (default 1)."},
-        {"branch-tokens", 0, "N", YOCO_OPTION_SIZE, &o.branch_rows, 1,
+        {"branch-tokens", 0, "N", YOCO_OPTION_SIZE, &o.question.branch_rows, 1,
          "Most tokens of a question and its answer (default 256)."},
-        {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1, "Tokens per chunk (default 2048)."},
-        {"dtype", 0, "auto|f32|bf16", YOCO_OPTION_STRING, &o.session.dtype, 0,
+        {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.question.chunk_rows, 1,
+         "Tokens per chunk (default 2048)."},
+        {"dtype", 0, "auto|f32|bf16", YOCO_OPTION_STRING, &o.question.session.dtype, 0,
          "Of matrix inputs and K,V; auto is bf16 here."},
-        {"backend", 0, "auto|reference|cpu", YOCO_OPTION_STRING, &o.session.backend, 0,
+        {"backend", 0, "auto|reference|cpu", YOCO_OPTION_STRING, &o.question.session.backend, 0,
          "As in yoco run: decides how weights are stored."},
-        {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING, &o.session.isa, 0,
-         "As in yoco run: decides how weights are stored."},
+        {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING,
+         &o.question.session.isa, 0, "As in yoco run: decides how weights are stored."},
         {"device-memory", 0, "BYTES", YOCO_OPTION_SIZE, &o.device_memory, 1,
          "Memory of one rank, for instance 80G: says whether the plan fits."},
     };

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { DEFAULT_CHUNK_ROWS = 2048, MAX_THREADS = 4096 };
 
@@ -108,11 +109,24 @@ static yoco_status open_worker(const yoco_session_options *options, yoco_session
     return yoco_worker_create(s->comm, s->ops, &s->device, s->checkpoint, &s->worker);
 }
 
+/* One that was asked for; the current folder may be read-only as long as nothing hangs. */
+static yoco_status check_hang_folder(const char *folder)
+{
+    struct stat info;
+    if (!folder || (stat(folder, &info) == 0 && S_ISDIR(info.st_mode) && access(folder, W_OK) == 0))
+        return YOCO_OK;
+    yoco_log_error("--hang-dir %s is no folder that can be written to", folder);
+    return YOCO_ERR_OPEN;
+}
+
 yoco_status yoco_session_open(const yoco_session_options *options, yoco_session *out)
 {
     yoco_session s = {0};
-    yoco_comm_options comm_options = {.deadline_s = options->deadline_s};
+    yoco_comm_options comm_options = {.deadline_s = options->deadline_s,
+                                      .hang_folder =
+                                          options->hang_folder ? options->hang_folder : "."};
     int expect_ranks = (int)yoco_i64_min(options->expect_ranks, INT_MAX);
+    YOCO_TRY(check_hang_folder(options->hang_folder));
     YOCO_TRY(yoco_comm_open_mpi(&comm_options, expect_ranks, &s.comm));
     yoco_log_set_quiet(false);
     yoco_status status = open_worker(options, &s);

@@ -24,7 +24,8 @@ tests               base configs partition kernels comm worker coordinator tests
 # A header of a library, and the only files that may include it.
 owned='
 mpi.h               comm/comm_mpi.c
-ucp/api/ucp.h       comm/comm_ucx.c
+ucp/api/ucp.h       comm/comm_ucx.c comm/ucx_info.c
+uct/api/uct.h       comm/ucx_info.c
 nccl.h              comm/comm_nccl.c comm/comm_nccl.cu
 cuda_runtime.h      comm/comm_nccl.c comm/comm_nccl.cu kernels/cuda/*
 '

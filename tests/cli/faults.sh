@@ -44,7 +44,7 @@ fault() {
     : >"$folder/out"
     : >"$folder/err"
     timeout --signal=KILL 90 "$mpiexec" -n 3 "$yoco" run -m "$folder/model" --threads 1 \
-        --deadline 3 "$@" >"$folder/out" 2>"$folder/err" </dev/null &
+        --deadline 3 --hang-dir "$folder" "$@" >"$folder/out" 2>"$folder/err" </dev/null &
     job=$!
     wait_for "$name to begin" test -s "$folder/$ready"
     pid=$(ranks | sed -n "s/^$rank //p")
@@ -59,6 +59,13 @@ fault() {
         fail "$name: exit code $rc, not $status"
     fi
     [ "$pattern" = - ] || grep -Eq "$pattern" "$folder/err" || fail "$name: no line '$pattern'"
+    if [ "$signal" = STOP ]; then
+        grep -Eq "hang: rank $rank \(.*, pid $pid\) wrote no file" "$folder/err" ||
+            fail "$name: rank $rank is not named"
+        [ "$(compgen -G "$folder/hang-*.json" | wc -l)" = 2 ] ||
+            fail "$name: not one file for each rank that lives"
+        rm -f "$folder"/hang-*
+    fi
     [ -z "$(ranks)" ] || sleep 2
     [ -z "$(ranks)" ] || fail "$name: processes remain: $(ranks)"
     kill_remaining

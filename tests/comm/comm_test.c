@@ -1,5 +1,7 @@
-/* The comm table over MPI, as the engine uses it; run under mpiexec with several numbers of ranks.
- * Every rank knows what the others send, so each checks its own results. */
+/* comm_test SOURCE_FOLDER [TRANSPORT]: the comm table as the engine uses it; run under mpiexec with
+ * several numbers of ranks. Every rank knows what the others send, so each checks its own results.
+ * The ring and the collectives use the transport's kind of memory (memory.h), the rest the host's.
+ */
 #include "comm/comm.h"
 
 #include <float.h>
@@ -11,6 +13,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "tests/comm/memory.h"
 
 static yoco_comm *comm;
 
@@ -47,7 +51,7 @@ static bool filled(const uint64_t *words, size_t n, uint64_t seed)
     return true;
 }
 
-static void *get_memory(size_t bytes)
+static void *get_host_memory(size_t bytes)
 {
     void *ptr;
     assert_int_equal(yoco_alloc(bytes, "a test", &ptr), YOCO_OK);
@@ -136,14 +140,15 @@ static void passes_edges_around_the_ring(void **state)
             expected = next_state(expected, chunk, layer);
         if (comm->rank == owner)
             assert_true(last[layer] == expected);
-        yoco_free(r.in[layer]);
-        yoco_free(r.out[layer]);
+        free_memory(r.in[layer]);
+        free_memory(r.out[layer]);
     }
 }
 
 /* Many messages of one tag under way at once, of sizes from 0 bytes on, with receives posted before
  * or after the sends. */
-static void keeps_the_order_of_a_tag(bool receive_first)
+static void keeps_the_order_of_a_tag(bool receive_first, void *(*get)(size_t),
+                                     void (*release)(void *))
 {
     enum { N = 24, TAG = 7 };
     static const size_t words[] = {0, 1, 100, 5000, 0, 40000};
@@ -151,8 +156,8 @@ static void keeps_the_order_of_a_tag(bool receive_first)
     uint64_t *in[N], *out[N];
     for (int i = 0; i < N; i++) {
         size_t n = words[i % 6];
-        in[i] = get_memory(n * sizeof(uint64_t));
-        out[i] = get_memory(n * sizeof(uint64_t));
+        in[i] = get(n * sizeof(uint64_t));
+        out[i] = get(n * sizeof(uint64_t));
         fill(out[i], n, (uint64_t)comm->rank * N + (uint64_t)i);
     }
     for (int pass = 0; pass < 2; pass++)
@@ -171,21 +176,23 @@ static void keeps_the_order_of_a_tag(bool receive_first)
     }
     for (int i = 0; i < N; i++) {
         assert_int_equal(comm->ops->wait(comm, &sending[i], &message), YOCO_OK);
-        yoco_free(in[i]);
-        yoco_free(out[i]);
+        release(in[i]);
+        release(out[i]);
     }
 }
 
 static void keeps_the_order_when_receives_come_first(void **state)
 {
     (void)state;
-    keeps_the_order_of_a_tag(true);
+    keeps_the_order_of_a_tag(true, get_host_memory, yoco_free);
+    keeps_the_order_of_a_tag(true, get_memory, free_memory);
 }
 
 static void keeps_the_order_when_sends_come_first(void **state)
 {
     (void)state;
-    keeps_the_order_of_a_tag(false);
+    keeps_the_order_of_a_tag(false, get_host_memory, yoco_free);
+    keeps_the_order_of_a_tag(false, get_memory, free_memory);
 }
 
 static void keeps_tags_apart(void **state)
@@ -223,6 +230,53 @@ static void carries_large_messages(void **state)
     assert_int_equal(comm->ops->wait(comm, &sending, &message), YOCO_OK);
     assert_int_equal(comm->ops->wait(comm, &receiving, &message), YOCO_OK);
     assert_true(filled(in, n, (uint64_t)left_of(comm->rank)));
+    free_memory(in);
+    free_memory(out);
+}
+
+/* A large message waits for its sender at some point: who waits in a collective meanwhile sends on.
+ */
+static void sends_while_it_waits_in_a_collective(void **state)
+{
+    (void)state;
+    size_t n = 40000000 / sizeof(uint64_t);
+    bool sends = comm->rank == 0, receives = comm->rank == right_of(0);
+    uint64_t *in = get_memory(n * sizeof *in), *out = get_memory(n * sizeof *out);
+    yoco_request receiving = {.active = false}, sending = {.active = false};
+    fill(out, n, 5);
+    if (sends)
+        assert_int_equal(comm->ops->send(comm, right_of(0), 1, out, n * sizeof *out, &sending),
+                         YOCO_OK);
+    if (receives)
+        assert_int_equal(comm->ops->receive(comm, 0, 1, in, n * sizeof *in, &receiving), YOCO_OK);
+    assert_int_equal(comm->ops->wait(comm, &receiving, &message), YOCO_OK);
+    assert_int_equal(comm->ops->agree(comm, YOCO_OK), YOCO_OK);
+    assert_int_equal(comm->ops->wait(comm, &sending, &message), YOCO_OK);
+    assert_true(!receives || filled(in, n, 5));
+    free_memory(in);
+    free_memory(out);
+}
+
+static void sends_to_itself(void **state)
+{
+    (void)state;
+    enum { N = 4, WORDS = 50000 };
+    uint64_t *in = get_host_memory(N * WORDS * sizeof *in);
+    uint64_t *out = get_host_memory(N * WORDS * sizeof *out);
+    yoco_request receiving[N] = {{.active = false}}, sending[N] = {{.active = false}};
+    size_t bytes = WORDS * sizeof *in;
+    fill(out, N * WORDS, (uint64_t)comm->rank);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(comm->ops->send(comm, comm->rank, i, out + i * WORDS, bytes, &sending[i]),
+                         YOCO_OK);
+        assert_int_equal(
+            comm->ops->receive(comm, comm->rank, i, in + i * WORDS, bytes, &receiving[i]), YOCO_OK);
+    }
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(comm->ops->wait(comm, &sending[i], &message), YOCO_OK);
+        assert_int_equal(comm->ops->wait(comm, &receiving[i], &message), YOCO_OK);
+    }
+    assert_true(filled(in, N * WORDS, (uint64_t)comm->rank));
     yoco_free(in);
     yoco_free(out);
 }
@@ -273,7 +327,7 @@ static void takes_the_maximum(void **state)
             n_wrong += memcmp(&data[i], &expected, sizeof expected) != 0;
         }
         assert_int_equal(n_wrong, 0);
-        yoco_free(data);
+        free_memory(data);
     }
 }
 
@@ -303,7 +357,7 @@ static void adds_integers(void **state)
             n_wrong += data[i] != expected;
         }
         assert_int_equal(n_wrong, 0);
-        yoco_free(data);
+        free_memory(data);
     }
 }
 
@@ -318,7 +372,7 @@ static void broadcasts_from_any_root(void **state)
             assert_int_equal(comm->ops->broadcast(comm, root, data, sizes[s] * sizeof *data),
                              YOCO_OK);
             assert_true(filled(data, sizes[s], (uint64_t)root));
-            yoco_free(data);
+            free_memory(data);
         }
 }
 
@@ -370,7 +424,7 @@ static void splits_into_groups(void **state)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(knows_the_ranks),
@@ -379,6 +433,8 @@ int main(void)
         cmocka_unit_test(keeps_the_order_when_sends_come_first),
         cmocka_unit_test(keeps_tags_apart),
         cmocka_unit_test(carries_large_messages),
+        cmocka_unit_test(sends_while_it_waits_in_a_collective),
+        cmocka_unit_test(sends_to_itself),
         cmocka_unit_test(refuses_messages_past_the_limit),
         cmocka_unit_test(waits_for_nothing_at_once),
         cmocka_unit_test(takes_the_maximum),
@@ -388,7 +444,11 @@ int main(void)
         cmocka_unit_test(splits_into_groups),
     };
     yoco_comm_options options = {.deadline_s = 30};
-    yoco_status status = yoco_comm_open_mpi(&options, 0, &comm);
+    yoco_comm *control;
+    yoco_status status = yoco_comm_open_mpi(&options, 0, &control);
+    if (status == YOCO_OK)
+        status =
+            yoco_transport_open(argc > 2 ? argv[2] : "mpi", uses_device_memory(), control, &comm);
     if (status != YOCO_OK)
         return yoco_status_exit_code(status);
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);

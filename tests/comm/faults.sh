@@ -1,8 +1,8 @@
 #!/bin/bash
-# faults.sh COMM_FAULT MPIEXEC: what happens to the others when a rank stops answering, dies, gives
+# faults.sh COMM_FAULT MPIEXEC TRANSPORT: what happens to the others when a rank stops answering, dies, gives
 # up or was never started: the exit status, the line that is logged, and that no process remains.
 set -u
-program=$1 mpiexec=$2
+program=$1 mpiexec=$2 transport=$3
 folder=$(mktemp -d)
 n_failed=0
 
@@ -52,13 +52,35 @@ expect() {
     echo "done: $name"
 }
 
-job=("$program" "$folder")
+# reports NAME RANK...: which ranks said what they were doing; clears them.
+reports() {
+    local name=$1 found
+    shift
+    found=$(cd "$folder" && echo hang-*.json)
+    [ "$found" = "$(printf 'hang-%s.json\n' "$@" | xargs)" ] || fail "$name: files $found"
+    grep -L '"host": "' "$folder"/hang-*.json | grep -q . && fail "$name: a file without a host"
+    [ -z "$(compgen -G "$folder/hang-*.mark")" ] || fail "$name: a mark remains"
+    rm -f "$folder"/hang-*
+}
+
+job=("$program" "$folder" "$transport")
 alive="is that rank alive\? \(--deadline raises the limit\)"
 expect "no fault" 0 - "$mpiexec" -n 2 "${job[@]}" none 2
 expect "a stopped rank, message" 75 "waited 2 s for edge of chunk 17, layer 2 from rank 2: $alive" \
     "$mpiexec" -n 3 "${job[@]}" stop 0
+reports "a stopped rank, message" 0 1
 expect "a stopped rank, sum" 75 "waited 2 s for the sum over all ranks: is every rank alive" \
     "$mpiexec" -n 3 "${job[@]}" stop-sum 0
+grep -Eq "hang: rank 2 \(.*, pid [0-9]+\) wrote no file" "$folder/log" || fail "no name of the stopped rank"
+reports "a stopped rank, sum" 0 1
+expect "a rank that computes for ever" 75 \
+    "hang: rank 2 \(.*\) waits for nobody: .* stuck, for [0-9]+ s since agreement of all ranks" \
+    "$mpiexec" -n 3 "${job[@]}" compute 0
+reports "a rank that computes for ever" 0 1 2
+expect "a rank that skips a collective" 75 \
+    "hang: rank 2 .* differs: it waits in a broadcast, collective [0-9]+.*; rank 0 in the sum over all ranks" \
+    "$mpiexec" -n 3 "${job[@]}" skip 0
+reports "a rank that skips a collective" 0 1 2
 expect "a rank that gives up, output kept" 74 "rank 2 was here" "$mpiexec" -n 3 "${job[@]}" abort 0
 expect "a stopped rank, broadcast" 75 "waited 2 s for a broadcast from rank 1: $alive" \
     "$mpiexec" -n 2 "${job[@]}" stop-broadcast 0

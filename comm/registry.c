@@ -1,0 +1,65 @@
+/* Which transports were built: the only place that asks. */
+#include "comm/comm.h"
+
+#include <string.h>
+
+static yoco_status keep(yoco_comm *control, yoco_comm **out)
+{
+    *out = control;
+    return YOCO_OK;
+}
+
+#ifdef YOCO_WITH_UCX
+#define OPEN_UCX yoco_comm_open_ucx
+#else
+#define OPEN_UCX NULL
+#endif
+#ifdef YOCO_WITH_NCCL
+#define OPEN_NCCL yoco_comm_open_nccl
+#else
+#define OPEN_NCCL NULL
+#endif
+
+enum { MPI, UCX, NCCL, N_TRANSPORTS };
+
+static const struct {
+    const char *name;
+    yoco_status (*open)(yoco_comm *control, yoco_comm **out); /* NULL: not built */
+} transports[N_TRANSPORTS] = {
+    [MPI] = {"mpi", keep},
+    [UCX] = {"ucx", OPEN_UCX},
+    [NCCL] = {"nccl", OPEN_NCCL},
+};
+
+static int find(const char *name)
+{
+    int i = 0;
+    while (i < N_TRANSPORTS && strcmp(name, transports[i].name) != 0)
+        i++;
+    return i;
+}
+
+bool yoco_transport_built(const char *name)
+{
+    int i = find(name);
+    return i < N_TRANSPORTS && transports[i].open;
+}
+
+yoco_status yoco_transport_open(const char *name, bool device_memory, yoco_comm *control,
+                                yoco_comm **out)
+{
+    int i = find(name);
+    if (strcmp(name, "auto") == 0)
+        i = device_memory && transports[NCCL].open ? NCCL : MPI;
+    if (i == N_TRANSPORTS)
+        yoco_log_error("--transport is auto, mpi, ucx or nccl, not '%s'", name);
+    else if (!transports[i].open)
+        yoco_log_error("--transport %s: this yoco was built without it (see docs/CLUSTER.md)",
+                       name);
+    else if (i == NCCL && !device_memory)
+        yoco_log_error("--transport nccl is between the memories of GPUs, and this backend keeps "
+                       "its data in the host's: use mpi or ucx");
+    else
+        return transports[i].open(control, out);
+    return YOCO_ERR_USAGE;
+}

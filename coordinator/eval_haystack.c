@@ -110,6 +110,15 @@ bool yoco_eval_haystack_has_word(const yoco_eval_haystack *h, const char *word)
            bsearch(&hash, h->words, h->n_words, sizeof *h->words, compare_hashes) != NULL;
 }
 
+static yoco_status hash_text(yoco_eval_haystack *h)
+{
+    yoco_hasher *hasher;
+    YOCO_TRY(yoco_hasher_create(&hasher));
+    yoco_hasher_add(hasher, h->text, h->size);
+    yoco_hash_text(yoco_hasher_finish(hasher), h->hash);
+    return YOCO_OK;
+}
+
 static yoco_status load(const yoco_strings *files, const yoco_tokenizer *tokenizer,
                         yoco_eval_haystack *h)
 {
@@ -118,6 +127,7 @@ static yoco_status load(const yoco_strings *files, const yoco_tokenizer *tokeniz
     else
         YOCO_TRY(read_default(h));
     YOCO_TRY(index_words(h));
+    YOCO_TRY(hash_text(h));
     return yoco_tokenizer_encode(tokenizer, h->text, h->size, false, &h->ids, &h->n_ids);
 }
 
@@ -130,7 +140,6 @@ yoco_status yoco_eval_haystack_load(const yoco_strings *files, const yoco_tokeni
         yoco_eval_haystack_free(&h);
         return status;
     }
-    yoco_eval_hash_bytes(h.text, h.size, h.hash);
     *out = h;
     return YOCO_OK;
 }

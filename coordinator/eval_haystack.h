@@ -2,7 +2,7 @@
 #ifndef YOCO_EVAL_HAYSTACK_H
 #define YOCO_EVAL_HAYSTACK_H
 
-#include "coordinator/eval_hash.h"
+#include "configs/hash.h"
 #include "coordinator/options.h"
 #include "coordinator/tokenizer.h"
 
@@ -15,7 +15,7 @@ typedef struct yoco_eval_haystack {
     int64_t n_ids;
     uint64_t *words; /* (n_words): hashes of its words, ascending */
     size_t n_words;
-    char hash[YOCO_EVAL_HASH_SIZE]; /* of the text */
+    char hash[YOCO_HASH_TEXT_BYTES]; /* of the text */
 } yoco_eval_haystack;
 
 /* No files: the Perl manual, all .pod files below /usr/share/perl (Debian: perl-doc).

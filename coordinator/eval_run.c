@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/context.h"
 #include "coordinator/eval_progress.h"
 #include "coordinator/eval_record.h"
 #include "coordinator/eval_report.h"
@@ -19,7 +20,7 @@ typedef struct eval {
     yoco_eval_work work;
     yoco_eval_file file;
     yoco_eval_progress progress;
-    char model_hash[YOCO_EVAL_HASH_SIZE];
+    char model_hash[YOCO_HASH_TEXT_BYTES];
     char *model_name;
 } eval;
 
@@ -38,6 +39,19 @@ static yoco_status name_model(eval *e)
         yoco_log_error("cannot allocate the model's name");
         return YOCO_ERR_MEMORY;
     }
+    return YOCO_OK;
+}
+
+/* Of everything in the folder that an answer depends on: config, weights, tokenizer. */
+static yoco_status hash_model(eval *e)
+{
+    yoco_hash parts[2];
+    yoco_hasher *hasher;
+    YOCO_TRY(yoco_checkpoint_hash(e->session->checkpoint, &parts[0]));
+    YOCO_TRY(yoco_context_tokenizer_hash(e->options->session.model, &parts[1]));
+    YOCO_TRY(yoco_hasher_create(&hasher));
+    yoco_hasher_add(hasher, parts, sizeof parts);
+    yoco_hash_text(yoco_hasher_finish(hasher), e->model_hash);
     return YOCO_OK;
 }
 
@@ -64,7 +78,7 @@ static yoco_status prepare(eval *e)
     YOCO_TRY(
         yoco_session_chunk_rows(&e->session->checkpoint->config, o->chunk_rows, &e->common.chunk));
     YOCO_TRY(yoco_eval_work_open(o, &e->session->checkpoint->config, &e->work));
-    YOCO_TRY(yoco_eval_hash_model(o->session.model, e->model_hash));
+    YOCO_TRY(hash_model(e));
     YOCO_TRY(name_model(e));
     e->common.seed = o->seed;
     e->common.ranks = e->session->comm->n_ranks;

@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "configs/context_document.h"
+
 enum { OPEN_TRIES = 16 };
 
 static const int64_t MAX_BYTES = (int64_t)1 << 32;
@@ -21,6 +23,8 @@ struct yoco_batch_documents {
     yoco_batch_document **items;
     size_t n;
     json_t *places; /* path to index */
+    yoco_batch_document shared;
+    bool is_shared;
 };
 
 yoco_status yoco_batch_documents_open(const char *folder, yoco_batch_documents **out)
@@ -168,13 +172,23 @@ static yoco_status check_sha256(const yoco_batch_document *document, const char 
                                 "is not that of the file, which has %s", text);
 }
 
+yoco_status yoco_batch_documents_share(yoco_batch_documents *d, const yoco_ids *ids)
+{
+    d->shared.ids = *ids;
+    d->is_shared = true;
+    return yoco_context_document_hash(ids->ids, ids->n, &d->shared.hash);
+}
+
 yoco_status yoco_batch_documents_find(yoco_batch_documents *d, const yoco_batch_job *job,
                                       yoco_batch_document **out, yoco_batch_fault *fault)
 {
     yoco_batch_document *document = NULL;
-    *out = NULL;
+    *out = d->is_shared ? &d->shared : NULL;
     if (!job->document)
         return YOCO_OK;
+    if (d->is_shared)
+        return yoco_batch_fault_set(fault, "body.document",
+                                    "stands beside --context, which is the document of all jobs");
     if (d->folder < 0)
         return yoco_batch_fault_set(fault, "body.document",
                                     "needs the folder of documents: --documents DIR");

@@ -10,7 +10,7 @@
 #include "coordinator/tokenizer.h"
 
 typedef struct yoco_batch_document {
-    char *path;
+    char *path; /* NULL: the one that all jobs share */
     char *text; /* until it is tokenized */
     size_t size;
     yoco_hash hash; /* of its bytes */
@@ -22,6 +22,9 @@ typedef struct yoco_batch_documents yoco_batch_documents;
 /* folder NULL: there are none. */
 yoco_status yoco_batch_documents_open(const char *folder, yoco_batch_documents **out);
 void yoco_batch_documents_close(yoco_batch_documents *documents);
+
+/* Makes one document that of every job, and refuses others. ids stay the caller's. */
+yoco_status yoco_batch_documents_share(yoco_batch_documents *documents, const yoco_ids *ids);
 
 /* The document of a job; NULL, with YOCO_OK, where the job has none. Owned by `documents`.
  * YOCO_ERR_DATA, not logged, with *fault where it cannot be had. */

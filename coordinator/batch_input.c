@@ -237,15 +237,13 @@ static yoco_status check_lengths(yoco_batch_entry *entry, int64_t max_seq_len)
 {
     yoco_prompt *prompt = &entry->prompt;
     for (int i = 0; i < prompt->n_questions; i++) {
-        int64_t n = prompt->questions[i].tokens.n;
-        if (prompt->context.n + n > max_seq_len ||
-            entry->job.max_tokens > max_seq_len - prompt->context.n - n)
+        int64_t n = prompt->questions[i].tokens.n, n_prompt = prompt->context.n + n;
+        if (n_prompt > max_seq_len || entry->job.max_tokens > max_seq_len - n_prompt)
             return yoco_batch_fault_set(
                 &entry->fault, "body.max_tokens",
                 "of %lld after a prompt of %lld tokens is more than the model's max_seq_len of "
                 "%lld",
-                (long long)entry->job.max_tokens, (long long)(prompt->context.n + n),
-                (long long)max_seq_len);
+                (long long)entry->job.max_tokens, (long long)n_prompt, (long long)max_seq_len);
         prompt->branch_rows = yoco_i64_max(prompt->branch_rows, n + entry->job.max_tokens - 1);
     }
     return YOCO_OK;

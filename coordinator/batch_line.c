@@ -129,13 +129,13 @@ static json_t *json_choice(const yoco_batch_answered *a, int index)
 
 static json_t *json_usage(const yoco_batch_answered *a)
 {
-    int64_t n_prompt = a->prompt->context.n, n_answer = 0;
+    json_int_t n_prompt = a->prompt->context.n, n_answer = 0;
     for (int i = 0; i < a->prompt->n_questions; i++) {
         n_prompt += a->prompt->questions[i].tokens.n;
         n_answer += a->answers[i].n;
     }
-    return json_pack("{s:I, s:I, s:I}", "prompt_tokens", (json_int_t)n_prompt, "completion_tokens",
-                     (json_int_t)n_answer, "total_tokens", (json_int_t)(n_prompt + n_answer));
+    return json_pack("{s:I, s:I, s:I}", "prompt_tokens", n_prompt, "completion_tokens", n_answer,
+                     "total_tokens", n_prompt + n_answer);
 }
 
 static json_t *json_body(const yoco_batch_answered *a)
@@ -163,13 +163,14 @@ static yoco_status write_line(const char *id, const char *custom_id, int status_
                              request_id, "body", body, "error", error);
     char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(root);
-    char *longer = text ? realloc(text, strlen(text) + 2) : NULL;
+    size_t size = text ? strlen(text) : 0;
+    char *longer = text ? realloc(text, size + 2) : NULL;
     if (!longer) {
         free(text);
         yoco_log_error("cannot allocate a result line");
         return YOCO_ERR_MEMORY;
     }
-    strcat(longer, "\n");
+    memcpy(longer + size, "\n", 2);
     *line = longer;
     return YOCO_OK;
 }

@@ -89,7 +89,8 @@ static void sort_round(yoco_batch_slot *slots, int64_t n)
     }
 }
 
-static void pack(yoco_batch_plan *plan, item *items, int64_t n, int64_t chunk_rows, int64_t *loads)
+static void pack_jobs(yoco_batch_plan *plan, item *items, int64_t n, int64_t chunk_rows,
+                      int64_t *loads)
 {
     double time = 0.0;
     qsort(items, (size_t)n, sizeof *items, longer_first);
@@ -107,7 +108,7 @@ static void pack(yoco_batch_plan *plan, item *items, int64_t n, int64_t chunk_ro
 }
 
 yoco_status yoco_batch_plan_make(const yoco_batch_size *sizes, int64_t n_jobs, int64_t chunk_rows,
-                                 int n_ranks, yoco_batch_plan *out)
+                                 int n_ranks, bool pack, yoco_batch_plan *out)
 {
     size_t n = (size_t)n_jobs + 1;
     yoco_batch_plan plan = {.n_ranks = n_ranks,
@@ -125,14 +126,14 @@ yoco_status yoco_batch_plan_make(const yoco_batch_size *sizes, int64_t n_jobs, i
     bool few = count_short(sizes, n_jobs, chunk_rows, n_ranks) < n_ranks;
     int64_t n_short = 0;
     for (int64_t i = 0; i < n_jobs; i++) {
-        if (is_together(&sizes[i], chunk_rows, n_ranks, few)) {
+        if (!pack || is_together(&sizes[i], chunk_rows, n_ranks, few)) {
             plan.together[plan.n_together++] = i;
             plan.tokens_together += tokens_of(&sizes[i]);
         } else {
             items[n_short++] = (item){i, tokens_of(&sizes[i])};
         }
     }
-    pack(&plan, items, n_short, chunk_rows, loads);
+    pack_jobs(&plan, items, n_short, chunk_rows, loads);
     free(items);
     free(loads);
     *out = plan;

@@ -28,8 +28,9 @@ typedef struct yoco_batch_plan {
     double busy; /* share of the ranks' time in rounds that they work, 0..1 */
 } yoco_batch_plan;
 
+/* pack false: all jobs are computed together, since they share a context that is there. */
 yoco_status yoco_batch_plan_make(const yoco_batch_size *sizes, int64_t n_jobs, int64_t chunk_rows,
-                                 int n_ranks, yoco_batch_plan *out);
+                                 int n_ranks, bool pack, yoco_batch_plan *out);
 void yoco_batch_plan_free(yoco_batch_plan *plan);
 /* One line for people. */
 void yoco_batch_plan_print(const yoco_batch_plan *plan, char *text, size_t size);

@@ -13,6 +13,8 @@
 yoco_batch_size yoco_batch_entry_size(const yoco_batch_entry *entry)
 {
     yoco_batch_size size = {.n_context = entry->prompt.context.n};
+    if (entry->document && !entry->document->path) /* of all jobs, prefilled before */
+        size.n_context = 0;
     for (int i = 0; i < entry->prompt.n_questions; i++)
         size.n_own += entry->prompt.questions[i].tokens.n + entry->job.max_tokens;
     return size;
@@ -27,9 +29,9 @@ static yoco_batch_entry *entry_of(const yoco_batch_run *run, int64_t job)
 static yoco_status checkpoint_of(const yoco_batch_run *run, const yoco_batch_task *task,
                                  char path[PATH_MAX])
 {
-    if (snprintf(path, PATH_MAX, "%s/%s", run->target->folder, task->id) < PATH_MAX)
+    if (snprintf(path, PATH_MAX, "%s/%s", run->checkpoints->folder, task->id) < PATH_MAX)
         return YOCO_OK;
-    yoco_log_error("the path of %s is too long", run->target->folder);
+    yoco_log_error("the path of %s is too long", run->checkpoints->folder);
     return YOCO_ERR_USAGE;
 }
 
@@ -37,25 +39,28 @@ static yoco_status checkpoint_of(const yoco_batch_run *run, const yoco_batch_tas
 static bool has_checkpoint(const yoco_batch_run *run, const yoco_session *group,
                            const yoco_batch_task *task)
 {
-    return run->target && group == run->session && task->prompt.context.n > 0;
+    return run->checkpoints && group == run->session && task->prompt.context.n > 0;
 }
 
 static yoco_status prefill(const yoco_batch_run *run, yoco_session *group,
                            const yoco_batch_task *task)
 {
     const yoco_ids *context = &task->prompt.context;
+    YOCO_TRY((has_checkpoint(run, group, task) ? yoco_worker_reserve_durable : yoco_worker_reserve)(
+        group->worker, context->n, run->chunk_rows, task->prompt.n_questions,
+        task->prompt.branch_rows));
     yoco_progress progress = run->progress ? yoco_batch_progress_update : NULL;
     if (!has_checkpoint(run, group, task))
         return yoco_worker_prefill(group->worker, context->ids, progress, run->progress);
     char path[PATH_MAX];
-    yoco_snapshot_target target = *run->target;
+    yoco_snapshot_target target = *run->checkpoints;
     yoco_snapshot_result result;
     YOCO_TRY(checkpoint_of(run, task, path));
     target.folder = path;
     YOCO_TRY(yoco_worker_prefill_durable(group->worker, context->ids, &target, progress,
                                          run->progress, &result));
     if (result.durable != YOCO_OK)
-        *run->durable = result.durable;
+        *run->spoiled = result.durable;
     return YOCO_OK;
 }
 
@@ -70,10 +75,8 @@ static yoco_status answer(const yoco_batch_run *run, yoco_session *group,
                                      .logprobs = task->job.logprobs,
                                      .n_logprobs = task->job.n_logprobs,
                                      .stop = run->stop};
-    YOCO_TRY((has_checkpoint(run, group, task) ? yoco_worker_reserve_durable : yoco_worker_reserve)(
-        group->worker, prompt->context.n, run->chunk_rows, prompt->n_questions,
-        prompt->branch_rows));
-    YOCO_TRY(prefill(run, group, task));
+    if (!run->context)
+        YOCO_TRY(prefill(run, group, task));
     YOCO_TRY(yoco_generate(group, &options, prompt, run->tokenizer, NULL, NULL, answers, &times));
     if (group->comm->rank != 0)
         return YOCO_OK;
@@ -84,6 +87,21 @@ static yoco_status answer(const yoco_batch_run *run, yoco_session *group,
                                                          .answers = answers,
                                                          .tokenizer = run->tokenizer},
                                   line);
+}
+
+/* The group agrees that its memory does not do for a job: the others go on, and a later run,
+ * perhaps on more ranks, tries again. */
+static yoco_status give_up(const yoco_batch_run *run, const yoco_session *group,
+                           const yoco_batch_task *task, char **line)
+{
+    yoco_batch_entry entry = {.line = task->line, .job.custom_id = task->job.custom_id};
+    *run->spoiled = YOCO_ERR_MEMORY;
+    if (group->comm->rank != 0)
+        return YOCO_OK;
+    memcpy(entry.id, task->id, sizeof entry.id);
+    yoco_batch_fault_set(&entry.fault, "", "the job needs more memory than there is on %d ranks",
+                         group->comm->n_ranks);
+    return yoco_batch_line_error(&entry, line);
 }
 
 /* Collective over the group; the line is made on its rank 0. */
@@ -100,6 +118,8 @@ static yoco_status compute(const yoco_batch_run *run, yoco_session *group,
     status = group->comm->ops->agree(group->comm, status);
     if (status == YOCO_OK)
         status = answer(run, group, task, answers, line);
+    if (status == YOCO_ERR_MEMORY)
+        status = give_up(run, group, task, line);
     for (int i = 0; answers && i < task->prompt.n_questions; i++)
         yoco_answer_free(&answers[i]);
     free(answers);
@@ -135,7 +155,7 @@ static yoco_status run_together(const yoco_batch_run *run, int64_t job)
     size_t at = 0;
     yoco_status status = YOCO_OK;
     if (comm->rank == 0)
-        status = yoco_batch_task_pack(entry_of(run, job), run->jobs[job], &bytes);
+        status = yoco_batch_task_pack(entry_of(run, job), run->jobs[job], !run->context, &bytes);
     status = comm->ops->agree(comm, status);
     if (status == YOCO_OK)
         status = yoco_bytes_broadcast(comm, &bytes);
@@ -143,7 +163,7 @@ static yoco_status run_together(const yoco_batch_run *run, int64_t job)
         status = comm->ops->agree(comm, yoco_batch_task_unpack(&bytes, &at, &task));
     if (status == YOCO_OK)
         status = compute(run, run->session, &task, &line);
-    if (status == YOCO_OK && comm->rank == 0)
+    if (status == YOCO_OK && line) /* rank 0 */
         status = finish(run, job, line, strlen(line));
     if (status == YOCO_OK && comm->rank == 0 && has_checkpoint(run, run->session, &task))
         status = remove_checkpoint(run, &task);
@@ -162,7 +182,7 @@ static yoco_status pack_bin(const yoco_batch_run *run, int64_t round, int rank, 
         const yoco_batch_slot *s = &plan->packed[*slot];
         if (s->round != round || s->rank != rank)
             break;
-        YOCO_TRY(yoco_batch_task_pack(entry_of(run, s->job), run->jobs[s->job], bytes));
+        YOCO_TRY(yoco_batch_task_pack(entry_of(run, s->job), run->jobs[s->job], true, bytes));
     }
     return YOCO_OK;
 }
@@ -275,6 +295,24 @@ static yoco_status run_rounds(const yoco_batch_run *run, int64_t n_rounds)
     return status;
 }
 
+/* The saved context once for all jobs, with room for the branches of any. */
+static yoco_status load_context(const yoco_batch_run *run)
+{
+    yoco_comm *comm = run->session->comm;
+    int64_t sizes[3] = {0, 1, 1}; /* tokens, branches, rows of a branch */
+    double seconds;
+    for (int64_t i = 0; comm->rank == 0 && i < run->plan->n_together; i++) {
+        const yoco_prompt *prompt = &entry_of(run, run->plan->together[i])->prompt;
+        sizes[0] = prompt->context.n;
+        sizes[1] = yoco_i64_max(sizes[1], prompt->n_questions);
+        sizes[2] = yoco_i64_max(sizes[2], prompt->branch_rows);
+    }
+    YOCO_TRY(comm->ops->broadcast(comm, 0, sizes, sizeof sizes));
+    YOCO_TRY(yoco_worker_reserve(run->session->worker, sizes[0], run->chunk_rows, (int)sizes[1],
+                                 sizes[2]));
+    return yoco_context_load(run->session, run->context, &seconds);
+}
+
 yoco_status yoco_batch_run_jobs(const yoco_batch_run *run)
 {
     yoco_comm *comm = run->session->comm;
@@ -284,6 +322,8 @@ yoco_status yoco_batch_run_jobs(const yoco_batch_run *run)
         counts[1] = run->plan->n_rounds;
     }
     YOCO_TRY(comm->ops->broadcast(comm, 0, counts, sizeof counts));
+    if (run->context && counts[0] > 0)
+        YOCO_TRY(load_context(run));
     for (int64_t i = 0; i < counts[0]; i++)
         YOCO_TRY(run_together(run, comm->rank == 0 ? run->plan->together[i] : 0));
     return counts[1] > 0 ? run_rounds(run, counts[1]) : YOCO_OK;

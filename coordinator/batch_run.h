@@ -14,9 +14,10 @@ typedef struct yoco_batch_run {
     const yoco_tokenizer *tokenizer; /* on every rank */
     const char *fingerprint;         /* the same on every rank */
     int64_t chunk_rows;
-    const yoco_snapshot_target *target; /* its folder: where jobs' checkpoints are; NULL: nowhere */
-    yoco_status *durable; /* the last error of writing a checkpoint, which costs no answer */
-    const volatile sig_atomic_t *stop;  /* of any rank: ends the run with YOCO_ERR_STOPPED */
+    const yoco_snapshot_target *context;     /* saved, the document of all jobs; NULL: none */
+    const yoco_snapshot_target *checkpoints; /* its folder: where they are kept; NULL: nowhere */
+    yoco_status *spoiled; /* of this rank: the last error that cost a job or a checkpoint only */
+    const volatile sig_atomic_t *stop; /* of any rank: ends the run with YOCO_ERR_STOPPED */
     /* rank 0, NULL elsewhere */
     yoco_batch_input *input;
     yoco_batch_results *results;

@@ -8,7 +8,7 @@ enum { TAG_BYTES = 1 << 14 }; /* above those of the worker's edges */
 static const size_t PIECE_BYTES = (size_t)1 << 30;
 
 typedef struct task_head {
-    int64_t index, line_bytes, n_context, n_questions, branch_rows;
+    int64_t index, line, line_bytes, n_context, with_context, n_questions, branch_rows;
     char id[YOCO_HASH_TEXT_BYTES + 7];
 } task_head;
 
@@ -40,18 +40,22 @@ static yoco_status add_ids(yoco_bytes *bytes, const yoco_ids *ids)
     return yoco_bytes_add(bytes, ids->ids, (size_t)ids->n * sizeof *ids->ids);
 }
 
-yoco_status yoco_batch_task_pack(const yoco_batch_entry *entry, int64_t index, yoco_bytes *bytes)
+yoco_status yoco_batch_task_pack(const yoco_batch_entry *entry, int64_t index, bool with_context,
+                                 yoco_bytes *bytes)
 {
     const yoco_prompt *prompt = &entry->prompt;
     task_head head = {.index = index,
+                      .line = entry->line,
                       .line_bytes = (int64_t)entry->size,
                       .n_context = prompt->context.n,
+                      .with_context = with_context,
                       .n_questions = prompt->n_questions,
                       .branch_rows = prompt->branch_rows};
     memcpy(head.id, entry->id, sizeof entry->id);
     YOCO_TRY(yoco_bytes_add(bytes, &head, sizeof head));
     YOCO_TRY(yoco_bytes_add(bytes, entry->text, entry->size));
-    YOCO_TRY(add_ids(bytes, &prompt->context));
+    if (with_context)
+        YOCO_TRY(add_ids(bytes, &prompt->context));
     for (int i = 0; i < prompt->n_questions; i++) {
         YOCO_TRY(yoco_bytes_add(bytes, &prompt->questions[i].tokens.n, sizeof(int64_t)));
         YOCO_TRY(add_ids(bytes, &prompt->questions[i].tokens));
@@ -82,10 +86,13 @@ static yoco_status unpack(const yoco_bytes *bytes, size_t *at, yoco_batch_task *
     take(bytes, at, &head, sizeof head);
     memcpy(task->id, head.id, sizeof task->id);
     task->index = head.index;
+    task->line = head.line;
     size_t line = *at;
     *at += (size_t)head.line_bytes;
     YOCO_TRY(yoco_batch_job_parse(bytes->data + line, (size_t)head.line_bytes, &task->job, &fault));
-    YOCO_TRY(take_ids(bytes, at, head.n_context, &task->prompt.context));
+    task->prompt.context.n = head.n_context;
+    if (head.with_context)
+        YOCO_TRY(take_ids(bytes, at, head.n_context, &task->prompt.context));
     task->prompt.questions = calloc((size_t)head.n_questions, sizeof *task->prompt.questions);
     if (!task->prompt.questions) {
         yoco_log_error("cannot allocate a job");

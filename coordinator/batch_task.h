@@ -16,11 +16,12 @@ typedef struct yoco_batch_task {
     yoco_batch_job job;
     yoco_prompt prompt;
     char id[YOCO_HASH_TEXT_BYTES];
-    int64_t index; /* of the entry */
+    int64_t index, line; /* of the entry */
 } yoco_batch_task;
 
-/* Appends an entry that was encoded. */
-yoco_status yoco_batch_task_pack(const yoco_batch_entry *entry, int64_t index, yoco_bytes *bytes);
+/* Appends an entry that was encoded. Without its context's ids, prompt.context.ids will be NULL. */
+yoco_status yoco_batch_task_pack(const yoco_batch_entry *entry, int64_t index, bool with_context,
+                                 yoco_bytes *bytes);
 /* Reads one task at *at and moves *at behind it. */
 yoco_status yoco_batch_task_unpack(const yoco_bytes *bytes, size_t *at, yoco_batch_task *out);
 void yoco_batch_task_free(yoco_batch_task *task);

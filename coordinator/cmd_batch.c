@@ -16,13 +16,14 @@ enum { FINGERPRINT_BYTES = 512 };
 typedef struct batch_options {
     yoco_session_options session;
     const char *input, *output, *documents;
-    const char *progress, *metrics, *trace, *checkpoint;
+    const char *progress, *metrics, *trace, *context, *checkpoint;
     int64_t chunk_rows, max_errors; /* max_errors -1: any number */
     bool overwrite, resume, validate_only, fail_fast;
 } batch_options;
 
-/* What rank 0 holds. */
+/* What rank 0 holds; the context's ids are on every rank. */
 typedef struct batch {
+    yoco_ids context; /* that of --context */
     yoco_batch_input input;
     yoco_batch_documents *documents;
     yoco_batch_results *results;
@@ -50,6 +51,8 @@ static yoco_status check_options(const batch_options *o)
         return refuse("--progress is text or json");
     if (o->resume && o->overwrite)
         return refuse("--resume and --overwrite exclude each other");
+    if (o->context && (o->checkpoint || o->validate_only))
+        return refuse("--context needs no --checkpoint and cannot be checked by --validate-only");
     return YOCO_OK;
 }
 
@@ -60,6 +63,7 @@ static void free_batch(batch *b)
     yoco_batch_documents_close(b->documents);
     yoco_batch_plan_free(&b->plan);
     free(b->jobs);
+    yoco_free(b->context.ids);
 }
 
 static yoco_status open_tokenizer(const char *folder, int vocab_size, yoco_tokenizer **out)
@@ -71,10 +75,13 @@ static yoco_status open_tokenizer(const char *folder, int vocab_size, yoco_token
     return YOCO_ERR_DATA;
 }
 
-static yoco_status read_input(const batch_options *o, batch *b)
+/* context: that of --context; NULL: none. */
+static yoco_status read_input(const batch_options *o, const yoco_ids *context, batch *b)
 {
     int64_t max_bad = o->max_errors >= 0 ? o->max_errors : INT64_MAX;
     YOCO_TRY(yoco_batch_documents_open(o->documents, &b->documents));
+    if (context)
+        YOCO_TRY(yoco_batch_documents_share(b->documents, context));
     YOCO_TRY(yoco_batch_input_read(o->input, o->fail_fast ? 0 : max_bad, &b->input));
     return yoco_batch_input_check(&b->input, b->documents);
 }
@@ -102,7 +109,7 @@ static yoco_status validate(const batch_options *o)
         return refuse("the path of the model is too long");
     YOCO_TRY(yoco_model_config_load(path, &config));
     YOCO_TRY(open_tokenizer(o->session.model, config.vocab_size, &tokenizer));
-    yoco_status status = read_input(o, &b);
+    yoco_status status = read_input(o, NULL, &b);
     if (status == YOCO_OK)
         status = yoco_batch_input_encode(&b.input, tokenizer, config.max_seq_len);
     if (status == YOCO_OK) {
@@ -142,7 +149,7 @@ static yoco_status write_errors(batch *b)
     return YOCO_OK;
 }
 
-static yoco_status make_plan(batch *b, int64_t chunk_rows, int n_ranks)
+static yoco_status make_plan(batch *b, int64_t chunk_rows, int n_ranks, bool pack)
 {
     size_t n = (size_t)b->input.n;
     yoco_batch_size *sizes = calloc(n, sizeof *sizes);
@@ -161,7 +168,8 @@ static yoco_status make_plan(batch *b, int64_t chunk_rows, int n_ranks)
         b->progress.n_tokens += sizes[b->n_jobs].n_context + sizes[b->n_jobs].n_own;
         b->jobs[b->n_jobs++] = i;
     }
-    yoco_status status = yoco_batch_plan_make(sizes, b->n_jobs, chunk_rows, n_ranks, &b->plan);
+    yoco_status status =
+        yoco_batch_plan_make(sizes, b->n_jobs, chunk_rows, n_ranks, pack, &b->plan);
     free(sizes);
     return status;
 }
@@ -176,7 +184,7 @@ static yoco_status prepare(const batch_options *o, const yoco_session *session,
         yoco_log_error("cannot make the folder %s: %s", o->checkpoint, strerror(errno));
         return YOCO_ERR_OPEN;
     }
-    YOCO_TRY(read_input(o, b));
+    YOCO_TRY(read_input(o, o->context ? &b->context : NULL, b));
     YOCO_TRY(yoco_batch_input_identify(&b->input, fingerprint));
     YOCO_TRY(yoco_batch_results_open(o->output, o->overwrite, o->input, &b->input, fingerprint,
                                      &b->results));
@@ -184,7 +192,7 @@ static yoco_status prepare(const batch_options *o, const yoco_session *session,
         yoco_batch_input_encode(&b->input, tokenizer, session->checkpoint->config.max_seq_len));
     YOCO_TRY(yoco_batch_results_settle(b->results, &b->input));
     YOCO_TRY(write_errors(b));
-    YOCO_TRY(make_plan(b, chunk_rows, session->comm->n_ranks));
+    YOCO_TRY(make_plan(b, chunk_rows, session->comm->n_ranks, !o->context));
     b->progress.json = strcmp(o->progress, "json") == 0;
     b->progress.metrics = o->metrics;
     b->progress.n_jobs = b->input.n - b->input.n_bad;
@@ -202,13 +210,14 @@ static yoco_status run_jobs(const batch_options *o, yoco_session *session,
                             const yoco_snapshot_target *target, const char *fingerprint, batch *b)
 {
     bool first = session->comm->rank == 0;
-    yoco_status durable = YOCO_OK;
+    yoco_status spoiled = YOCO_OK;
     yoco_batch_run r = {.session = session,
                         .tokenizer = tokenizer,
                         .fingerprint = fingerprint,
                         .chunk_rows = chunk_rows,
-                        .target = o->checkpoint ? target : NULL,
-                        .durable = &durable,
+                        .context = o->context ? target : NULL,
+                        .checkpoints = o->checkpoint ? target : NULL,
+                        .spoiled = &spoiled,
                         .stop = target->stop,
                         .input = first ? &b->input : NULL,
                         .results = b->results,
@@ -222,36 +231,56 @@ static yoco_status run_jobs(const batch_options *o, yoco_session *session,
         yoco_batch_progress_end(&b->progress);
     if (o->trace)
         YOCO_TRY(yoco_trace_save(session->comm, o->trace));
-    return durable;
+    return spoiled;
+}
+
+/* Of a saved context, or as asked. */
+static yoco_status choose_chunk_rows(const batch_options *o, yoco_session *session,
+                                     const yoco_snapshot_target *target, yoco_ids *context,
+                                     int64_t *chunk_rows)
+{
+    int64_t asked = o->chunk_rows, saved;
+    if (o->context)
+        YOCO_TRY(yoco_context_document(session, target, context, &saved));
+    if (o->context && asked == 0)
+        asked = saved;
+    yoco_log_set_quiet(session->comm->rank != 0); /* the same on every rank: one line */
+    yoco_status status = yoco_session_chunk_rows(&session->checkpoint->config, asked, chunk_rows);
+    yoco_log_set_quiet(false);
+    return status;
+}
+
+static yoco_status run_prepared(const batch_options *o, yoco_session *session,
+                                const yoco_tokenizer *tokenizer, const yoco_snapshot_target *target,
+                                batch *b)
+{
+    yoco_comm *comm = session->comm;
+    char fingerprint[FINGERPRINT_BYTES];
+    int64_t chunk_rows;
+    yoco_status status = YOCO_OK;
+    YOCO_TRY(choose_chunk_rows(o, session, target, &b->context, &chunk_rows));
+    make_fingerprint(session, target, chunk_rows, fingerprint);
+    if (comm->rank == 0)
+        status = prepare(o, session, tokenizer, chunk_rows, fingerprint, b);
+    YOCO_TRY(comm->ops->agree(comm, status));
+    status = run_jobs(o, session, tokenizer, chunk_rows, target, fingerprint, b);
+    if (status == YOCO_ERR_STOPPED && comm->rank == 0)
+        yoco_log_info("stopped as asked: the same command goes on");
+    YOCO_TRY(status);
+    return comm->rank == 0 ? judge_input(b) : YOCO_OK;
 }
 
 static yoco_status run_batch(const batch_options *o, yoco_session *session,
                              const yoco_tokenizer *tokenizer)
 {
-    yoco_comm *comm = session->comm;
-    char fingerprint[FINGERPRINT_BYTES];
-    int64_t chunk_rows = 0;
     yoco_snapshot_target target;
     batch b = {0};
-    yoco_log_set_quiet(comm->rank != 0); /* the same on every rank: one line */
-    yoco_status status =
-        yoco_session_chunk_rows(&session->checkpoint->config, o->chunk_rows, &chunk_rows);
-    yoco_log_set_quiet(false);
-    YOCO_TRY(status);
-    YOCO_TRY(yoco_context_target(session, o->session.model, o->checkpoint, &target));
+    const char *folder = o->context ? o->context : o->checkpoint;
+    YOCO_TRY(yoco_context_target(session, o->session.model, folder, &target));
     target.stop = yoco_signals_catch();
-    make_fingerprint(session, &target, chunk_rows, fingerprint);
-    if (comm->rank == 0)
-        status = prepare(o, session, tokenizer, chunk_rows, fingerprint, &b);
-    status = comm->ops->agree(comm, status);
-    if (status == YOCO_OK)
-        status = run_jobs(o, session, tokenizer, chunk_rows, &target, fingerprint, &b);
-    if (status == YOCO_ERR_STOPPED && comm->rank == 0)
-        yoco_log_info("stopped as asked: the same command goes on");
-    if (status == YOCO_OK && comm->rank == 0)
-        status = judge_input(&b);
+    yoco_status status = run_prepared(o, session, tokenizer, &target, &b);
     free_batch(&b);
-    return comm->ops->agree(comm, status);
+    return session->comm->ops->agree(session->comm, status);
 }
 
 /* Rank 0 looks first, so that a bad folder is one line and not one per rank. */
@@ -317,6 +346,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Keep a Prometheus textfile there."},
         {"trace", 0, "FILE", YOCO_OPTION_STRING, &o.trace, 0,
          "Write where each rank's time went, for ui.perfetto.dev or chrome://tracing."},
+        {"context", 0, "DIR", YOCO_OPTION_STRING, &o.context, 0,
+         "A saved context (see yoco context --help): the document of every job, loaded once."},
         {"checkpoint", 0, "DIR", YOCO_OPTION_STRING, &o.checkpoint, 0,
          "Keep the prefill of long documents there while their jobs run, a folder for each, so\n"
          "that they go on after a kill. It is removed when the job's line is durable."},

@@ -123,6 +123,28 @@ ranks() {
     rm "$output"
 }
 
+# A saved context is the document of every job: as if each had named it.
+contexts() {
+    local n
+    {
+        completion a '"prompt": ["What is a chunk?", "Why?"], "max_tokens": 5, "seed": 4'
+        completion b '"prompt": "Is it C?", "max_tokens": 9, "temperature": 0'
+        chat c '"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 3'
+    } >"$input"
+    sed 's/"max_tokens"/"document": {"path": "long.txt"}, "max_tokens"/' "$input" >"$folder/named.jsonl"
+    succeed "${batch[@]}" -i "$folder/named.jsonl" -o "$folder/named"
+    succeed "$yoco" context save -m "$folder/model" --chunk 64 -f "$folder/docs/long.txt" -o "$folder/saved"
+    for n in 1 2 3; do
+        succeed "$mpiexec" -n $n "${batch[@]}" -i "$input" -o "$folder/on-$n" --context "$folder/saved"
+        same "answers on $n ranks" "$(grep -o '"choices".*' "$folder/on-$n" | sort)" \
+            "$(grep -o '"choices".*' "$folder/named" | sort)"
+        same_lines "$folder/on-$n" "$folder/on-1"
+    done
+    expect 65 'stands beside --context' "${batch[@]}" -i "$folder/named.jsonl" -o "$output" \
+        --context "$folder/saved" --fail-fast
+    rm -f "$output"
+}
+
 streams() {
     mixed_jobs >"$input"
     timeout 120 "${batch[@]}" -i - -o - <"$input" >"$folder/piped" 2>"$folder/err" || fail "exit $?"
@@ -179,7 +201,7 @@ schemas() {
     rm "$output"
 }
 
-for part in as_run chats stops logprobs ranks streams reports schemas; do
+for part in as_run chats stops logprobs ranks contexts streams reports schemas; do
     $part
     echo "done: $part"
 done

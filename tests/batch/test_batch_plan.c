@@ -13,7 +13,7 @@ enum { CHUNK = 100, MAX_JOBS = 200 };
 static yoco_batch_plan plan_of(const yoco_batch_size *sizes, int64_t n, int n_ranks)
 {
     yoco_batch_plan plan;
-    assert_int_equal(yoco_batch_plan_make(sizes, n, CHUNK, n_ranks, &plan), YOCO_OK);
+    assert_int_equal(yoco_batch_plan_make(sizes, n, CHUNK, n_ranks, true, &plan), YOCO_OK);
     return plan;
 }
 
@@ -110,6 +110,17 @@ static void few_jobs_are_shared(void **state)
     yoco_batch_plan_free(&plan);
 }
 
+static void jobs_on_a_context_are_never_packed(void **state)
+{
+    (void)state;
+    yoco_batch_size sizes[] = {{10, 1}, {10, 1}, {10, 5}};
+    yoco_batch_plan plan;
+    assert_int_equal(yoco_batch_plan_make(sizes, 3, CHUNK, 2, false, &plan), YOCO_OK);
+    assert_int_equal(plan.n_together, 3);
+    assert_int_equal(plan.n_rounds, 0);
+    yoco_batch_plan_free(&plan);
+}
+
 static void equal_jobs_leave_no_rank_idle(void **state)
 {
     (void)state;
@@ -133,6 +144,7 @@ int main(void)
         cmocka_unit_test(one_rank_takes_all_in_order),
         cmocka_unit_test(long_documents_keep_all_ranks),
         cmocka_unit_test(few_jobs_are_shared),
+        cmocka_unit_test(jobs_on_a_context_are_never_packed),
         cmocka_unit_test(equal_jobs_leave_no_rank_idle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,16 @@ static void follows_the_formula(void **state)
     }
 }
 
+static void ties_go_to_the_lower_id(void **state)
+{
+    (void)state;
+    const float logits[] = {1.0f, 3.0f, 3.0f, 3.0f};
+    yoco_logprob out[3];
+    yoco_logprobs_of(logits, 4, 0, 2, out);
+    assert_int_equal(out[1].id, 1);
+    assert_int_equal(out[2].id, 2);
+}
+
 static void stays_finite_where_exp_does_not(void **state)
 {
     (void)state;
@@ -55,6 +65,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_the_formula),
+        cmocka_unit_test(ties_go_to_the_lower_id),
         cmocka_unit_test(stays_finite_where_exp_does_not),
         cmocka_unit_test(a_small_vocabulary_leaves_gaps),
     };

@@ -42,8 +42,8 @@ static json_t *report_json(const yoco_hang_report *r)
     time_t now = time(NULL);
     struct tm utc;
     const yoco_hang_op *last = r->n_ops > 0 ? &r->ops[r->n_ops - 1] : NULL;
-    bool waiting = last && last->end_s == 0;
-    double since_s = !last ? r->now_s : waiting ? last->begin_s : last->end_s;
+    bool waiting = r->n_ops > 0 && last->end_s == 0;
+    double since_s = r->n_ops == 0 ? r->now_s : waiting ? last->begin_s : last->end_s;
     snprintf(job, sizeof job, "%016" PRIx64, r->job);
     if (gmtime_r(&now, &utc))
         strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", &utc);

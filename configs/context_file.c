@@ -124,8 +124,9 @@ yoco_status yoco_context_file_check(const char *name, const yoco_safetensors *fi
                        name, key, value ? value : "missing", notes.values[i]);
         return YOCO_ERR_DATA;
     }
+    yoco_hash found;
     const char *text = yoco_safetensors_note(file, "checksum");
-    if (!text || !yoco_hash_parse(text, checksum)) {
+    if (!text || !yoco_hash_parse(text, &found)) {
         yoco_log_error(
             "%s: it has no checksum: the file is damaged; saving the context again repairs it",
             name);
@@ -134,8 +135,10 @@ yoco_status yoco_context_file_check(const char *name, const yoco_safetensors *fi
     bool fits = yoco_safetensors_count(file) == n_expected;
     for (int i = 0; fits && i < n_expected; i++)
         fits = tensor_fits(yoco_safetensors_at(file, i), &expected[i]);
-    if (fits)
+    if (fits) {
+        *checksum = found;
         return YOCO_OK;
+    }
     yoco_log_error("%s: its tensors are not those of this %s: the file is damaged; saving the "
                    "context again repairs it",
                    name, kinds[part->kind]);

@@ -146,8 +146,8 @@ static yoco_status match_lines(yoco_batch_results *r, const yoco_map *map, yoco_
 static bool is_same_file(int fd, const char *path)
 {
     struct stat a, b;
-    return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
-           a.st_ino == b.st_ino;
+    int found = strcmp(path, "-") == 0 ? fstat(STDIN_FILENO, &b) : stat(path, &b);
+    return found == 0 && fstat(fd, &a) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 /* A new file is durable before the first line is. */

@@ -60,7 +60,7 @@ static yoco_status prefill(const yoco_batch_run *run, yoco_session *group,
     YOCO_TRY(yoco_worker_prefill_durable(group->worker, context->ids, &target, progress,
                                          run->progress, &result));
     if (result.durable != YOCO_OK)
-        *run->durable = result.durable;
+        *run->spoiled = result.durable;
     return YOCO_OK;
 }
 
@@ -89,6 +89,21 @@ static yoco_status answer(const yoco_batch_run *run, yoco_session *group,
                                   line);
 }
 
+/* The group agrees that its memory does not do for a job: the others go on, and a later run,
+ * perhaps on more ranks, tries again. */
+static yoco_status give_up(const yoco_batch_run *run, const yoco_session *group,
+                           const yoco_batch_task *task, char **line)
+{
+    yoco_batch_entry entry = {.line = task->line, .job.custom_id = task->job.custom_id};
+    *run->spoiled = YOCO_ERR_MEMORY;
+    if (group->comm->rank != 0)
+        return YOCO_OK;
+    memcpy(entry.id, task->id, sizeof entry.id);
+    yoco_batch_fault_set(&entry.fault, "", "the job needs more memory than there is on %d ranks",
+                         group->comm->n_ranks);
+    return yoco_batch_line_error(&entry, line);
+}
+
 /* Collective over the group; the line is made on its rank 0. */
 static yoco_status compute(const yoco_batch_run *run, yoco_session *group,
                            const yoco_batch_task *task, char **line)
@@ -103,6 +118,8 @@ static yoco_status compute(const yoco_batch_run *run, yoco_session *group,
     status = group->comm->ops->agree(group->comm, status);
     if (status == YOCO_OK)
         status = answer(run, group, task, answers, line);
+    if (status == YOCO_ERR_MEMORY)
+        status = give_up(run, group, task, line);
     for (int i = 0; answers && i < task->prompt.n_questions; i++)
         yoco_answer_free(&answers[i]);
     free(answers);

@@ -16,7 +16,7 @@ typedef struct yoco_batch_run {
     int64_t chunk_rows;
     const yoco_snapshot_target *context;     /* saved, the document of all jobs; NULL: none */
     const yoco_snapshot_target *checkpoints; /* its folder: where they are kept; NULL: nowhere */
-    yoco_status *durable; /* the last error of writing a checkpoint, which costs no answer */
+    yoco_status *spoiled; /* of this rank: the last error that cost a job or a checkpoint only */
     const volatile sig_atomic_t *stop; /* of any rank: ends the run with YOCO_ERR_STOPPED */
     /* rank 0, NULL elsewhere */
     yoco_batch_input *input;

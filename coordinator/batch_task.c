@@ -8,7 +8,7 @@ enum { TAG_BYTES = 1 << 14 }; /* above those of the worker's edges */
 static const size_t PIECE_BYTES = (size_t)1 << 30;
 
 typedef struct task_head {
-    int64_t index, line_bytes, n_context, with_context, n_questions, branch_rows;
+    int64_t index, line, line_bytes, n_context, with_context, n_questions, branch_rows;
     char id[YOCO_HASH_TEXT_BYTES + 7];
 } task_head;
 
@@ -45,6 +45,7 @@ yoco_status yoco_batch_task_pack(const yoco_batch_entry *entry, int64_t index, b
 {
     const yoco_prompt *prompt = &entry->prompt;
     task_head head = {.index = index,
+                      .line = entry->line,
                       .line_bytes = (int64_t)entry->size,
                       .n_context = prompt->context.n,
                       .with_context = with_context,
@@ -85,6 +86,7 @@ static yoco_status unpack(const yoco_bytes *bytes, size_t *at, yoco_batch_task *
     take(bytes, at, &head, sizeof head);
     memcpy(task->id, head.id, sizeof task->id);
     task->index = head.index;
+    task->line = head.line;
     size_t line = *at;
     *at += (size_t)head.line_bytes;
     YOCO_TRY(yoco_batch_job_parse(bytes->data + line, (size_t)head.line_bytes, &task->job, &fault));

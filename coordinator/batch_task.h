@@ -16,7 +16,7 @@ typedef struct yoco_batch_task {
     yoco_batch_job job;
     yoco_prompt prompt;
     char id[YOCO_HASH_TEXT_BYTES];
-    int64_t index; /* of the entry */
+    int64_t index, line; /* of the entry */
 } yoco_batch_task;
 
 /* Appends an entry that was encoded. Without its context's ids, prompt.context.ids will be NULL. */

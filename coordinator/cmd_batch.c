@@ -210,14 +210,14 @@ static yoco_status run_jobs(const batch_options *o, yoco_session *session,
                             const yoco_snapshot_target *target, const char *fingerprint, batch *b)
 {
     bool first = session->comm->rank == 0;
-    yoco_status durable = YOCO_OK;
+    yoco_status spoiled = YOCO_OK;
     yoco_batch_run r = {.session = session,
                         .tokenizer = tokenizer,
                         .fingerprint = fingerprint,
                         .chunk_rows = chunk_rows,
                         .context = o->context ? target : NULL,
                         .checkpoints = o->checkpoint ? target : NULL,
-                        .durable = &durable,
+                        .spoiled = &spoiled,
                         .stop = target->stop,
                         .input = first ? &b->input : NULL,
                         .results = b->results,
@@ -231,7 +231,7 @@ static yoco_status run_jobs(const batch_options *o, yoco_session *session,
         yoco_batch_progress_end(&b->progress);
     if (o->trace)
         YOCO_TRY(yoco_trace_save(session->comm, o->trace));
-    return durable;
+    return spoiled;
 }
 
 /* Of a saved context, or as asked. */

@@ -1,0 +1,160 @@
+/* The worker's part of snapshots, under mpiexec: contexts without tokens, a stop that comes before
+ * the first chunk, a prefill that finds everything done. */
+#include "worker/snapshot.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/configs/fixture.h"
+
+enum { VOCAB = 50, CHUNK = 4, N_TOKENS = 62 };
+
+static yoco_comm *comm;
+static int32_t ids[N_TOKENS];
+static char folder[64];
+
+static yoco_worker *worker;
+static yoco_checkpoint *checkpoint;
+
+static void open_worker(int sliding_window)
+{
+    const yoco_model_config config = {.dim = 32,
+                                      .hidden_dim = 48,
+                                      .n_layers = 4,
+                                      .n_self_heads = 2,
+                                      .n_attn_heads = 4,
+                                      .n_attn_kv_heads = 2,
+                                      .vocab_size = VOCAB,
+                                      .sliding_window = sliding_window,
+                                      .max_seq_len = 1000,
+                                      .norm_eps = 1e-5f,
+                                      .rope_theta = 10000.0};
+    const yoco_device_options options = {.n_threads = 1, .isa = YOCO_ISA_PORTABLE};
+    assert_int_equal(yoco_checkpoint_random(&config, YOCO_F32, 1, &checkpoint), YOCO_OK);
+    assert_int_equal(yoco_worker_create(comm, yoco_ops_find("auto"), &options, checkpoint, &worker),
+                     YOCO_OK);
+}
+
+static void close_worker(void)
+{
+    yoco_worker_free(worker);
+    yoco_checkpoint_close(checkpoint);
+    if (comm->rank == 0)
+        assert_int_equal(yoco_snapshot_remove(folder), YOCO_OK);
+    assert_int_equal(comm->ops->agree(comm, YOCO_OK), YOCO_OK);
+}
+
+static yoco_status prefill(int64_t n_tokens, const volatile sig_atomic_t *stop,
+                           yoco_snapshot_result *result)
+{
+    const yoco_snapshot_target target = {.folder = folder, .stop = stop};
+    int64_t chunk = checkpoint->config.sliding_window > 0 ? CHUNK : YOCO_RETENTION_ROWS;
+    assert_int_equal(yoco_worker_reserve_durable(worker, n_tokens, chunk, 1, 2), YOCO_OK);
+    return yoco_worker_prefill_durable(worker, ids, &target, NULL, NULL, result);
+}
+
+static void load(int64_t n_tokens)
+{
+    const yoco_snapshot_target target = {.folder = folder};
+    int64_t chunk = checkpoint->config.sliding_window > 0 ? CHUNK : YOCO_RETENTION_ROWS;
+    assert_int_equal(yoco_worker_reserve(worker, n_tokens, chunk, 1, 2), YOCO_OK);
+    assert_int_equal(yoco_worker_load(worker, &target), YOCO_OK);
+}
+
+static void step(float logits[VOCAB])
+{
+    assert_int_equal(yoco_worker_branch(worker, 0, ids, 1), YOCO_OK);
+    assert_int_equal(
+        yoco_worker_step(worker, 1, &(int){0}, &(int32_t){5}, comm->rank == 0 ? logits : NULL),
+        YOCO_OK);
+}
+
+static void check_without_tokens(int sliding_window)
+{
+    float made[VOCAB] = {0}, loaded[VOCAB] = {0};
+    yoco_snapshot_result result;
+    open_worker(sliding_window);
+    assert_int_equal(prefill(0, NULL, &result), YOCO_OK);
+    assert_int_equal(result.durable, YOCO_OK);
+    step(made);
+    load(0);
+    step(loaded);
+    assert_memory_equal(made, loaded, sizeof made);
+    close_worker();
+}
+
+static void a_context_without_tokens(void **state)
+{
+    (void)state;
+    check_without_tokens(8);
+    check_without_tokens(0);
+}
+
+/* Asked from the start: each rank runs two chunks at most, and the next prefill takes them up. */
+static void a_stop_is_taken_up(void **state)
+{
+    (void)state;
+    volatile sig_atomic_t stop = comm->rank == comm->n_ranks - 1;
+    float made[VOCAB] = {0}, loaded[VOCAB] = {0};
+    yoco_snapshot_result result;
+    open_worker(8);
+    yoco_log_set_quiet(true);
+    assert_int_equal(prefill(N_TOKENS, &stop, &result), YOCO_ERR_STOPPED);
+    stop = 0;
+    assert_int_equal(prefill(N_TOKENS, &stop, &result), YOCO_OK);
+    yoco_log_set_quiet(false);
+    /* The last rank's first chunk is n_ranks - 1. */
+    assert_int_equal(result.n_restored, CHUNK * 2 * comm->n_ranks);
+    step(made);
+    load(N_TOKENS);
+    step(loaded);
+    assert_memory_equal(made, loaded, sizeof made);
+    close_worker();
+}
+
+static void nothing_is_computed_twice(void **state)
+{
+    (void)state;
+    float made[VOCAB] = {0}, again[VOCAB] = {0};
+    yoco_snapshot_result result;
+    open_worker(8);
+    assert_int_equal(prefill(N_TOKENS, NULL, &result), YOCO_OK);
+    assert_int_equal(result.n_restored, 0);
+    step(made);
+    yoco_log_set_quiet(true);
+    assert_int_equal(prefill(N_TOKENS, NULL, &result), YOCO_OK);
+    yoco_log_set_quiet(false);
+    assert_int_equal(result.n_restored, N_TOKENS);
+    step(again);
+    assert_memory_equal(made, again, sizeof made);
+    close_worker();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_context_without_tokens),
+        cmocka_unit_test(a_stop_is_taken_up),
+        cmocka_unit_test(nothing_is_computed_twice),
+    };
+    yoco_comm_options options = {.deadline_s = 30};
+    yoco_status status = yoco_comm_open_mpi(&options, 0, &comm);
+    if (status != YOCO_OK)
+        return yoco_status_exit_code(status);
+    for (int i = 0; i < N_TOKENS; i++)
+        ids[i] = i * 17 % VOCAB;
+    snprintf(folder, sizeof folder, "/tmp/yoco-test-%ld", (long)getpid());
+    status = comm->ops->broadcast(comm, 0, folder, sizeof folder);
+    int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
+    /* The ranks are not in step any more: others may wait for what this one did not send. */
+    if (n_failed > 0 || status != YOCO_OK)
+        comm->ops->abort(comm, 1);
+    comm->ops->close(comm);
+    return 0;
+}

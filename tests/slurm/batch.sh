@@ -33,7 +33,7 @@ folder=$folder
 echo \$\$ >"\$folder/pid.\$PMI_RANK"
 freeze() {
     until [ "\$(cat "\$folder/results.jsonl" 2>/dev/null | wc -l)" -gt "\$1" ] &&
-        [ -n "\$(find "\$folder/results.jsonl.checkpoint" -name 'edge-*' \
+        [ -n "\$(find "\$folder/results.jsonl.checkpoint" -name 'edge-*.safetensors' \
             -newer "\$folder/results.jsonl")" ]; do
         sleep 0.01
     done

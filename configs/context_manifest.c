@@ -54,7 +54,7 @@ static yoco_status identity_read(const char *name, const json_t *root, yoco_cont
     const char *arithmetic = json_string_value(json_object_get(root, "arithmetic"));
     if (!arithmetic || strlen(arithmetic) >= sizeof out->arithmetic)
         return bad_field(name, "arithmetic", "a text of at most 255 bytes");
-    strcpy(out->arithmetic, arithmetic);
+    memcpy(out->arithmetic, arithmetic, strlen(arithmetic) + 1);
     YOCO_TRY(hash_read(name, root, "model", &out->model));
     YOCO_TRY(hash_read(name, root, "tokenizer", &out->tokenizer));
     YOCO_TRY(hash_read(name, root, "document", &out->document));

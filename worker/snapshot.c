@@ -121,10 +121,11 @@ yoco_status yoco_worker_prefill_durable(yoco_worker *w, const int32_t *ids,
                                         const yoco_snapshot_target *target, yoco_progress progress,
                                         void *progress_context, yoco_snapshot_result *result)
 {
-    yoco_snapshot s;
+    yoco_snapshot s = {.w = w};
     yoco_snapshot_result outcome = {.n_restored = 0};
-    YOCO_TRY(w->comm->ops->agree(w->comm, snapshot_create(w, ids, target, &s)));
-    yoco_status status = prefill(&s, ids, target, progress, progress_context, &outcome);
+    yoco_status status = w->comm->ops->agree(w->comm, snapshot_create(w, ids, target, &s));
+    if (status == YOCO_OK)
+        status = prefill(&s, ids, target, progress, progress_context, &outcome);
     yoco_context_manifest_free(&s.manifest);
     if (status == YOCO_ERR_STOPPED && w->comm->rank == 0)
         yoco_log_info("stopped as asked: what was computed is in %s, and the same command goes on "

@@ -98,7 +98,7 @@ yoco_status yoco_snapshot_restore(yoco_snapshot *s, int64_t *begin)
 {
     yoco_comm *comm = s->w->comm;
     const int64_t n_chunks = s->manifest.n_chunks;
-    int64_t n_good, n_missing;
+    int64_t n_good = 0, n_missing = n_chunks;
     YOCO_TRY(all_min(comm, read_chunks(s), &n_good));
     YOCO_TRY(all_min(comm, n_chunks - read_edge(s, n_good), &n_missing));
     *begin = n_chunks - n_missing;

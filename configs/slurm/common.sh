@@ -3,6 +3,12 @@
 # decides by their exit code whether the job goes back into the queue.
 max_requeues=5
 
+# The script's own arguments.
+if [ $# -lt 3 ]; then
+    echo "usage: sbatch [OPTION]... SCRIPT MODEL JOBS RESULTS [OPTION]...; see the head of the script" >&2
+    exit 2
+fi
+
 # progress RESULTS: how far the batch is, as one number that grows. A job's checkpoint goes when its
 # line is there, so that lines count first.
 progress() {

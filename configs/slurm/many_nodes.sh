@@ -14,10 +14,6 @@
 #SBATCH --signal=USR1@300
 #SBATCH --time=24:00:00
 set -eu
-if [ $# -lt 3 ]; then
-    echo "usage: sbatch [OPTION]... many_nodes.sh MODEL JOBS RESULTS [OPTION]..." >&2
-    exit 2
-fi
 # Slurm runs a copy of this script; what it sources lies beside the original.
 script=$(scontrol show job "$SLURM_JOB_ID" | sed -n '/^ *Command=/{s///;s/ .*//;p;q}')
 # shellcheck source=configs/slurm/common.sh

@@ -3,7 +3,7 @@
 # which code the script ends with. srun and scontrol are stand-ins.
 set -u
 # shellcheck source=configs/slurm/common.sh
-source "$1/configs/slurm/common.sh"
+source "$1/configs/slurm/common.sh" MODEL JOBS RESULTS
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 results=$folder/results.jsonl

@@ -61,7 +61,8 @@ kill_one() {
     [ -z "$late" ] || fail "ended badly before the kill"
     nothing_lost "$n_before"
     printf 'rank %d of %d killed after %d ms: %d lines, %d files of checkpoints\n' $victim $ranks \
-        $((delay_us / 1000)) "$(durable | wc -l)" "$(find "$checkpoint" -name '*.safetensors' 2>/dev/null | wc -l)"
+        $((delay_us / 1000)) "$(durable | wc -l)" \
+        "$(find "$checkpoint" -name '*.safetensors' 2>/dev/null | wc -l)"
 }
 
 long_jobs

@@ -2,6 +2,7 @@
 # shellcheck disable=SC2154
 # batch.sh: the shipped scripts under a real Slurm. A batch on 4 ranks over both nodes is stopped as
 # before its time limit, loses a node, and ends with the lines of an undisturbed run.
+PATH=$PATH:/usr/sbin
 for program in munged slurmctld slurmd sbatch; do
     if ! command -v $program >/dev/null; then
         echo "skipped: Slurm is not installed: no $program (tools/install_packages.sh check)"

@@ -1,9 +1,12 @@
 #include "coordinator/batch_run.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "coordinator/batch_line.h"
 #include "coordinator/batch_task.h"
@@ -26,10 +29,9 @@ static yoco_batch_entry *entry_of(const yoco_batch_run *run, int64_t job)
 }
 
 /* One folder per job, named by the job's hash. */
-static yoco_status checkpoint_of(const yoco_batch_run *run, const yoco_batch_task *task,
-                                 char path[PATH_MAX])
+static yoco_status checkpoint_of(const yoco_batch_run *run, const char *id, char path[PATH_MAX])
 {
-    if (snprintf(path, PATH_MAX, "%s/%s", run->checkpoints->folder, task->id) < PATH_MAX)
+    if (snprintf(path, PATH_MAX, "%s/%s", run->checkpoints->folder, id) < PATH_MAX)
         return YOCO_OK;
     yoco_log_error("the path of %s is too long", run->checkpoints->folder);
     return YOCO_ERR_USAGE;
@@ -55,7 +57,7 @@ static yoco_status prefill(const yoco_batch_run *run, yoco_session *group,
     char path[PATH_MAX];
     yoco_snapshot_target target = *run->checkpoints;
     yoco_snapshot_result result;
-    YOCO_TRY(checkpoint_of(run, task, path));
+    YOCO_TRY(checkpoint_of(run, task->id, path));
     target.folder = path;
     YOCO_TRY(yoco_worker_prefill_durable(group->worker, context->ids, &target, progress,
                                          run->progress, &result));
@@ -127,6 +129,44 @@ static yoco_status compute(const yoco_batch_run *run, yoco_session *group,
     return status;
 }
 
+/* Rank 0, once the job's line is durable. Also for a job of one rank: it may have been one of all
+ * ranks before a restart. */
+static yoco_status remove_checkpoint(const yoco_batch_run *run, const char *id)
+{
+    char path[PATH_MAX];
+    if (!run->checkpoints)
+        return YOCO_OK;
+    YOCO_TRY(checkpoint_of(run, id, path));
+    return access(path, F_OK) == 0 ? yoco_snapshot_remove(path) : YOCO_OK;
+}
+
+static bool is_done(const yoco_batch_input *input, const char *id)
+{
+    for (int64_t i = 0; i < input->n; i++)
+        if (input->entries[i].done && strcmp(input->entries[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+/* Rank 0: what a kill left between a job's line and the end of its checkpoint. */
+static yoco_status remove_old_checkpoints(const yoco_batch_run *run)
+{
+    if (!run->checkpoints)
+        return YOCO_OK;
+    DIR *folder = opendir(run->checkpoints->folder);
+    if (!folder) {
+        yoco_log_error("cannot open the folder %s: %s", run->checkpoints->folder, strerror(errno));
+        return YOCO_ERR_OPEN;
+    }
+    yoco_status status = YOCO_OK;
+    const struct dirent *item;
+    while (status == YOCO_OK && (item = readdir(folder)))
+        if (is_done(run->input, item->d_name))
+            status = remove_checkpoint(run, item->d_name);
+    closedir(folder);
+    return status;
+}
+
 /* Rank 0. */
 static yoco_status finish(const yoco_batch_run *run, int64_t job, const char *line, size_t size)
 {
@@ -135,15 +175,7 @@ static yoco_status finish(const yoco_batch_run *run, int64_t job, const char *li
     YOCO_TRY(yoco_batch_results_append(run->results, line, size));
     entry->done = true;
     yoco_batch_progress_job(run->progress, cost.n_context + cost.n_own);
-    return YOCO_OK;
-}
-
-/* Rank 0, once the job's line is durable. */
-static yoco_status remove_checkpoint(const yoco_batch_run *run, const yoco_batch_task *task)
-{
-    char path[PATH_MAX];
-    YOCO_TRY(checkpoint_of(run, task, path));
-    return yoco_snapshot_remove(path);
+    return remove_checkpoint(run, entry->id);
 }
 
 static yoco_status run_together(const yoco_batch_run *run, int64_t job)
@@ -165,8 +197,6 @@ static yoco_status run_together(const yoco_batch_run *run, int64_t job)
         status = compute(run, run->session, &task, &line);
     if (status == YOCO_OK && line) /* rank 0 */
         status = finish(run, job, line, strlen(line));
-    if (status == YOCO_OK && comm->rank == 0 && has_checkpoint(run, run->session, &task))
-        status = remove_checkpoint(run, &task);
     free(line);
     free(bytes.data);
     yoco_batch_task_free(&task);
@@ -321,6 +351,7 @@ yoco_status yoco_batch_run_jobs(const yoco_batch_run *run)
         counts[0] = run->plan->n_together;
         counts[1] = run->plan->n_rounds;
     }
+    YOCO_TRY(comm->ops->agree(comm, comm->rank == 0 ? remove_old_checkpoints(run) : YOCO_OK));
     YOCO_TRY(comm->ops->broadcast(comm, 0, counts, sizeof counts));
     if (run->context && counts[0] > 0)
         YOCO_TRY(load_context(run));

@@ -78,9 +78,13 @@ checkpoints() {
         rm -rf "$output" "$folder/kept"
         ends_badly "$mpiexec" -n $n "$yoco" --failpoint "file.rename:5:kill" "${with[@]}"
         [ -n "$(ls -A "$folder/kept")" ] || fail "no checkpoint after a kill on $n ranks"
+        cp -r "$folder/kept/." "$folder/copy"
         succeed "$mpiexec" -n $((4 - n)) "$yoco" "${with[@]}"
         same_lines "$output" "$folder/good"
         [ -z "$(ls -A "$folder/kept")" ] || fail "a checkpoint is left of a batch that is done"
+        mv "$folder/copy"/* "$folder/kept/" # as after a kill before it was removed
+        succeed "$yoco" "${with[@]}"
+        [ -z "$(ls -A "$folder/kept")" ] || fail "a checkpoint is left of a job that was done"
     done
     rm -f "$output"
     ends 74 "$yoco" --failpoint file.write:3:enospc "${with[@]}"

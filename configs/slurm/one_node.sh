@@ -1,0 +1,19 @@
+#!/bin/bash
+# sbatch one_node.sh MODEL JOBS RESULTS [OPTION]...
+# A batch on one node. The options are those of yoco batch, such as --documents DIR.
+#SBATCH --job-name=yoco
+#SBATCH --output=%x-%j.log
+#SBATCH --nodes=1
+#SBATCH --ntasks-per-node=2
+#SBATCH --cpus-per-task=16
+#SBATCH --mem=0
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --signal=USR1@300
+#SBATCH --time=24:00:00
+set -eu
+# Slurm runs a copy of this script; what it sources lies beside the original.
+script=$(scontrol show job "$SLURM_JOB_ID" | sed -n '/^ *Command=/{s///;s/ .*//;p;q}')
+# shellcheck source=configs/slurm/common.sh
+source "${script%/*}/common.sh"
+run_batch "$@"

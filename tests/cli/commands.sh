@@ -10,7 +10,7 @@ help_and_version() {
     for command in run batch context eval plan info bench init doctor; do
         holds "^  $command "
     done
-    for command in run batch context eval plan info bench init doctor; do
+    for command in run batch eval plan info bench init doctor; do
         succeed "$yoco" $command --help
         for heading in NAME SYNOPSIS DESCRIPTION OPTIONS 'EXIT STATUS'; do
             holds "^$heading$"

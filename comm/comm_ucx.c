@@ -294,7 +294,7 @@ static yoco_status exchange(ucx_net *net, yoco_comm *control, const ucp_address_
     if (status == YOCO_OK)
         status = yoco_alloc(n * bytes, "the ranks' addresses", (void **)&net->addresses);
     status = control->ops->agree(control, status);
-    if (status == YOCO_OK) {
+    if (status == YOCO_OK && mine && address) {
         memset(mine, 0, bytes);
         memcpy(mine, address, length);
         status = yoco_over_gather(control, mine, net->address_words, net->addresses);
@@ -351,12 +351,12 @@ yoco_status yoco_comm_open_ucx(yoco_comm *control, yoco_comm **out)
     if (status == YOCO_OK)
         status = yoco_alloc(sizeof *c, "the communicator", (void **)&c);
     status = control->ops->agree(control, status);
-    if (status == YOCO_OK)
+    if (status == YOCO_OK && net)
         status = net_connect(net, control);
-    float lacking = status == YOCO_OK && takes_device_memory(net) ? 0.0f : 1.0f;
+    float lacking = status == YOCO_OK && net && takes_device_memory(net) ? 0.0f : 1.0f;
     if (status == YOCO_OK)
         status = control->ops->all_max_f32(control, &lacking, 1);
-    if (status != YOCO_OK) {
+    if (status != YOCO_OK || !net || !c) { /* agreed: none is missing where all is well */
         if (net)
             net_close(net);
         yoco_free(c);

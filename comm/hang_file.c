@@ -41,9 +41,13 @@ static json_t *report_json(const yoco_hang_report *r)
     char job[JOB_BYTES], at[32] = "";
     time_t now = time(NULL);
     struct tm utc;
-    const yoco_hang_op *last = r->n_ops > 0 ? &r->ops[r->n_ops - 1] : NULL;
-    bool waiting = r->n_ops > 0 && last->end_s == 0;
-    double since_s = r->n_ops == 0 ? r->now_s : waiting ? last->begin_s : last->end_s;
+    bool waiting = false;
+    double since_s = r->now_s;
+    if (r->n_ops > 0) {
+        const yoco_hang_op *last = &r->ops[r->n_ops - 1];
+        waiting = last->end_s == 0;
+        since_s = waiting ? last->begin_s : last->end_s;
+    }
     snprintf(job, sizeof job, "%016" PRIx64, r->job);
     if (gmtime_r(&now, &utc))
         strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", &utc);
@@ -55,7 +59,7 @@ static json_t *report_json(const yoco_hang_report *r)
                      (json_int_t)r->place.pid, "yoco", YOCO_VERSION, "mpi", r->mpi, "time", at,
                      "deadline_s", r->deadline_s, "state", waiting ? "waiting" : "computing",
                      "seconds", r->now_s - since_s, "current",
-                     waiting ? op_json(last, r->now_s) : NULL, "operations", ops);
+                     waiting ? op_json(&r->ops[r->n_ops - 1], r->now_s) : NULL, "operations", ops);
 }
 
 bool yoco_hang_save(const char *folder, const yoco_hang_report *report)

@@ -146,7 +146,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1, "Tokens per chunk (default 2048)."},
         {"dtype", 0, "auto|f32|bf16", YOCO_OPTION_STRING, &o.session.dtype, 0,
          "Of matrix inputs and K,V; auto is bf16 here."},
-        {"backend", 0, "auto|reference|cpu", YOCO_OPTION_STRING, &o.session.backend, 0,
+        {"backend", 0, "auto|reference|cpu|cuda", YOCO_OPTION_STRING, &o.session.backend, 0,
          "As in yoco run: decides how weights are stored."},
         {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING, &o.session.isa, 0,
          "As in yoco run: decides how weights are stored."},

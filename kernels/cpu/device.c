@@ -22,6 +22,14 @@ static bool uses_onednn(yoco_isa isa)
     return isa == YOCO_ISA_AVX512 || isa == YOCO_ISA_AVX512_BF16;
 }
 
+static bool cpu_device_at(int index, char *text, size_t size)
+{
+    if (index != 0)
+        return false;
+    snprintf(text, size, "%s", yoco_isa_name(yoco_isa_detect()));
+    return true;
+}
+
 /* glibc: the angles of RoPE and the gates of retention come from its libm. */
 static void cpu_describe(const yoco_device_options *options, char *text, size_t size)
 {
@@ -208,6 +216,7 @@ static void cpu_attend(yoco_device *device, const yoco_attend_args *args)
 
 const yoco_ops yoco_cpu_ops = {
     .name = "cpu",
+    .device_at = cpu_device_at,
     .describe = cpu_describe,
     .weight_bytes = yoco_cpu_weight_bytes,
     .open = cpu_open,

@@ -5,6 +5,14 @@
 #include <stdio.h>
 #include <xxhash.h>
 
+static bool reference_device_at(int index, char *text, size_t size)
+{
+    if (index != 0)
+        return false;
+    snprintf(text, size, "plain C on one thread");
+    return true;
+}
+
 /* libm's rounding is part of the results. */
 static void reference_describe(const yoco_device_options *options, char *text, size_t size)
 {
@@ -117,6 +125,7 @@ static uint64_t reference_hash(yoco_device *device, const void *ptr, size_t byte
 
 const yoco_ops yoco_reference_ops = {
     .name = "reference",
+    .device_at = reference_device_at,
     .describe = reference_describe,
     .weight_bytes = reference_weight_bytes,
     .open = reference_open,

@@ -12,9 +12,22 @@ static void test_find(void **state)
     (void)state;
     assert_ptr_equal(yoco_ops_find("reference"), &yoco_reference_ops);
     assert_ptr_equal(yoco_ops_find("cpu"), &yoco_cpu_ops);
-    assert_ptr_equal(yoco_ops_find("auto"), &yoco_cpu_ops);
-    assert_null(yoco_ops_find("cuda"));
+    assert_null(yoco_ops_find("gpu"));
     assert_null(yoco_ops_find(""));
+}
+
+/* The first that has a device. */
+static void test_auto(void **state)
+{
+    char line[256];
+    int first = 0;
+    (void)state;
+    while (!yoco_ops_at(first)->device_at(0, line, sizeof line))
+        first++;
+    assert_ptr_equal(yoco_ops_find("auto"), yoco_ops_at(first));
+    assert_true(yoco_cpu_ops.device_at(0, line, sizeof line));
+    assert_int_equal(strcmp(line, yoco_isa_name(yoco_isa_detect())), 0);
+    assert_false(yoco_cpu_ops.device_at(1, line, sizeof line));
 }
 
 static void test_isa_names(void **state)
@@ -83,6 +96,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_find),
+        cmocka_unit_test(test_auto),
         cmocka_unit_test(test_isa_names),
         cmocka_unit_test(test_memory_and_hash),
         cmocka_unit_test(test_description),

@@ -270,6 +270,9 @@ typedef struct yoco_ops {
     /* Memory: 64-byte aligned device memory; host and device pointers may be the same kind. */
     yoco_status (*alloc)(yoco_device *device, size_t bytes, const char *what, void **out);
     void (*free)(yoco_device *device, void *ptr);
+    /* Memory that the host reaches too, for messages; ops may copy to and from it. */
+    yoco_status (*alloc_shared)(yoco_device *device, size_t bytes, const char *what, void **out);
+    void (*free_shared)(yoco_device *device, void *ptr);
     void (*upload)(yoco_device *device, void *to_device, const void *from_host, size_t bytes);
     void (*download)(yoco_device *device, void *to_host, const void *from_device, size_t bytes);
     void (*copy)(yoco_device *device, void *to, const void *from,

@@ -24,7 +24,7 @@ typedef struct yoco_model {
     float *kv_norm, *final_norm; /* (dim) */
     yoco_weight *output;         /* (vocab_size, dim); NULL where this rank computes no logits */
     yoco_layer *layers;          /* (n_self + n_cross) */
-    double *self_frequencies, *frequencies; /* (self_head_dim / 2), (head_dim / 2), host */
+    double *self_frequencies, *frequencies; /* (self_head_dim / 2), (head_dim / 2) */
     int l_exponent;                         /* see merge_scale.h */
     int *o_exponent;                        /* (kv_dim), device */
 } yoco_model;

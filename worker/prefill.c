@@ -45,10 +45,20 @@ static yoco_status share_last_edges(yoco_worker *w)
                      w->plan.buffer_bytes[YOCO_BUF_CONTEXT_EDGE]);
         return YOCO_OK;
     }
+    if (bytes == 0 || w->comm->n_ranks == 1)
+        return YOCO_OK;
+    void *host = NULL;
     int owner = yoco_grid_owner(grid, yoco_grid_n_chunks(grid) - 1);
-    for (int layer = 0; layer < w->model->n_self; layer++)
-        YOCO_TRY(w->comm->ops->broadcast(w->comm, owner, yoco_context_edge(w, layer), bytes));
-    return YOCO_OK;
+    yoco_status status = w->comm->ops->agree(w->comm, yoco_alloc(bytes, "an edge", &host));
+    for (int layer = 0; layer < w->model->n_self && status == YOCO_OK; layer++) {
+        if (w->comm->rank == owner)
+            w->ops->download(w->device, host, yoco_context_edge(w, layer), bytes);
+        status = w->comm->ops->broadcast(w->comm, owner, host, bytes);
+        if (status == YOCO_OK)
+            w->ops->upload(w->device, yoco_context_edge(w, layer), host, bytes);
+    }
+    yoco_free(host);
+    return status;
 }
 
 yoco_status yoco_worker_prefill(yoco_worker *w, const int32_t *ids, yoco_progress progress,

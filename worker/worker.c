@@ -69,10 +69,16 @@ yoco_status yoco_worker_create(yoco_comm *comm, const yoco_ops *ops,
     return YOCO_OK;
 }
 
+/* Messages read and write these. */
+static bool is_message(int buffer)
+{
+    return buffer == YOCO_BUF_EDGE_IN || buffer == YOCO_BUF_EDGE_OUT;
+}
+
 static void release(yoco_worker *w)
 {
     for (int i = 0; i < YOCO_N_BUFFERS; i++) {
-        w->ops->free(w->device, w->buffers[i]);
+        (is_message(i) ? w->ops->free_shared : w->ops->free)(w->device, w->buffers[i]);
         w->buffers[i] = NULL;
     }
     void **const host[] = {
@@ -124,8 +130,8 @@ static yoco_status allocate(yoco_worker *w)
     YOCO_TRY(allocate_host(w));
     for (int i = 0; i < YOCO_N_BUFFERS; i++)
         if (w->plan.buffer_bytes[i] > 0)
-            YOCO_TRY(w->ops->alloc(w->device, w->plan.buffer_bytes[i], yoco_buffer_name(i),
-                                   &w->buffers[i]));
+            YOCO_TRY((is_message(i) ? w->ops->alloc_shared : w->ops->alloc)(
+                w->device, w->plan.buffer_bytes[i], yoco_buffer_name(i), &w->buffers[i]));
     return YOCO_OK;
 }
 

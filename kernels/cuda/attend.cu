@@ -34,17 +34,15 @@ __global__ void __launch_bounds__(RUN_THREADS)
     }
 }
 
-static int64_t run_tasks(const yoco_attend_args *args, int64_t n_blocks, int64_t n_queries)
-{
-    return n_blocks * n_queries * args->n_heads;
-}
-
 void yoco_cuda_attend(yoco_device *device, const yoco_attend_args *args)
 {
     segment_list list;
     if (yoco_cuda_attend_tiles(device, args))
         return;
-    if (yoco_cuda_send_segments(device, args, run_tasks, &list))
+    auto n_tasks = [=](int64_t n_blocks, int64_t n_queries) {
+        return n_blocks * n_queries * args->n_heads;
+    };
+    if (yoco_cuda_send_segments(device, args, n_tasks, &list))
         YOCO_LAUNCH(attend_kernel, (unsigned)list.n_tasks, RUN_THREADS, run_bytes(args->head_dim),
-                    device->stream, *args, list);
+                    device->stream, kernel_args(args), list);
 }

@@ -3,8 +3,8 @@
 
 #include "kernels/cuda/segments.cuh"
 
-/* Partials on tensor cores. False where it does not take these arguments: it wants bf16 and heads of
- * 32, 64 or 128 on 16-byte boundaries. Which kernel runs depends on the model alone. */
+/* Partials on tensor cores. False where it does not take these arguments: it wants bf16 and heads
+ * of 32, 64 or 128 on 16-byte boundaries. Which kernel runs depends on the model alone. */
 bool yoco_cuda_attend_tiles(yoco_device *device, const yoco_attend_args *args);
 
 /* yoco_kv_block, for kernels. */

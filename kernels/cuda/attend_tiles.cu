@@ -182,9 +182,9 @@ __device__ static void add_parts(attend_memory<DIM> *m, const attend_rows<DIM> &
             for (int i = 0; i < KEY_WARPS; i++)
                 max = fmaxf(max, m->max[group][i][row]);
             for (int i = 0; i < KEY_WARPS; i++)
-                sum += m->sum[group][i][row] *
-                       (m->max[group][i][row] == max ? 1.0f
-                                                     : power_of_two(m->max[group][i][row] - max));
+                sum += m->sum[group][i][row] * (m->max[group][i][row] == max
+                                                    ? 1.0f
+                                                    : power_of_two(m->max[group][i][row] - max));
             float factor = rows.max[half] == max ? 1.0f : power_of_two(rows.max[half] - max);
             float *to = total + (group * ROW_TILE + row) * (DIM + 2);
 #pragma unroll
@@ -255,7 +255,8 @@ __global__ void __launch_bounds__(MAX_GROUPS *GROUP_THREADS)
         __syncthreads();
         int n = task.n_keys - key - 16 * warp;
         if (has_rows && n > 0)
-            tile_keys<DIM>(m->stages[stage], m->q, tile_rows, group * ROW_TILE, 16 * warp, n, &rows);
+            tile_keys<DIM>(m->stages[stage], m->q, tile_rows, group * ROW_TILE, 16 * warp, n,
+                           &rows);
         __syncthreads();
     }
     float *total = (float *)m->stages;
@@ -263,39 +264,38 @@ __global__ void __launch_bounds__(MAX_GROUPS *GROUP_THREADS)
     store_totals<DIM>(args, task, tile_rows, total);
 }
 
-static int n_groups_of(const yoco_attend_args *args, int64_t n_queries)
+/* As many groups as the widest segment needs and shared memory holds; 0: none. */
+template <int DIM> static int choose_groups(const yoco_device *device, const yoco_attend_args *args)
 {
-    int64_t rows = n_queries * (args->n_heads / args->n_kv_heads);
-    return rows <= ROW_TILE ? 1 : rows <= 2 * ROW_TILE ? 2 : MAX_GROUPS;
-}
-
-/* The widest segment decides. */
-static int n_groups_for(const yoco_attend_args *args)
-{
+    int64_t rows = 0;
     int n = 1;
-    for (int i = 0; i < args->n_segments; i++) {
-        int own = n_groups_of(args, args->segments[i].n_queries);
-        n = own > n ? own : n;
-    }
+    for (int i = 0; i < args->n_segments; i++)
+        rows = yoco_i64_max(rows, args->segments[i].n_queries * (args->n_heads / args->n_kv_heads));
+    while (n < MAX_GROUPS && n * ROW_TILE < rows)
+        n *= 2;
+    while (n > 0 && attend_bytes<DIM>(n) > device->shared_limit)
+        n /= 2;
     return n;
 }
 
-static int64_t tile_tasks(const yoco_attend_args *args, int64_t n_blocks, int64_t n_queries)
-{
-    int64_t rows = n_queries * (args->n_heads / args->n_kv_heads);
-    return n_blocks * args->n_kv_heads * yoco_div_up(rows, ROW_TILE * n_groups_for(args));
-}
-
-template <int DIM> static void launch(yoco_device *device, const yoco_attend_args *args)
+template <int DIM> static bool launch_attend(yoco_device *device, const yoco_attend_args *args)
 {
     segment_list list;
-    int n_groups = n_groups_for(args);
+    int n_groups = choose_groups<DIM>(device, args);
     size_t bytes = attend_bytes<DIM>(n_groups);
-    if (!yoco_cuda_send_segments(device, args, tile_tasks, &list))
-        return;
+    if (n_groups == 0)
+        return false;
+    auto n_tasks = [=](int64_t n_blocks, int64_t n_queries) {
+        int64_t rows = n_queries * (args->n_heads / args->n_kv_heads);
+        return n_blocks * args->n_kv_heads * yoco_div_up(rows, ROW_TILE * n_groups);
+    };
+    if (!yoco_cuda_send_segments(device, args, n_tasks, &list))
+        return true;
     allow_shared(device, attend_tiles_kernel<DIM>, bytes);
     YOCO_LAUNCH(attend_tiles_kernel<DIM>, (unsigned)list.n_tasks,
-                (unsigned)(n_groups * GROUP_THREADS), bytes, device->stream, *args, list);
+                (unsigned)(n_groups * GROUP_THREADS), bytes, device->stream, kernel_args(args),
+                list);
+    return true;
 }
 
 static bool takes(const yoco_attend_args *args)
@@ -313,14 +313,11 @@ bool yoco_cuda_attend_tiles(yoco_device *device, const yoco_attend_args *args)
         return false;
     switch (args->head_dim) {
     case 32:
-        launch<32>(device, args);
-        return true;
+        return launch_attend<32>(device, args);
     case 64:
-        launch<64>(device, args);
-        return true;
+        return launch_attend<64>(device, args);
     case 128:
-        launch<128>(device, args);
-        return true;
+        return launch_attend<128>(device, args);
     default:
         return false;
     }

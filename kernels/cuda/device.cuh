@@ -3,28 +3,28 @@
  * Bits: every sum has one order, which its own row's shape decides; integer atomics only. Blocks of
  * a grid never share a floating-point sum.
  *
- * Work: one stream, in the order of the calls; no op waits for it. Descriptors that stand in host
- * memory go through a ring of pinned memory (staging.cu), so that they may change when the op
- * returns. */
+ * Work: one stream, in the order of the calls; no op waits for it. Kernels get no pointer to host
+ * memory. Descriptors that stand in host memory go through a ring of pinned memory (staging.cu), so
+ * that they may change when the op returns. */
 #ifndef YOCO_CUDA_DEVICE_CUH
 #define YOCO_CUDA_DEVICE_CUH
 
 #include "kernels/cuda/portable.cuh"
 
-constexpr int DEPTH_MULTIPLE = 32; /* a weight's rows are padded with zeros to this many inputs, */
+constexpr int DEPTH_MULTIPLE = 32;  /* a weight's rows are padded with zeros to this many inputs, */
 constexpr int OUTPUT_MULTIPLE = 16; /* and their number to this many outputs */
 constexpr int STAGING_HALVES = 2;
 
 struct staging_ring {
     char *host, *device; /* pinned, and its mirror */
     size_t half_bytes, used;
-    int half;                            /* the one being filled */
+    int half;                             /* the one being filled */
     cudaEvent_t released[STAGING_HALVES]; /* the last work that used it is done */
 };
 
 struct yoco_device {
     yoco_device_options options;
-    char name[256];
+    size_t shared_limit; /* dynamic shared memory that a block can have */
     cudaStream_t stream;
     staging_ring staging;
     cublasLtHandle_t cublas;
@@ -54,6 +54,8 @@ bool yoco_cuda_check(yoco_device *device, cudaError_t error, const char *what);
 /* memory.cu */
 yoco_status yoco_cuda_alloc(yoco_device *device, size_t bytes, const char *what, void **out);
 void yoco_cuda_free(yoco_device *device, void *ptr);
+yoco_status yoco_cuda_alloc_shared(yoco_device *device, size_t bytes, const char *what, void **out);
+void yoco_cuda_free_shared(yoco_device *device, void *ptr);
 void yoco_cuda_upload(yoco_device *device, void *to_device, const void *from_host, size_t bytes);
 void yoco_cuda_download(yoco_device *device, void *to_host, const void *from_device, size_t bytes);
 void yoco_cuda_copy(yoco_device *device, void *to, const void *from, size_t bytes);
@@ -103,10 +105,10 @@ uint64_t yoco_cuda_hash(yoco_device *device, const void *ptr, size_t bytes);
 template <typename Kernel>
 static inline void allow_shared(yoco_device *device, Kernel *kernel, size_t bytes)
 {
-    yoco_cuda_check(device,
-                    cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                         (int)bytes),
-                    "a kernel's shared memory");
+    yoco_cuda_check(
+        device,
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes),
+        "a kernel's shared memory");
 }
 
 static inline bool is_aligned(const void *ptr, size_t bytes)

@@ -29,6 +29,26 @@ void yoco_cuda_free(yoco_device *device, void *ptr)
         yoco_cuda_check(device, cudaFree(ptr), "freeing memory");
 }
 
+/* Pinned: the device's copies reach it. */
+yoco_status yoco_cuda_alloc_shared(yoco_device *device, size_t bytes, const char *what, void **out)
+{
+    (void)device;
+    *out = NULL;
+    cudaError_t error = bytes > 0 ? cudaMallocHost(out, bytes) : cudaSuccess;
+    if (error == cudaSuccess)
+        return YOCO_OK;
+    (void)cudaGetLastError();
+    yoco_log_error("cannot allocate %zu bytes of pinned memory for %s (%s)", bytes, what,
+                   cudaGetErrorString(error));
+    return YOCO_ERR_MEMORY;
+}
+
+void yoco_cuda_free_shared(yoco_device *device, void *ptr)
+{
+    if (ptr)
+        yoco_cuda_check(device, cudaFreeHost(ptr), "freeing pinned memory");
+}
+
 /* The caller may change its memory when this returns. What does not fit the ring is waited for. */
 void yoco_cuda_upload(yoco_device *device, void *to_device, const void *from_host, size_t bytes)
 {
@@ -42,10 +62,10 @@ void yoco_cuda_upload(yoco_device *device, void *to_device, const void *from_hos
         yoco_cuda_staging_send(device, host, bytes, to_device);
         return;
     }
-    yoco_cuda_check(device,
-                    cudaMemcpyAsync(to_device, from_host, bytes, cudaMemcpyHostToDevice,
-                                    device->stream),
-                    "an upload");
+    yoco_cuda_check(
+        device,
+        cudaMemcpyAsync(to_device, from_host, bytes, cudaMemcpyHostToDevice, device->stream),
+        "an upload");
     yoco_cuda_check(device, cudaStreamSynchronize(device->stream), "an upload");
 }
 
@@ -53,19 +73,18 @@ void yoco_cuda_download(yoco_device *device, void *to_host, const void *from_dev
 {
     if (bytes == 0)
         return;
-    yoco_cuda_check(device,
-                    cudaMemcpyAsync(to_host, from_device, bytes, cudaMemcpyDeviceToHost,
-                                    device->stream),
-                    "a download");
+    yoco_cuda_check(
+        device,
+        cudaMemcpyAsync(to_host, from_device, bytes, cudaMemcpyDeviceToHost, device->stream),
+        "a download");
     yoco_cuda_check(device, cudaStreamSynchronize(device->stream), "a download");
 }
 
 void yoco_cuda_copy(yoco_device *device, void *to, const void *from, size_t bytes)
 {
     if (bytes > 0)
-        yoco_cuda_check(
-            device, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, device->stream),
-            "a copy");
+        yoco_cuda_check(device, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, device->stream),
+                        "a copy");
 }
 
 void yoco_cuda_zero(yoco_device *device, void *ptr, size_t bytes)

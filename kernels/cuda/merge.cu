@@ -47,20 +47,18 @@ __global__ void merge_max_kernel(yoco_attend_args args, segment_list list, int *
     }
 }
 
-static int64_t max_tasks(const yoco_attend_args *args, int64_t n_blocks, int64_t n_queries)
-{
-    return n_blocks * n_queries * args->n_heads;
-}
-
 void yoco_cuda_merge_max(yoco_device *device, const yoco_attend_args *args)
 {
     segment_list list;
     int64_t n = args->n_queries * args->n_heads;
     YOCO_LAUNCH(merge_start_kernel, grid_for(n), 256, 0, device->stream, args->global_max, n,
                 device->bad_device);
-    if (yoco_cuda_send_segments(device, args, max_tasks, &list))
-        YOCO_LAUNCH(merge_max_kernel, grid_for(list.n_tasks * WARP), 256, 0, device->stream, *args,
-                    list, device->bad_device);
+    auto n_tasks = [=](int64_t n_blocks, int64_t n_queries) {
+        return n_blocks * n_queries * args->n_heads;
+    };
+    if (yoco_cuda_send_segments(device, args, n_tasks, &list))
+        YOCO_LAUNCH(merge_max_kernel, grid_for(list.n_tasks * WARP), 256, 0, device->stream,
+                    kernel_args(args), list, device->bad_device);
     yoco_cuda_check(device,
                     cudaMemcpyAsync(device->bad_host, device->bad_device, sizeof(int),
                                     cudaMemcpyDeviceToHost, device->stream),
@@ -107,18 +105,17 @@ __global__ void merge_sum_kernel(yoco_attend_args args, segment_list list)
     }
 }
 
-static int64_t sum_tasks(const yoco_attend_args *args, int64_t n_blocks, int64_t n_queries)
-{
-    return yoco_div_up(n_blocks, SUM_BLOCKS) * n_queries * args->n_heads;
-}
-
 void yoco_cuda_merge_sum(yoco_device *device, const yoco_attend_args *args)
 {
     segment_list list;
     int64_t n = args->n_queries * args->n_heads * (1 + args->head_dim);
     yoco_cuda_zero(device, args->fixed, (size_t)n * sizeof(int64_t));
-    if (yoco_cuda_send_segments(device, args, sum_tasks, &list))
-        YOCO_LAUNCH(merge_sum_kernel, (unsigned)list.n_tasks, 160, 0, device->stream, *args, list);
+    auto n_tasks = [=](int64_t n_blocks, int64_t n_queries) {
+        return yoco_div_up(n_blocks, SUM_BLOCKS) * n_queries * args->n_heads;
+    };
+    if (yoco_cuda_send_segments(device, args, n_tasks, &list))
+        YOCO_LAUNCH(merge_sum_kernel, (unsigned)list.n_tasks, 160, 0, device->stream,
+                    kernel_args(args), list);
 }
 
 __global__ void merge_finish_kernel(yoco_attend_args args)
@@ -138,5 +135,5 @@ __global__ void merge_finish_kernel(yoco_attend_args args)
 void yoco_cuda_merge_finish(yoco_device *device, const yoco_attend_args *args)
 {
     YOCO_LAUNCH(merge_finish_kernel, grid_for(args->n_queries * args->n_heads * args->head_dim),
-                256, 0, device->stream, *args);
+                256, 0, device->stream, kernel_args(args));
 }

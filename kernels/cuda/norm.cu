@@ -21,7 +21,8 @@ __device__ static float block_sum(float x, float *shared)
 }
 
 /* threads: WARP, or NORM_THREADS, that share a row. */
-__global__ void __launch_bounds__(NORM_THREADS) rms_norm_kernel(yoco_rms_norm_args args, int threads)
+__global__ void __launch_bounds__(NORM_THREADS)
+    rms_norm_kernel(yoco_rms_norm_args args, int threads)
 {
     YOCO_SHARED(shared);
     int64_t row = ((int64_t)blockIdx.x * NORM_THREADS + threadIdx.x) / threads;

@@ -32,7 +32,8 @@ __global__ void swiglu_kernel(yoco_swiglu_args args)
 __global__ void rope_table_kernel(yoco_rope_table_args args)
 {
     for (int64_t i = grid_thread(); i < args.n_rows * args.n_freqs; i += grid_threads()) {
-        double angle = (double)args.positions[i / args.n_freqs] * args.frequencies[i % args.n_freqs];
+        double angle =
+            (double)args.positions[i / args.n_freqs] * args.frequencies[i % args.n_freqs];
         args.cos[i] = (float)cos(angle);
         args.sin[i] = (float)sin(angle);
     }
@@ -54,7 +55,9 @@ __global__ void rope_kernel(yoco_rope_args args)
 void yoco_cuda_embed(yoco_device *device, const yoco_embed_args *args)
 {
     const yoco_weight *table = args->table;
-    YOCO_LAUNCH(embed_kernel, grid_for(args->n_rows * table->n_in), 256, 0, device->stream, *args,
+    yoco_embed_args own = *args;
+    own.table = NULL;
+    YOCO_LAUNCH(embed_kernel, grid_for(args->n_rows * table->n_in), 256, 0, device->stream, own,
                 table->dtype, table->data, table->n_in);
 }
 

@@ -58,8 +58,7 @@ __device__ inline void cp_async_16(void *shared, const void *global, bool valid)
 {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
                  :
-                 : "r"((uint32_t)__cvta_generic_to_shared(shared)), "l"(global),
-                   "r"(valid ? 16 : 0)
+                 : "r"((uint32_t)__cvta_generic_to_shared(shared)), "l"(global), "r"(valid ? 16 : 0)
                  : "memory");
 }
 
@@ -90,10 +89,11 @@ __device__ inline float f16_to_f32(uint16_t bits)
 
 #else
 
-#include "tests/cuda_host/device.h"
+#include <cuda_host.h>
 
 #define YOCO_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                \
-    cuda_host_launch(#kernel, grid, block, shared_bytes, stream, kernel, __VA_ARGS__)
+    cuda_host_launch(#kernel, __PRETTY_FUNCTION__, grid, block, shared_bytes, stream, kernel,      \
+                     __VA_ARGS__)
 
 #define YOCO_SHARED(name) unsigned char *name = cuda_host_shared()
 

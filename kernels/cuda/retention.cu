@@ -48,8 +48,7 @@ __global__ void __launch_bounds__(DECAY_THREADS) retention_state_kernel(yoco_ret
     sum_decays(args, rows, head, decay, totals);
     int64_t at = rows.first * stride + head * dim;
     if (t < rows.n_rows)
-        weights[t] =
-            expf((float)(decay[rows.n_rows - 1] - decay[t])) * args.k[at + t * stride + i];
+        weights[t] = expf((float)(decay[rows.n_rows - 1] - decay[t])) * args.k[at + t * stride + i];
     __syncthreads();
     float *state = args.state + ((block * args.n_heads + head) * dim + i) * dim;
     for (int j = t; j < dim; j += DECAY_THREADS) {
@@ -95,14 +94,15 @@ __global__ void retention_correct_kernel(yoco_retention_args args)
     }
 }
 
-/* A block of threads for 32 columns of the state of a (row, head); its 8 groups take the state's rows
- * in turn, and their sums are added in order. */
+/* A block of threads for 32 columns of the state of a (row, head); its 8 groups take the state's
+ * rows in turn, and their sums are added in order. */
 __global__ void __launch_bounds__(STEP_COLUMNS *STEP_GROUPS)
     retention_step_kernel(yoco_retention_step_args args, float *const *states)
 {
     YOCO_SHARED(shared);
     float *sums = (float *)shared; /* (groups, columns) */
-    int dim = args.head_dim, column = threadIdx.x % STEP_COLUMNS, group = threadIdx.x / STEP_COLUMNS;
+    int dim = args.head_dim, column = threadIdx.x % STEP_COLUMNS,
+        group = threadIdx.x / STEP_COLUMNS;
     int64_t i = blockIdx.x, head = i % args.n_heads;
     int64_t j = (int64_t)blockIdx.y * STEP_COLUMNS + column;
     const float *q = args.q + i * dim, *k = args.k + i * dim;
@@ -133,8 +133,8 @@ static int64_t n_blocks_of(const yoco_retention_args *args)
 
 void yoco_cuda_retention_local(yoco_device *device, const yoco_retention_args *args)
 {
-    size_t shared = (YOCO_RETENTION_ROWS + DECAY_WARPS) * sizeof(double) +
-                    YOCO_RETENTION_ROWS * sizeof(float);
+    size_t shared =
+        (YOCO_RETENTION_ROWS + DECAY_WARPS) * sizeof(double) + YOCO_RETENTION_ROWS * sizeof(float);
     if (args->n_rows == 0 || yoco_cuda_retention_tiles_local(device, args))
         return;
     dim3 rows((unsigned)(n_blocks_of(args) * YOCO_RETENTION_ROWS), (unsigned)args->n_heads);
@@ -161,6 +161,8 @@ void yoco_cuda_retention_correct(yoco_device *device, const yoco_retention_args 
 void yoco_cuda_retention_step(yoco_device *device, const yoco_retention_step_args *args)
 {
     void *states;
+    yoco_retention_step_args own = *args;
+    own.state = NULL; /* host memory */
     size_t bytes = (size_t)args->n_rows * sizeof(float *);
     if (args->n_rows == 0)
         return;
@@ -172,7 +174,7 @@ void yoco_cuda_retention_step(yoco_device *device, const yoco_retention_step_arg
     yoco_cuda_staging_send(device, host, bytes, states);
     dim3 grid((unsigned)(args->n_rows * args->n_heads),
               (unsigned)yoco_div_up(args->head_dim, STEP_COLUMNS));
-    YOCO_LAUNCH(retention_step_kernel, grid, STEP_COLUMNS *STEP_GROUPS,
-                STEP_COLUMNS * STEP_GROUPS * sizeof(float), device->stream, *args,
+    YOCO_LAUNCH(retention_step_kernel, grid, STEP_COLUMNS * STEP_GROUPS,
+                STEP_COLUMNS * STEP_GROUPS * sizeof(float), device->stream, own,
                 (float *const *)states);
 }

@@ -4,8 +4,8 @@
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/values.cuh"
 
-/* Within blocks, and the correction, on tensor cores. False where they do not take the heads: 32, 64
- * or 128 they take. */
+/* Within blocks, and the correction, on tensor cores. False where they do not take the heads: 32,
+ * 64 or 128 they take. */
 bool yoco_cuda_retention_tiles_local(yoco_device *device, const yoco_retention_args *args);
 bool yoco_cuda_retention_tiles_correct(yoco_device *device, const yoco_retention_args *args);
 

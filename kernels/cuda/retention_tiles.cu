@@ -1,5 +1,5 @@
-/* Gated retention of prefill on tensor cores. Inputs stay f32: every number is split into two bf16,
- * and of their four products the three that matter are summed.
+/* Gated retention of prefill on tensor cores. Inputs stay f32: every number is split into three
+ * bf16, and of their nine products the six that matter are summed.
  *
  * - out: a block of threads takes 64 rows of a (block, head), a warp 16 of them, and walks over the
  *   tiles of 64 rows up to its own: scores q k^T, weighed by the decay between the rows, times v.
@@ -8,7 +8,7 @@
 #include "kernels/cuda/retention.cuh"
 #include "kernels/cuda/tiles.cuh"
 
-constexpr int PARTS = 2;
+constexpr int PARTS = 3;
 constexpr int OUT_THREADS = 128;
 
 template <int DIM> struct split_tile {
@@ -48,16 +48,18 @@ __device__ static void load_split(split_tile<DIM> *tile, const float *rows, int6
     }
 }
 
-/* Two products of 16 x 8 with split factors; b is that of load_b. */
-__device__ static void multiply(float (&left)[4], float (&right)[4],
-                                const uint32_t (&a)[PARTS][4], const uint32_t (&b)[PARTS][4])
+/* Two products of 16 x 8 with split factors, the smallest parts first; b is that of load_b. */
+__device__ static void multiply(float (&left)[4], float (&right)[4], const uint32_t (&a)[PARTS][4],
+                                const uint32_t (&b)[PARTS][4])
 {
-    mma_bf16(left, a[1], b[0][0], b[0][1]);
-    mma_bf16(right, a[1], b[0][2], b[0][3]);
-    mma_bf16(left, a[0], b[1][0], b[1][1]);
-    mma_bf16(right, a[0], b[1][2], b[1][3]);
-    mma_bf16(left, a[0], b[0][0], b[0][1]);
-    mma_bf16(right, a[0], b[0][2], b[0][3]);
+#pragma unroll
+    for (int both = PARTS - 1; both >= 0; both--) {
+#pragma unroll
+        for (int i = 0; i <= both; i++) {
+            mma_bf16(left, a[i], b[both - i][0], b[both - i][1]);
+            mma_bf16(right, a[i], b[both - i][2], b[both - i][3]);
+        }
+    }
 }
 
 /* out (16 x DIM) += a (16 x 16) times rows row .. row + 15 of the tile. */
@@ -134,11 +136,13 @@ __device__ static void share_decays(const yoco_retention_args &args, const reten
 /* 256 threads sum the decays; 4 warps of them multiply, two rows of warps sharing the keys would
  * split sums. */
 template <int DIM>
-__global__ void __launch_bounds__(DECAY_THREADS) retention_out_tiles_kernel(yoco_retention_args args)
+__global__ void __launch_bounds__(DECAY_THREADS)
+    retention_out_tiles_kernel(yoco_retention_args args)
 {
     YOCO_SHARED(shared);
     out_memory<DIM> *m = (out_memory<DIM> *)shared;
-    int head = blockIdx.y, first = (int)(blockIdx.x % (YOCO_RETENTION_ROWS / TILE_KEYS)) * TILE_KEYS;
+    int head = blockIdx.y,
+        first = (int)(blockIdx.x % (YOCO_RETENTION_ROWS / TILE_KEYS)) * TILE_KEYS;
     retention_block rows = block_rows(args, blockIdx.x / (YOCO_RETENTION_ROWS / TILE_KEYS));
     int64_t row_size = (int64_t)args.n_heads * DIM, at = rows.first * row_size + head * DIM;
     if (first >= rows.n_rows)
@@ -209,7 +213,8 @@ __global__ void __launch_bounds__(DECAY_THREADS)
 }
 
 template <int DIM>
-__global__ void __launch_bounds__(OUT_THREADS) retention_correct_tiles_kernel(yoco_retention_args args)
+__global__ void __launch_bounds__(OUT_THREADS)
+    retention_correct_tiles_kernel(yoco_retention_args args)
 {
     YOCO_SHARED(shared);
     correct_memory<DIM> *m = (correct_memory<DIM> *)shared;
@@ -268,8 +273,19 @@ template <int DIM> static void launch_correct(yoco_device *device, const yoco_re
                 sizeof(correct_memory<DIM>), device->stream, *args);
 }
 
+/* The same answer for all three kernels. */
+static bool fits(const yoco_device *device, int head_dim)
+{
+    size_t bytes = head_dim == 128  ? sizeof(out_memory<128>)
+                   : head_dim == 64 ? sizeof(out_memory<64>)
+                                    : sizeof(out_memory<32>);
+    return bytes <= device->shared_limit;
+}
+
 bool yoco_cuda_retention_tiles_local(yoco_device *device, const yoco_retention_args *args)
 {
+    if (!fits(device, args->head_dim))
+        return false;
     switch (args->head_dim) {
     case 32:
         launch_local<32>(device, args);
@@ -287,6 +303,8 @@ bool yoco_cuda_retention_tiles_local(yoco_device *device, const yoco_retention_a
 
 bool yoco_cuda_retention_tiles_correct(yoco_device *device, const yoco_retention_args *args)
 {
+    if (!fits(device, args->head_dim))
+        return false;
     switch (args->head_dim) {
     case 32:
         launch_correct<32>(device, args);

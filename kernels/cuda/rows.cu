@@ -10,7 +10,6 @@
 constexpr int ROWS_THREADS = 256;
 constexpr int ROWS_WARPS = ROWS_THREADS / WARP;
 constexpr int TILE_ROWS = 8; /* rows of x in one product */
-constexpr int MAX_TILES = 8;
 constexpr int F32_ROWS = 4;
 
 struct rows_args {
@@ -79,7 +78,8 @@ __global__ void __launch_bounds__(ROWS_THREADS) rows_f32_kernel(rows_args args)
         float weight = w[k];
         for (int i = 0; i < F32_ROWS; i++) {
             if (first + i < args.n_rows)
-                sums[i] = fmaf(weight, ((const float *)args.x)[(first + i) * args.n_in + k], sums[i]);
+                sums[i] =
+                    fmaf(weight, ((const float *)args.x)[(first + i) * args.n_in + k], sums[i]);
         }
     }
     for (int i = 0; i < F32_ROWS; i++) {
@@ -107,7 +107,7 @@ void yoco_cuda_linear_rows(yoco_device *device, const yoco_linear_args *linear)
     if (weight->dtype == YOCO_BF16 && args.n_rows <= TILE_ROWS) {
         launch_bf16<1>(device, args);
     } else if (weight->dtype == YOCO_BF16) {
-        launch_bf16<MAX_TILES>(device, args);
+        launch_bf16<8>(device, args);
     } else {
         dim3 grid((unsigned)yoco_div_up(args.n_out, ROWS_WARPS),
                   (unsigned)yoco_div_up(args.n_rows, F32_ROWS));

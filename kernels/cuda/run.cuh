@@ -114,8 +114,8 @@ __device__ inline void run_values(const kv_run &run, const run_memory &m, int64_
 
 /* By all RUN_THREADS threads; afterwards a thread may read the values of channels threadIdx.x +
  * i * RUN_THREADS. */
-__device__ inline void run_attend(const kv_run &run, const float *q, const run_memory &m, float *max,
-                                  float *sum)
+__device__ inline void run_attend(const kv_run &run, const float *q, const run_memory &m,
+                                  float *max, float *sum)
 {
     int64_t n_rows = run.view.n_rows[0] + run.view.n_rows[1] + run.view.n_rows[2];
     for (int i = threadIdx.x; i < (run.head_dim + 7) / 8 * 8; i += RUN_THREADS)

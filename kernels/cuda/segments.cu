@@ -1,14 +1,13 @@
 #include "kernels/cuda/segments.cuh"
 
 bool yoco_cuda_send_segments(yoco_device *device, const yoco_attend_args *args,
-                             segment_tasks *n_tasks, segment_list *out)
+                             const segment_tasks &n_tasks, segment_list *out)
 {
     void *device_memory;
     if (args->n_segments == 0)
         return false;
     size_t bytes = (size_t)args->n_segments * sizeof(device_segment);
-    device_segment *list =
-        (device_segment *)yoco_cuda_staging_begin(device, bytes, &device_memory);
+    device_segment *list = (device_segment *)yoco_cuda_staging_begin(device, bytes, &device_memory);
     if (!list)
         return false;
     int64_t total = 0;
@@ -16,7 +15,7 @@ bool yoco_cuda_send_segments(yoco_device *device, const yoco_attend_args *args,
         const yoco_kv_segment *segment = &args->segments[i];
         int64_t n_blocks = yoco_kv_n_blocks(segment->n_rows, segment->chunk_rows);
         list[i] = {*segment, n_blocks, total};
-        total += segment->n_queries > 0 ? n_tasks(args, n_blocks, segment->n_queries) : 0;
+        total += segment->n_queries > 0 ? n_tasks(n_blocks, segment->n_queries) : 0;
     }
     if (total == 0)
         return false;

@@ -3,6 +3,8 @@
 #ifndef YOCO_CUDA_SEGMENTS_CUH
 #define YOCO_CUDA_SEGMENTS_CUH
 
+#include <functional>
+
 #include "kernels/cuda/device.cuh"
 
 struct device_segment {
@@ -18,11 +20,20 @@ struct segment_list {
 };
 
 /* Tasks of n_blocks blocks for n_queries queries. */
-typedef int64_t segment_tasks(const yoco_attend_args *args, int64_t n_blocks, int64_t n_queries);
+typedef std::function<int64_t(int64_t n_blocks, int64_t n_queries)> segment_tasks;
 
 /* False where there is nothing to do, or the ring failed. */
 bool yoco_cuda_send_segments(yoco_device *device, const yoco_attend_args *args,
-                             segment_tasks *n_tasks, segment_list *out);
+                             const segment_tasks &n_tasks, segment_list *out);
+
+/* Without the members that point to host memory. */
+static inline yoco_attend_args kernel_args(const yoco_attend_args *args)
+{
+    yoco_attend_args own = *args;
+    own.segments = NULL;
+    own.bad = NULL;
+    return own;
+}
 
 /* The segment of a task: the last that begins at or before it. */
 __device__ inline const device_segment *find_segment(const segment_list &list, int64_t task)

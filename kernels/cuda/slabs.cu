@@ -67,15 +67,15 @@ static int64_t padded_out(const yoco_weight *weight)
     return weight->rows;
 }
 
-static bool open_layouts(yoco_device *device, const yoco_weight *weight, int64_t rows, int64_t y_row,
-                         product_layouts *out)
+static bool open_layouts(yoco_device *device, const yoco_weight *weight, int64_t rows,
+                         int64_t y_row, product_layouts *out)
 {
     uint64_t depth = (uint64_t)weight->depth, n_out = (uint64_t)weight->n_out;
     *out = {};
     return check(device, cublasLtMatrixLayoutCreate(&out->x, data_type(weight->dtype), depth,
                                                     (uint64_t)rows, weight->depth)) &&
-           check(device, cublasLtMatrixLayoutCreate(&out->y, CUDA_R_32F, n_out, (uint64_t)rows,
-                                                    y_row));
+           check(device,
+                 cublasLtMatrixLayoutCreate(&out->y, CUDA_R_32F, n_out, (uint64_t)rows, y_row));
 }
 
 static void close_layouts(product_layouts *layouts)
@@ -121,17 +121,15 @@ static bool set_preference(yoco_device *device, cublasLtMatmulPreference_t prefe
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES};
     uint32_t scheme = CUBLASLT_REDUCTION_SCHEME_NONE, alignment = ALIGNMENT;
-    bool set =
-        check(device, cublasLtMatmulPreferenceSetAttribute(
-                          preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &scheme,
-                          sizeof scheme)) &&
-        check(device, cublasLtMatmulPreferenceSetAttribute(
-                          preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &WORKSPACE_BYTES,
-                          sizeof WORKSPACE_BYTES));
+    bool set = check(device, cublasLtMatmulPreferenceSetAttribute(
+                                 preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &scheme,
+                                 sizeof scheme)) &&
+               check(device, cublasLtMatmulPreferenceSetAttribute(
+                                 preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+                                 &WORKSPACE_BYTES, sizeof WORKSPACE_BYTES));
     for (auto attribute : alignments)
-        set = set && check(device, cublasLtMatmulPreferenceSetAttribute(preference, attribute,
-                                                                        &alignment,
-                                                                        sizeof alignment));
+        set = set && check(device, cublasLtMatmulPreferenceSetAttribute(
+                                       preference, attribute, &alignment, sizeof alignment));
     return set;
 }
 
@@ -141,14 +139,13 @@ static int list_algorithms(yoco_device *device, const yoco_weight *weight,
     product_layouts layouts = {};
     cublasLtMatmulPreference_t preference = NULL;
     int n_found = 0;
-    bool listed =
-        check(device, cublasLtMatmulPreferenceCreate(&preference)) &&
-        set_preference(device, preference) &&
-        open_layouts(device, weight, CHOICE_ROWS, padded_out(weight), &layouts) &&
-        check(device, cublasLtMatmulAlgoGetHeuristic(device->cublas, device->product,
-                                                     weight->layout, layouts.x, layouts.y,
-                                                     layouts.y, preference, MAX_CHOICES, results,
-                                                     &n_found));
+    bool listed = check(device, cublasLtMatmulPreferenceCreate(&preference)) &&
+                  set_preference(device, preference) &&
+                  open_layouts(device, weight, CHOICE_ROWS, padded_out(weight), &layouts) &&
+                  check(device, cublasLtMatmulAlgoGetHeuristic(device->cublas, device->product,
+                                                               weight->layout, layouts.x, layouts.y,
+                                                               layouts.y, preference, MAX_CHOICES,
+                                                               results, &n_found));
     close_layouts(&layouts);
     if (preference)
         (void)cublasLtMatmulPreferenceDestroy(preference);
@@ -163,8 +160,8 @@ static size_t slab_x_bytes(const yoco_weight *weight)
 
 static yoco_status reserve_slab(yoco_device *device, const yoco_weight *weight)
 {
-    size_t bytes = slab_x_bytes(weight) +
-                   (size_t)(YOCO_SLAB_ROWS * padded_out(weight)) * sizeof(float);
+    size_t bytes =
+        slab_x_bytes(weight) + (size_t)(YOCO_SLAB_ROWS * padded_out(weight)) * sizeof(float);
     if (bytes <= device->slab_bytes)
         return YOCO_OK;
     yoco_cuda_free(device, device->slab);
@@ -180,8 +177,8 @@ yoco_status yoco_cuda_slabs_choose(yoco_device *device, yoco_weight *weight)
     cublasLtMatmulHeuristicResult_t results[MAX_CHOICES];
     YOCO_TRY(reserve_slab(device, weight));
     if (!check(device, cublasLtMatrixLayoutCreate(&weight->layout, data_type(weight->dtype),
-                                                  (uint64_t)weight->depth,
-                                                  (uint64_t)weight->n_out, weight->depth)))
+                                                  (uint64_t)weight->depth, (uint64_t)weight->n_out,
+                                                  weight->depth)))
         return YOCO_ERR_INTERNAL;
     int n = list_algorithms(device, weight, results);
     for (int i = 0; i < n; i++) {
@@ -205,10 +202,10 @@ static void multiply(yoco_device *device, const yoco_weight *weight, const void 
     const float one = 1.0f, old = accumulate ? 1.0f : 0.0f;
     product_layouts layouts;
     if (open_layouts(device, weight, rows, y_row, &layouts))
-        check(device, cublasLtMatmul(device->cublas, device->product, &one, weight->data,
-                                     weight->layout, x, layouts.x, &old, y, layouts.y, y, layouts.y,
-                                     &weight->algorithm, device->workspace, WORKSPACE_BYTES,
-                                     device->stream));
+        check(device,
+              cublasLtMatmul(device->cublas, device->product, &one, weight->data, weight->layout, x,
+                             layouts.x, &old, y, layouts.y, y, layouts.y, &weight->algorithm,
+                             device->workspace, WORKSPACE_BYTES, device->stream));
     close_layouts(&layouts);
 }
 
@@ -230,7 +227,8 @@ static void padded_slab(yoco_device *device, const yoco_linear_args *args, int64
     size_t element = yoco_dtype_bytes(weight->dtype), x_row = (size_t)weight->n_in * element;
     size_t y_row = (size_t)weight->n_out * sizeof(float);
     size_t padded_y_row = (size_t)padded_out(weight) * sizeof(float);
-    float *y = (float *)(device->slab + slab_x_bytes(weight)), *to = args->y + first * weight->n_out;
+    float *y = (float *)(device->slab + slab_x_bytes(weight)),
+          *to = args->y + first * weight->n_out;
     yoco_cuda_zero(device, device->slab, slab_x_bytes(weight) + YOCO_SLAB_ROWS * padded_y_row);
     copy_rows(device, device->slab, (size_t)weight->depth * element,
               (const char *)args->x + (size_t)first * x_row, x_row, rows);

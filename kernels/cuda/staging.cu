@@ -59,7 +59,7 @@ void *yoco_cuda_staging_begin(yoco_device *device, size_t bytes, void **device_m
 
 void yoco_cuda_staging_send(yoco_device *device, void *host, size_t bytes, void *to_device)
 {
-    yoco_cuda_check(
-        device, cudaMemcpyAsync(to_device, host, bytes, cudaMemcpyHostToDevice, device->stream),
-        "sending descriptors");
+    yoco_cuda_check(device,
+                    cudaMemcpyAsync(to_device, host, bytes, cudaMemcpyHostToDevice, device->stream),
+                    "sending descriptors");
 }

@@ -91,7 +91,8 @@ static yoco_status cuda_open(const yoco_device_options *options, yoco_device **o
     void *memory;
     int gpu = choose_gpu(options);
     if (gpu < 0) {
-        yoco_log_error("this machine has no GPU that CUDA can use (yoco info --devices lists them)");
+        yoco_log_error(
+            "this machine has no GPU that CUDA can use (yoco info --devices lists them)");
         return YOCO_ERR_USAGE;
     }
     YOCO_TRY(yoco_alloc(sizeof **out, "the cuda backend", &memory));
@@ -99,8 +100,12 @@ static yoco_status cuda_open(const yoco_device_options *options, yoco_device **o
     memset((void *)device, 0, sizeof *device);
     device->options = *options;
     yoco_status status = YOCO_ERR_INTERNAL;
-    if (yoco_cuda_check(device, cudaSetDevice(gpu), "choosing a GPU"))
+    cudaDeviceProp properties;
+    if (yoco_cuda_check(device, cudaSetDevice(gpu), "choosing a GPU") &&
+        yoco_cuda_check(device, cudaGetDeviceProperties(&properties, gpu), "asking a GPU")) {
+        device->shared_limit = properties.sharedMemPerBlockOptin;
         status = open_parts(device);
+    }
     if (status != YOCO_OK) {
         cuda_close(device);
         return status;
@@ -131,6 +136,8 @@ const yoco_ops yoco_cuda_ops = {
     .synchronize = cuda_synchronize,
     .alloc = yoco_cuda_alloc,
     .free = yoco_cuda_free,
+    .alloc_shared = yoco_cuda_alloc_shared,
+    .free_shared = yoco_cuda_free_shared,
     .upload = yoco_cuda_upload,
     .download = yoco_cuda_download,
     .copy = yoco_cuda_copy,

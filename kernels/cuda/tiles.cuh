@@ -55,12 +55,12 @@ __device__ inline void load_a_trans(uint32_t (&a)[4], const uint16_t *tile, int 
                                     int column)
 {
     int lane = threadIdx.x % WARP, matrix = lane / 8;
-    ldmatrix_x4_trans(a, tile + (column + matrix / 2 * 8 + lane % 8) * stride + row +
-                             matrix % 2 * 8);
+    ldmatrix_x4_trans(a,
+                      tile + (column + matrix / 2 * 8 + lane % 8) * stride + row + matrix % 2 * 8);
 }
 
-/* b for two products: their columns are rows row.. row+7 and row+8.. row+15 of the tile, their depth
- * its columns column.. column+15. */
+/* b for two products: their columns are rows row.. row+7 and row+8.. row+15 of the tile, their
+ * depth its columns column.. column+15. */
 __device__ inline void load_b(uint32_t (&b)[4], const uint16_t *tile, int stride, int row,
                               int column)
 {
@@ -76,8 +76,8 @@ __device__ inline void load_b_trans(uint32_t (&b)[4], const uint16_t *tile, int 
     ldmatrix_x4_trans(b, tile + (row + lane % 16) * stride + column + lane / 16 * 8);
 }
 
-/* Begins to copy 64 rows, `row_size` elements apart; rows from `begin` to `end` - 1 alone, zeros for
- * the others. */
+/* Begins to copy 64 rows, `row_size` elements apart; rows from `begin` to `end` - 1 alone, zeros
+ * for the others. */
 template <int DIM>
 __device__ inline void copy_tile(uint16_t *tile, const uint16_t *rows, int64_t row_size, int begin,
                                  int end)

@@ -1,4 +1,5 @@
-/* Device code that several kernels share: storage types, vectors of 4 and 8, exact powers of two. */
+/* Device code that several kernels share: storage types, vectors of 4 and 8, exact powers of two.
+ */
 #ifndef YOCO_CUDA_VALUES_CUH
 #define YOCO_CUDA_VALUES_CUH
 

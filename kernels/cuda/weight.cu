@@ -84,9 +84,9 @@ static yoco_status fill(yoco_device *device, const yoco_matrix *matrix, yoco_wei
     weight->dtype = device->options.dtype;
     weight->rows = padded_rows(matrix->n_out);
     weight->depth = padded_depth(matrix->n_in);
-    YOCO_TRY(yoco_cuda_alloc(
-        device, yoco_cuda_weight_bytes(&device->options, matrix->n_out, matrix->n_in), "a weight",
-        &weight->data));
+    YOCO_TRY(yoco_cuda_alloc(device,
+                             yoco_cuda_weight_bytes(&device->options, matrix->n_out, matrix->n_in),
+                             "a weight", &weight->data));
     YOCO_TRY(upload_rows(device, matrix, weight));
     return yoco_cuda_slabs_choose(device, weight);
 }

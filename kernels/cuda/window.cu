@@ -64,6 +64,8 @@ void yoco_cuda_window_attend(yoco_device *device, const yoco_window_args *args)
 void yoco_cuda_window_step(yoco_device *device, const yoco_window_step_args *args)
 {
     void *views;
+    yoco_window_step_args own = *args;
+    own.views = NULL; /* host memory */
     size_t bytes = (size_t)args->n_queries * sizeof *args->views;
     if (args->n_queries == 0)
         return;
@@ -74,5 +76,5 @@ void yoco_cuda_window_step(yoco_device *device, const yoco_window_step_args *arg
         host[i] = args->views[i];
     yoco_cuda_staging_send(device, host, bytes, views);
     YOCO_LAUNCH(window_step_kernel, (unsigned)(args->n_queries * args->n_heads), RUN_THREADS,
-                run_bytes(args->head_dim), device->stream, *args, (const yoco_window_view *)views);
+                run_bytes(args->head_dim), device->stream, own, (const yoco_window_view *)views);
 }

@@ -195,13 +195,16 @@ __global__ void __launch_bounds__(WINDOW_THREADS) window_tiles_kernel(yoco_windo
     store_rows<DIM>(args, first + warp_row, head, rows);
 }
 
-template <int DIM> static void launch(yoco_device *device, const yoco_window_args *args)
+template <int DIM> static bool launch_window(yoco_device *device, const yoco_window_args *args)
 {
     dim3 grid((unsigned)yoco_div_up(args->q_end - args->q_begin, WINDOW_QUERIES),
               (unsigned)args->n_heads);
+    if (sizeof(window_memory<DIM>) > device->shared_limit)
+        return false;
     allow_shared(device, window_tiles_kernel<DIM>, sizeof(window_memory<DIM>));
     YOCO_LAUNCH(window_tiles_kernel<DIM>, grid, WINDOW_THREADS, sizeof(window_memory<DIM>),
                 device->stream, *args);
+    return true;
 }
 
 bool yoco_cuda_window_tiles(yoco_device *device, const yoco_window_args *args)
@@ -210,14 +213,11 @@ bool yoco_cuda_window_tiles(yoco_device *device, const yoco_window_args *args)
         return false;
     switch (args->head_dim) {
     case 32:
-        launch<32>(device, args);
-        return true;
+        return launch_window<32>(device, args);
     case 64:
-        launch<64>(device, args);
-        return true;
+        return launch_window<64>(device, args);
     case 128:
-        launch<128>(device, args);
-        return true;
+        return launch_window<128>(device, args);
     default:
         return false;
     }

@@ -4,7 +4,7 @@
 
 #include <functional>
 
-#include "tests/cuda_host/device.h"
+#include "tests/cuda_host/include/cuda_host.h"
 
 enum cuda_host_order { CUDA_HOST_ASCENDING, CUDA_HOST_DESCENDING, CUDA_HOST_SHUFFLED };
 

@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <sys/mman.h>
+
 #include <deque>
+#include <map>
 #include <set>
 #include <string>
-#include <vector>
 
 #include "tests/cuda_host/fibers.h"
 
@@ -24,6 +26,7 @@ static const size_t TOTAL_BYTES = (size_t)8 << 30;
 
 static std::deque<std::function<void()>> queue;
 static size_t allocated_bytes;
+static std::map<uintptr_t, size_t> allocations; /* device memory */
 static unsigned char *shared;
 
 unsigned char *cuda_host_shared()
@@ -40,15 +43,16 @@ static void drain()
     }
 }
 
-/* The names of the kernels that ran, for the check that none is left out. */
+/* What ran: kernels, who launched them, with how many threads and how much shared memory; for the
+ * check that none is left out, and for docs/GPU.md. */
 static struct trace {
-    std::set<std::string> names;
+    std::set<std::string> lines;
     ~trace()
     {
-        FILE *file = names.empty() ? nullptr : fopen(CUDA_HOST_TRACE, "a");
-        for (auto &name : names)
+        FILE *file = lines.empty() ? nullptr : fopen(CUDA_HOST_TRACE, "a");
+        for (auto &line : lines)
             if (file)
-                fprintf(file, "%s\n", name.c_str());
+                fprintf(file, "%s\n", line.c_str());
         if (file)
             fclose(file);
     }
@@ -57,7 +61,6 @@ static struct trace {
 static void run_grid(const char *kernel, dim3 grid, dim3 shape, size_t shared_bytes,
                      cuda_host_order order, const std::function<void()> &body)
 {
-    ran.names.insert(kernel);
     gridDim = grid;
     blockDim = shape;
     for (unsigned z = 0; z < grid.z; z++) {
@@ -76,9 +79,34 @@ static void run_grid(const char *kernel, dim3 grid, dim3 shape, size_t shared_by
     }
 }
 
-void cuda_host_run(const char *kernel, dim3 grid, dim3 shape, size_t shared_bytes,
-                   cudaStream_t stream, std::function<void()> body)
+static bool is_device_memory(uintptr_t address)
 {
+    auto after = allocations.upper_bound(address);
+    if (after == allocations.begin())
+        return false;
+    auto found = std::prev(after);
+    return address <= found->first + found->second; /* one past the end is legal */
+}
+
+void cuda_host_check_argument(const char *kernel, const void *argument, size_t bytes)
+{
+    for (size_t at = 0; at + sizeof(uintptr_t) <= bytes; at += sizeof(uintptr_t)) {
+        uintptr_t word;
+        unsigned char resident;
+        memcpy(&word, static_cast<const char *>(argument) + at, sizeof word);
+        void *page = (void *)(word & ~(uintptr_t)4095);
+        if (is_device_memory(word) || mincore(page, 1, &resident) != 0)
+            continue;
+        fprintf(stderr, "kernel %s: byte %zu of an argument points to host memory\n", kernel, at);
+        abort();
+    }
+}
+
+void cuda_host_run(const char *kernel, const char *caller, dim3 grid, dim3 shape,
+                   size_t shared_bytes, cudaStream_t stream, std::function<void()> body)
+{
+    ran.lines.insert(std::string(kernel) + "|" + std::to_string(shape.x * shape.y * shape.z) + "|" +
+                     std::to_string(shared_bytes) + "|" + caller);
     if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535 ||
         shared_bytes > SHARED_LIMIT) {
         fprintf(stderr, "kernel %s: a launch of (%u, %u, %u) blocks with %zu bytes is not legal\n",
@@ -131,6 +159,7 @@ cudaError_t cudaMalloc(void **out, size_t bytes)
     *static_cast<size_t *>(base) = bytes;
     allocated_bytes += bytes;
     *out = static_cast<char *>(base) + HEADER;
+    allocations[(uintptr_t)*out] = bytes;
     memset(*out, 0xff, bytes);
     return cudaSuccess;
 }
@@ -140,6 +169,7 @@ cudaError_t cudaFree(void *ptr)
     drain();
     if (!ptr)
         return cudaSuccess;
+    allocations.erase((uintptr_t)ptr);
     void *base = static_cast<char *>(ptr) - HEADER;
     allocated_bytes -= *static_cast<size_t *>(base);
     free(base);

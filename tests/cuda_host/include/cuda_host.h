@@ -5,8 +5,8 @@
  * fiber runs next follows an order that streams take in turns (ascending, descending, shuffled), so
  * that a missing barrier changes results. Shared memory starts as NaN. Copies of cp.async arrive
  * when they are waited for, not before. */
-#ifndef CUDA_HOST_DEVICE_H
-#define CUDA_HOST_DEVICE_H
+#ifndef CUDA_HOST_H
+#define CUDA_HOST_H
 
 #include <functional>
 #include <string.h>
@@ -15,14 +15,20 @@
 
 extern dim3 threadIdx, blockIdx, blockDim, gridDim;
 
-void cuda_host_run(const char *kernel, dim3 grid, dim3 block, size_t shared_bytes,
-                   cudaStream_t stream, std::function<void()> body);
+/* `caller`: the launching function and its template arguments. */
+void cuda_host_run(const char *kernel, const char *caller, dim3 grid, dim3 block,
+                   size_t shared_bytes, cudaStream_t stream, std::function<void()> body);
+
+/* Fails if a word of a kernel's argument points to host memory. */
+void cuda_host_check_argument(const char *kernel, const void *argument, size_t bytes);
 
 template <typename... Parameters, typename... Arguments>
-void cuda_host_launch(const char *name, dim3 grid, dim3 block, size_t shared_bytes,
-                      cudaStream_t stream, void (*kernel)(Parameters...), Arguments... arguments)
+void cuda_host_launch(const char *name, const char *caller, dim3 grid, dim3 block,
+                      size_t shared_bytes, cudaStream_t stream, void (*kernel)(Parameters...),
+                      Arguments... arguments)
 {
-    cuda_host_run(name, grid, block, shared_bytes, stream, [=] { kernel(arguments...); });
+    (cuda_host_check_argument(name, &arguments, sizeof arguments), ...);
+    cuda_host_run(name, caller, grid, block, shared_bytes, stream, [=] { kernel(arguments...); });
 }
 
 unsigned char *cuda_host_shared(); /* the running block's, exactly as long as the launch said */

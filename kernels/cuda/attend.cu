@@ -44,5 +44,5 @@ void yoco_cuda_attend(yoco_device *device, const yoco_attend_args *args)
     };
     if (yoco_cuda_send_segments(device, args, n_tasks, &list))
         YOCO_LAUNCH(attend_kernel, (unsigned)list.n_tasks, RUN_THREADS, run_bytes(args->head_dim),
-                    device->stream, kernel_args(args), list);
+                    device->stream, attend_args(args), list);
 }

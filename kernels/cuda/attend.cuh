@@ -7,6 +7,19 @@
  * of 32, 64 or 128 on 16-byte boundaries. Which kernel runs depends on the model alone. */
 bool yoco_cuda_attend_tiles(yoco_device *device, const yoco_attend_args *args);
 
+/* What attend reads and writes, without what points to host memory or is the merge's. */
+static inline yoco_attend_args attend_args(const yoco_attend_args *args)
+{
+    yoco_attend_args own = *args;
+    own.segments = NULL;
+    own.o_exponent = NULL;
+    own.global_max = NULL;
+    own.bad = NULL;
+    own.fixed = NULL;
+    own.out = NULL;
+    return own;
+}
+
 /* yoco_kv_block, for kernels. */
 __device__ inline int64_t kv_block(const yoco_kv_segment &s, int64_t block, int64_t *n_rows)
 {

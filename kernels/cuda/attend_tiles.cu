@@ -293,7 +293,7 @@ template <int DIM> static bool launch_attend(yoco_device *device, const yoco_att
         return true;
     allow_shared(device, attend_tiles_kernel<DIM>, bytes);
     YOCO_LAUNCH(attend_tiles_kernel<DIM>, (unsigned)list.n_tasks,
-                (unsigned)(n_groups * GROUP_THREADS), bytes, device->stream, kernel_args(args),
+                (unsigned)(n_groups * GROUP_THREADS), bytes, device->stream, attend_args(args),
                 list);
     return true;
 }

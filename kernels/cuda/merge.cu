@@ -4,6 +4,18 @@
 
 constexpr int SUM_BLOCKS = 32; /* blocks of K,V whose partials one thread adds up */
 
+/* What a kernel reads and writes: `fixed` and `out` where it uses them, nothing in host memory. */
+static yoco_attend_args merge_args(const yoco_attend_args *args, int64_t *fixed, void *out)
+{
+    yoco_attend_args own = *args;
+    own.segments = NULL;
+    own.q = NULL;
+    own.bad = NULL;
+    own.fixed = fixed;
+    own.out = out;
+    return own;
+}
+
 __device__ static bool is_finite(float x)
 {
     return (__float_as_uint(x) & 0x7f800000u) != 0x7f800000u;
@@ -58,7 +70,7 @@ void yoco_cuda_merge_max(yoco_device *device, const yoco_attend_args *args)
     };
     if (yoco_cuda_send_segments(device, args, n_tasks, &list))
         YOCO_LAUNCH(merge_max_kernel, grid_for(list.n_tasks * WARP), 256, 0, device->stream,
-                    kernel_args(args), list, device->bad_device);
+                    merge_args(args, NULL, NULL), list, device->bad_device);
     yoco_cuda_check(device,
                     cudaMemcpyAsync(device->bad_host, device->bad_device, sizeof(int),
                                     cudaMemcpyDeviceToHost, device->stream),
@@ -115,7 +127,7 @@ void yoco_cuda_merge_sum(yoco_device *device, const yoco_attend_args *args)
     };
     if (yoco_cuda_send_segments(device, args, n_tasks, &list))
         YOCO_LAUNCH(merge_sum_kernel, (unsigned)list.n_tasks, 160, 0, device->stream,
-                    kernel_args(args), list);
+                    merge_args(args, args->fixed, NULL), list);
 }
 
 __global__ void merge_finish_kernel(yoco_attend_args args)
@@ -135,5 +147,5 @@ __global__ void merge_finish_kernel(yoco_attend_args args)
 void yoco_cuda_merge_finish(yoco_device *device, const yoco_attend_args *args)
 {
     YOCO_LAUNCH(merge_finish_kernel, grid_for(args->n_queries * args->n_heads * args->head_dim),
-                256, 0, device->stream, kernel_args(args));
+                256, 0, device->stream, merge_args(args, args->fixed, args->out));
 }

@@ -26,15 +26,6 @@ typedef std::function<int64_t(int64_t n_blocks, int64_t n_queries)> segment_task
 bool yoco_cuda_send_segments(yoco_device *device, const yoco_attend_args *args,
                              const segment_tasks &n_tasks, segment_list *out);
 
-/* Without the members that point to host memory. */
-static inline yoco_attend_args kernel_args(const yoco_attend_args *args)
-{
-    yoco_attend_args own = *args;
-    own.segments = NULL;
-    own.bad = NULL;
-    return own;
-}
-
 /* The segment of a task: the last that begins at or before it. */
 __device__ inline const device_segment *find_segment(const segment_list &list, int64_t task)
 {

@@ -26,7 +26,9 @@ yoco_status yoco_session_choose(const yoco_session_options *options, yoco_dtype 
                                     .dtype = file_dtype == YOCO_F32 ? YOCO_F32 : YOCO_BF16};
     *ops = yoco_ops_find(options->backend);
     if (!*ops) {
-        yoco_log_error("--backend is auto, reference, cpu or cuda (if this yoco was built for it), not '%s'", options->backend);
+        yoco_log_error(
+            "--backend is auto, reference, cpu or cuda (if this yoco was built for it), not '%s'",
+            options->backend);
         return YOCO_ERR_USAGE;
     }
     if (options->threads > MAX_THREADS) {

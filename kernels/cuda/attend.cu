@@ -8,20 +8,21 @@ __global__ void __launch_bounds__(RUN_THREADS)
 {
     YOCO_SHARED(shared);
     const device_segment *s = find_segment(list, blockIdx.x);
-    int64_t task = blockIdx.x - s->first_task, head = task % args.n_heads;
-    int64_t p = task / args.n_heads, n_rows;
-    int64_t row = kv_block(s->segment, p / s->segment.n_queries, &n_rows);
+    unsigned task = blockIdx.x - (unsigned)s->first_task,
+             n_queries = (unsigned)s->segment.n_queries;
+    unsigned head = task % (unsigned)args.n_heads, p = task / (unsigned)args.n_heads;
+    int64_t n_rows, row = kv_block(s->segment, p / n_queries, &n_rows);
     kv_run run = {};
     run.dtype = args.kv_dtype;
     run.row_size = (int64_t)args.n_kv_heads * args.head_dim;
-    run.first = head / (args.n_heads / args.n_kv_heads) * args.head_dim;
+    run.first = (int64_t)(head / (unsigned)(args.n_heads / args.n_kv_heads)) * args.head_dim;
     run.head_dim = args.head_dim;
     run.scale_log2 = args.scale_log2;
     size_t skipped = (size_t)(row * run.row_size) * (run.dtype == YOCO_BF16 ? 2 : 4);
     run.view.k[0] = (const char *)s->segment.k + skipped;
     run.view.v[0] = (const char *)s->segment.v + skipped;
     run.view.n_rows[0] = n_rows;
-    int64_t query = s->segment.first_query + p % s->segment.n_queries;
+    int64_t query = s->segment.first_query + p % n_queries;
     int64_t at = (s->segment.first_partial + p) * args.n_heads + head;
     run_memory m = run_cut(shared, args.head_dim);
     float max, sum;

@@ -40,14 +40,15 @@ __device__ inline run_memory run_cut(unsigned char *shared, int head_dim)
     return m;
 }
 
-/* The head's part of row `row`; parts: the view's k or v. */
-__device__ inline const char *run_row(const kv_run &run, const void *const *parts, int64_t row)
+/* The head's part of row `row`; parts: the view's k or v. No index into arrays: registers have
+ * none. */
+__device__ inline const char *run_row(const kv_run &run, const void *const (&parts)[3], int64_t row)
 {
-    int part = 0;
-    while (row >= run.view.n_rows[part])
-        row -= run.view.n_rows[part++];
+    int64_t first = run.view.n_rows[0], second = first + run.view.n_rows[1];
+    const void *part = row < first ? parts[0] : row < second ? parts[1] : parts[2];
+    row -= row < first ? 0 : row < second ? first : second;
     int64_t element = run.dtype == YOCO_BF16 ? 2 : 4;
-    return (const char *)parts[part] + (row * run.row_size + run.first) * element;
+    return (const char *)part + (row * run.row_size + run.first) * element;
 }
 
 /* Eight lanes per key. */

@@ -8,12 +8,21 @@ pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
 
-# Transports besides MPI are built where their libraries are found; comm/registry.c knows which.
-pkg_check_modules(UCX IMPORTED_TARGET ucx)
-
-find_package(CUDAToolkit QUIET)
+if(YOCO_CUDA)
+    find_package(CUDAToolkit QUIET)
+endif()
 if(CUDAToolkit_FOUND)
     message(STATUS "CUDA ${CUDAToolkit_VERSION} found; this version of yoco has no GPU backend and builds for CPUs")
 else()
     message(STATUS "CUDA not found: building for CPUs only")
+endif()
+
+# Transports besides MPI are built where their libraries are found; comm/registry.c knows which.
+list(APPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})
+pkg_check_modules(UCX IMPORTED_TARGET ucx)
+if(CUDAToolkit_FOUND)
+    find_package(NCCL QUIET)
+endif()
+if(NCCL_FOUND)
+    message(STATUS "NCCL found: ${NCCL_LIBRARY}")
 endif()

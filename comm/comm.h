@@ -20,6 +20,7 @@ enum { YOCO_REQUEST_BYTES = 32 };
  * Zero-initialised: nothing under way. */
 typedef struct yoco_request {
     bool active;
+    bool device; /* device memory, where the transport carries that in another way */
     int peer, tag;
     size_t bytes;
     _Alignas(16) unsigned char handle[YOCO_REQUEST_BYTES]; /* the transport's own */

@@ -23,10 +23,11 @@ tests               base configs partition kernels comm worker coordinator tests
 
 # A header of a library, and the only files that may include it.
 owned='
-mpi.h               comm/comm_mpi.c
+mpi.h               comm/comm_mpi.c tests/nccl_host/nccl.c
 ucp/api/ucp.h       comm/comm_ucx.c
-nccl.h              comm/comm_nccl.c comm/comm_nccl.cu
-cuda_runtime.h      comm/comm_nccl.c comm/comm_nccl.cu kernels/cuda/*
+nccl.h              comm/comm_nccl.c tests/nccl_host/nccl.c
+cuda_runtime_api.h  comm/comm_nccl.c comm/cuda_place.c tests/nccl_host/*
+cuda_runtime.h      kernels/cuda/*
 '
 
 declare -A may_see only_in

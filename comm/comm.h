@@ -1,7 +1,7 @@
 /* Bytes between ranks. One table of mandatory functions. Memory is the host's; a transport may take
- * the device's as well, see yoco_comm. Every wait has a deadline, makes progress without blocking underneath and yields the core. A wait that fails or
- * passes its deadline logs what was waited for and ends the whole job with exit code 75: there is
- * nobody left to agree with.
+ * the device's as well, see yoco_comm. Every wait has a deadline, makes progress without blocking
+ * underneath and yields the core. A wait that fails or passes its deadline logs what was waited for
+ * and ends the whole job with exit code 75: there is nobody left to agree with.
  *
  * Collectives are entered by all ranks in the same order. A rank may send to itself through the
  * same calls. */
@@ -92,8 +92,8 @@ yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ra
 /* The transports: "mpi", "ucx" (messages over UCX) and "nccl" (messages and collectives of device
  * memory over NCCL). All but mpi stand on `control`, an open communicator that launches, agrees and
  * carries the rest; *out takes it over and closes it. On failure it stays the caller's. "auto" is
- * mpi, or nccl where it was built and the device has memory of its own. Collective; the arguments are
- * the same on all ranks. A name that is unknown, was not built or does not fit the device is
+ * mpi, or nccl where it was built and the device has memory of its own. Collective; the arguments
+ * are the same on all ranks. A name that is unknown, was not built or does not fit the device is
  * YOCO_ERR_USAGE. */
 yoco_status yoco_transport_open(const char *name, bool device_memory, yoco_comm *control,
                                 yoco_comm **out);

@@ -137,7 +137,8 @@ static void all_reduce(yoco_comm *comm, void *data, int64_t n, size_t value_byte
     for (int64_t i = 0; i < n; i += piece) {
         MPI_Request request;
         char *at = (char *)data + (size_t)i * value_bytes;
-        check(comm, MPI_Iallreduce(MPI_IN_PLACE, at, (int)yoco_i64_min(n - i, piece), type, op,
+        check(comm,
+              MPI_Iallreduce(MPI_IN_PLACE, at, (int)yoco_i64_min(n - i, piece), type, op,
                              ranks_of(comm), &request),
               &subject);
         finish(comm, &request, MPI_STATUS_IGNORE, &subject);
@@ -163,7 +164,8 @@ static yoco_status mpi_broadcast(yoco_comm *comm, int root, void *data, size_t b
     for (size_t i = 0; i < bytes; i += PIECE_BYTES) {
         MPI_Request request;
         size_t left = bytes - i;
-        check(comm, MPI_Ibcast((char *)data + i, (int)(left < PIECE_BYTES ? left : PIECE_BYTES), MPI_BYTE,
+        check(comm,
+              MPI_Ibcast((char *)data + i, (int)(left < PIECE_BYTES ? left : PIECE_BYTES), MPI_BYTE,
                          root, ranks_of(comm), &request),
               &subject);
         finish(comm, &request, MPI_STATUS_IGNORE, &subject);

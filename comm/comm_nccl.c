@@ -206,11 +206,11 @@ static yoco_status post(nccl_comm *c, nccl_link *link, int tag, void *data, size
                         .expected = {tag, (int64_t)bytes},
                         .done = m->done};
     memcpy(m->header, m->expected, sizeof m->header);
-    yoco_status status =
-        link->incoming ? control->ops->receive(control, link->peer, HEADER_TAG, m->header,
-                                               sizeof m->header, &m->header_request)
-                       : control->ops->send(control, link->peer, HEADER_TAG, m->header,
-                                            sizeof m->header, &m->header_request);
+    yoco_status status = link->incoming
+                             ? control->ops->receive(control, link->peer, HEADER_TAG, m->header,
+                                                     sizeof m->header, &m->header_request)
+                             : control->ops->send(control, link->peer, HEADER_TAG, m->header,
+                                                  sizeof m->header, &m->header_request);
     YOCO_TRY(status);
     *request = (yoco_request){
         .active = true, .device = true, .peer = link->peer, .tag = tag, .bytes = bytes};
@@ -301,8 +301,7 @@ static void all_reduce(nccl_comm *c, void *data, int64_t n, ncclDataType_t type,
 {
     const yoco_subject subject = {.wait = {what, -1, -1}, .peer = -1};
     if (c->all.nccl)
-        finish_all(c,
-                   ncclAllReduce(data, data, (size_t)n, type, op, c->all.nccl, c->all.stream),
+        finish_all(c, ncclAllReduce(data, data, (size_t)n, type, op, c->all.nccl, c->all.stream),
                    &subject);
 }
 
@@ -330,9 +329,8 @@ static yoco_status nccl_broadcast(yoco_comm *comm, int root, void *data, size_t 
     if (!in_device_memory(data, bytes))
         return yoco_over_broadcast(comm, root, data, bytes);
     if (c->all.nccl)
-        finish_all(
-            c, ncclBroadcast(data, data, bytes, ncclInt8, root, c->all.nccl, c->all.stream),
-            &subject);
+        finish_all(c, ncclBroadcast(data, data, bytes, ncclInt8, root, c->all.nccl, c->all.stream),
+                   &subject);
     return YOCO_OK;
 }
 
@@ -347,8 +345,8 @@ static void nccl_abort(yoco_comm *comm, int exit_code)
     yoco_over_abort(comm, exit_code);
 }
 
-/* Ends what was opened, together on all channels since the ranks are linked in a ring; not for ever:
- * the other side may be dead. */
+/* Ends what was opened, together on all channels since the ranks are linked in a ring; not for
+ * ever: the other side may be dead. */
 static void close_channels(nccl_comm *c)
 {
     nccl_channel *const channels[] = {&c->left.channel, &c->right.channel, &c->all};

@@ -121,9 +121,8 @@ static yoco_status ucx_receive(yoco_comm *comm, int peer, int tag, void *data, s
         .wait = {"start of a message", -1, -1}, .peer = peer, .incoming = true};
     if (!yoco_message_fits(bytes, peer))
         return YOCO_ERR_INTERNAL;
-    ucs_status_ptr_t started =
-        ucp_tag_recv_nbx(c->net->worker, data, bytes, make_tag(c, peer, tag),
-                         ~(ucp_tag_t)0, &always_request);
+    ucs_status_ptr_t started = ucp_tag_recv_nbx(c->net->worker, data, bytes, make_tag(c, peer, tag),
+                                                ~(ucp_tag_t)0, &always_request);
     request_begin(c, started, &subject, tag, bytes, request);
     return YOCO_OK;
 }
@@ -266,8 +265,8 @@ static yoco_status net_start(ucx_net *net)
     ucs_status_t status = ucp_config_read(NULL, NULL, &config);
     if (status != UCS_OK)
         return ucx_failed("its settings cannot be read", status);
-    const ucp_params_t params = {.field_mask = UCP_PARAM_FIELD_FEATURES |
-                                               UCP_PARAM_FIELD_ESTIMATED_NUM_EPS,
+    const ucp_params_t params = {.field_mask =
+                                     UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_ESTIMATED_NUM_EPS,
                                  .features = UCP_FEATURE_TAG,
                                  .estimated_num_eps = (size_t)net->n_ranks};
     status = ucp_init(&params, config, &net->context);

@@ -252,6 +252,7 @@ typedef struct yoco_matrix {
 
 typedef struct yoco_ops {
     const char *name;
+    bool host_memory; /* what `alloc` gives is host memory: transports read and write it */
 
     /* The part of the arithmetic class that this backend decides: "cpu avx512_bf16 onednn 2.6.3" */
     void (*describe)(const yoco_device_options *options, char *text, size_t size);
@@ -264,7 +265,8 @@ typedef struct yoco_ops {
     yoco_status (*synchronize)(
         yoco_device *device); /* waits for all ops; reports a failure since the last call */
 
-    /* Memory: 64-byte aligned device memory; host and device pointers may be the same kind. */
+    /* Memory: 64-byte aligned device memory; see host_memory. Host memory is free again when upload
+     * returns and filled when download returns. */
     yoco_status (*alloc)(yoco_device *device, size_t bytes, const char *what, void **out);
     void (*free)(yoco_device *device, void *ptr);
     void (*upload)(yoco_device *device, void *to_device, const void *from_host, size_t bytes);

@@ -86,7 +86,7 @@ void yoco_branch_remember(yoco_worker *w, int branch, int layer, int64_t row, co
 static yoco_status branch_take(yoco_worker *w, const yoco_piece *piece, int layer)
 {
     if (yoco_config_is_retention(&w->model->config)) {
-        yoco_edge_load(w, branch_self(w, piece->branch, layer), 0);
+        yoco_edge_load(w, w->ops->copy, branch_self(w, piece->branch, layer), 0);
         return YOCO_OK;
     }
     yoco_window_view view;

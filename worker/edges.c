@@ -22,29 +22,29 @@ size_t yoco_edge_bytes(const yoco_worker *w, int64_t position)
     return 2 * (size_t)yoco_edge_rows(w, position) * yoco_row_bytes(w);
 }
 
-void yoco_edge_load(yoco_worker *w, const char *edge, int64_t n_rows)
+void yoco_edge_load(yoco_worker *w, yoco_copy copy, const char *edge, int64_t n_rows)
 {
     if (yoco_config_is_retention(&w->model->config)) {
-        w->ops->copy(w->device, w->buffers[YOCO_BUF_STATE], edge, w->plan.edge_bytes);
+        copy(w->device, w->buffers[YOCO_BUF_STATE], edge, w->plan.edge_bytes);
         return;
     }
     size_t half = (size_t)n_rows * yoco_row_bytes(w);
-    w->ops->copy(w->device, w->buffers[YOCO_BUF_WINDOW_K], edge, half);
-    w->ops->copy(w->device, w->buffers[YOCO_BUF_WINDOW_V], edge + half, half);
+    copy(w->device, w->buffers[YOCO_BUF_WINDOW_K], edge, half);
+    copy(w->device, w->buffers[YOCO_BUF_WINDOW_V], edge + half, half);
 }
 
 /* The edge that leaves a piece: the last rows of its edge ++ its own rows, or its state. */
-static void edge_save(yoco_worker *w, const yoco_piece *piece, char *edge)
+static void edge_save(yoco_worker *w, yoco_copy copy, const yoco_piece *piece, char *edge)
 {
     if (yoco_config_is_retention(&w->model->config)) {
-        w->ops->copy(w->device, edge, w->buffers[YOCO_BUF_STATE], w->plan.edge_bytes);
+        copy(w->device, edge, w->buffers[YOCO_BUF_STATE], w->plan.edge_bytes);
         return;
     }
     int64_t n_rows = yoco_edge_rows(w, piece->position + piece->n_rows);
     size_t half = (size_t)n_rows * yoco_row_bytes(w);
     size_t first = (size_t)(piece->n_edge + piece->n_rows - n_rows) * yoco_row_bytes(w);
-    w->ops->copy(w->device, edge, yoco_bytes(w, YOCO_BUF_WINDOW_K) + first, half);
-    w->ops->copy(w->device, edge + half, yoco_bytes(w, YOCO_BUF_WINDOW_V) + first, half);
+    copy(w->device, edge, yoco_bytes(w, YOCO_BUF_WINDOW_K) + first, half);
+    copy(w->device, edge + half, yoco_bytes(w, YOCO_BUF_WINDOW_V) + first, half);
 }
 
 static yoco_status wait_edge(yoco_worker *w, yoco_request *request, int64_t chunk, int layer)
@@ -77,7 +77,7 @@ static yoco_status ring_take(yoco_worker *w, const yoco_piece *piece, int layer)
         return YOCO_OK;
     }
     YOCO_TRY(wait_edge(w, &w->edge_in[layer], piece->chunk, layer));
-    yoco_edge_load(w, slot(w, YOCO_BUF_EDGE_IN, layer), piece->n_edge);
+    yoco_edge_load(w, w->slot_get, slot(w, YOCO_BUF_EDGE_IN, layer), piece->n_edge);
     YOCO_TRY(w->ops->synchronize(w->device));
     return yoco_ring_post(w, piece->chunk + w->comm->n_ranks, layer);
 }
@@ -87,14 +87,14 @@ static yoco_status ring_give(yoco_worker *w, const yoco_piece *piece, int layer)
     const yoco_grid *grid = &w->plan.input.grid;
     int64_t next = piece->chunk + 1;
     if (next == yoco_grid_n_chunks(grid)) {
-        edge_save(w, piece, yoco_context_edge(w, layer));
+        edge_save(w, w->ops->copy, piece, yoco_context_edge(w, layer));
         return YOCO_OK;
     }
     size_t bytes = yoco_edge_bytes(w, next * grid->chunk_rows);
     if (bytes == 0)
         return YOCO_OK;
     YOCO_TRY(wait_edge(w, &w->edge_out[layer], piece->chunk, layer));
-    edge_save(w, piece, slot(w, YOCO_BUF_EDGE_OUT, layer));
+    edge_save(w, w->slot_put, piece, slot(w, YOCO_BUF_EDGE_OUT, layer));
     YOCO_TRY(w->ops->synchronize(w->device));
     return w->comm->ops->send(w->comm, yoco_grid_owner(grid, next), YOCO_TAG_EDGE + layer,
                               slot(w, YOCO_BUF_EDGE_OUT, layer), bytes, &w->edge_out[layer]);

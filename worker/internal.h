@@ -9,9 +9,11 @@
 
 enum {
     YOCO_TAG_GATHER = 0,
-    YOCO_TAG_EDGE = 1,    /* + layer */
-    YOCO_MERGE_FLAGS = 9, /* floats after the maxima: see merge.c */
+    YOCO_TAG_EDGE = 1, /* + layer */
 };
+
+/* ops->copy, ops->download or ops->upload */
+typedef void (*yoco_copy)(yoco_device *device, void *to, const void *from, size_t bytes);
 
 struct yoco_worker {
     yoco_comm *comm;
@@ -27,13 +29,16 @@ struct yoco_worker {
     yoco_request *edge_in, *edge_out; /* (n_self): the message under way in each layer's slot */
     int64_t *branch_n_rows;           /* (n_branches): rows of each branch so far */
 
+    /* see staging.h */
+    bool host_slots;              /* EDGE_IN and EDGE_OUT lie in host memory */
+    yoco_copy slot_put, slot_get; /* device memory to a slot and back */
+    void *staging;                /* host memory; NULL: collectives take device memory */
+
     /* host memory */
     int64_t *positions;        /* (plan.rows) */
     yoco_window_view *views;   /* (n_branches) */
     float **states;            /* (n_branches) */
     yoco_kv_segment *segments; /* (1 + n_branches) */
-    float *max_host;           /* (n_branches, n_attn_heads), then YOCO_MERGE_FLAGS */
-    int64_t *fixed_host;       /* (n_branches, n_attn_heads, 1 + head_dim) */
 };
 
 /* A run of consecutive rows that goes through the self-decoder together. */
@@ -127,8 +132,8 @@ void yoco_branch_store(yoco_worker *w, int branch, int64_t row, int64_t first, i
 char *yoco_context_edge(const yoco_worker *w, int layer);
 /* Rows of a window edge that stands before `position`; 0 for gated retention. */
 int64_t yoco_edge_rows(const yoco_worker *w, int64_t position);
-/* An edge between its packed form, (2, n_rows, dim) or a state, and the work buffers. */
-void yoco_edge_load(yoco_worker *w, const char *edge, int64_t n_rows);
+/* An edge in its packed form, (2, n_rows, dim) or a state, to the work buffers. */
+void yoco_edge_load(yoco_worker *w, yoco_copy copy, const char *edge, int64_t n_rows);
 /* The branch's state (retention) for one layer. */
 float *yoco_branch_state(const yoco_worker *w, int branch, int layer);
 /* The last n_visible rows that a branch sees in one layer, once it owns n_own rows (window). */

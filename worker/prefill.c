@@ -1,5 +1,6 @@
 /* Prefill of a context: the systolic ring, one loop over this rank's chunks. */
 #include "worker/edges.h"
+#include "worker/staging.h"
 
 static yoco_status run_chunk(yoco_worker *w, const int32_t *ids, int64_t chunk)
 {
@@ -46,8 +47,12 @@ static yoco_status share_last_edges(yoco_worker *w)
         return YOCO_OK;
     }
     int owner = yoco_grid_owner(grid, yoco_grid_n_chunks(grid) - 1);
-    for (int layer = 0; layer < w->model->n_self; layer++)
-        YOCO_TRY(w->comm->ops->broadcast(w->comm, owner, yoco_context_edge(w, layer), bytes));
+    for (int layer = 0; layer < w->model->n_self; layer++) {
+        void *data;
+        YOCO_TRY(yoco_share_begin(w, yoco_context_edge(w, layer), bytes, &data));
+        YOCO_TRY(w->comm->ops->broadcast(w->comm, owner, data, bytes));
+        yoco_share_end(w, yoco_context_edge(w, layer), bytes);
+    }
     return YOCO_OK;
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/internal.h"
+#include "worker/staging.h"
 
 /* The smallest instruction set of all ranks. */
 static yoco_status agree_isa(yoco_comm *comm, yoco_isa mine, yoco_isa *out)
@@ -72,14 +72,14 @@ yoco_status yoco_worker_create(yoco_comm *comm, const yoco_ops *ops,
 
 static void release(yoco_worker *w)
 {
-    for (int i = 0; i < YOCO_N_BUFFERS; i++) {
-        w->ops->free(w->device, w->buffers[i]);
-        w->buffers[i] = NULL;
-    }
-    void **const host[] = {
-        (void **)&w->edge_in,   (void **)&w->edge_out, (void **)&w->branch_n_rows,
-        (void **)&w->positions, (void **)&w->views,    (void **)&w->states,
-        (void **)&w->segments,  (void **)&w->max_host, (void **)&w->fixed_host};
+    for (int i = 0; i < YOCO_N_BUFFERS; i++)
+        yoco_buffer_free(w, i);
+    yoco_free(w->staging);
+    w->staging = NULL;
+    void **const host[] = {(void **)&w->edge_in,       (void **)&w->edge_out,
+                           (void **)&w->branch_n_rows, (void **)&w->positions,
+                           (void **)&w->views,         (void **)&w->states,
+                           (void **)&w->segments};
     for (size_t i = 0; i < sizeof host / sizeof *host; i++) {
         free(*host[i]);
         *host[i] = NULL;
@@ -100,8 +100,7 @@ void yoco_worker_free(yoco_worker *w)
 
 static yoco_status allocate_host(yoco_worker *w)
 {
-    const yoco_model_config *c = &w->model->config;
-    size_t branches = (size_t)w->plan.input.n_branches, heads = (size_t)c->n_attn_heads;
+    size_t branches = (size_t)w->plan.input.n_branches;
     size_t layers = (size_t)w->model->n_self;
     w->edge_in = calloc(layers, sizeof *w->edge_in);
     w->edge_out = calloc(layers, sizeof *w->edge_out);
@@ -110,10 +109,8 @@ static yoco_status allocate_host(yoco_worker *w)
     w->views = calloc(branches, sizeof *w->views);
     w->states = calloc(branches, sizeof *w->states);
     w->segments = calloc(1 + branches, sizeof *w->segments);
-    w->max_host = calloc(branches * heads + YOCO_MERGE_FLAGS, sizeof *w->max_host);
-    w->fixed_host = calloc(branches * (heads + (size_t)c->dim), sizeof *w->fixed_host);
     if (!w->edge_in || !w->edge_out || !w->branch_n_rows || !w->positions || !w->views ||
-        !w->states || !w->segments || !w->max_host || !w->fixed_host) {
+        !w->states || !w->segments) {
         yoco_log_error("cannot allocate the tables of %zu branches", branches);
         return YOCO_ERR_MEMORY;
     }
@@ -123,11 +120,10 @@ static yoco_status allocate_host(yoco_worker *w)
 static yoco_status allocate(yoco_worker *w)
 {
     YOCO_TRY(allocate_host(w));
+    yoco_staging_choose(w);
     for (int i = 0; i < YOCO_N_BUFFERS; i++)
-        if (w->plan.buffer_bytes[i] > 0)
-            YOCO_TRY(w->ops->alloc(w->device, w->plan.buffer_bytes[i], yoco_buffer_name(i),
-                                   &w->buffers[i]));
-    return YOCO_OK;
+        YOCO_TRY(yoco_buffer_alloc(w, i));
+    return yoco_staging_alloc(w);
 }
 
 static size_t weight_bytes(const void *context, int64_t n_out, int64_t n_in)

@@ -208,6 +208,7 @@ static void cpu_attend(yoco_device *device, const yoco_attend_args *args)
 
 const yoco_ops yoco_cpu_ops = {
     .name = "cpu",
+    .host_memory = true,
     .describe = cpu_describe,
     .weight_bytes = yoco_cpu_weight_bytes,
     .open = cpu_open,

@@ -117,6 +117,7 @@ static uint64_t reference_hash(yoco_device *device, const void *ptr, size_t byte
 
 const yoco_ops yoco_reference_ops = {
     .name = "reference",
+    .host_memory = true,
     .describe = reference_describe,
     .weight_bytes = reference_weight_bytes,
     .open = reference_open,

@@ -1,5 +1,5 @@
-/* comm_fault FOLDER TRANSPORT FAULT EXPECTED_RANKS: the last rank commits a fault, the others wait for it
- * with a deadline of 2 s. Each rank leaves its process id in FOLDER. Run by faults.sh. */
+/* comm_fault FOLDER TRANSPORT FAULT EXPECTED_RANKS: the last rank commits a fault, the others wait
+ * for it with a deadline of 2 s. Each rank leaves its process id in FOLDER. Run by faults.sh. */
 #include "comm/comm.h"
 #include "tests/comm/memory.h"
 

@@ -147,7 +147,8 @@ static void passes_edges_around_the_ring(void **state)
 
 /* Many messages of one tag under way at once, of sizes from 0 bytes on, with receives posted before
  * or after the sends. */
-static void keeps_the_order_of_a_tag(bool receive_first, void *(*get)(size_t), void (*release)(void *))
+static void keeps_the_order_of_a_tag(bool receive_first, void *(*get)(size_t),
+                                     void (*release)(void *))
 {
     enum { N = 24, TAG = 7 };
     static const size_t words[] = {0, 1, 100, 5000, 0, 40000};
@@ -266,8 +267,8 @@ static void sends_to_itself(void **state)
     size_t bytes = WORDS * sizeof *in;
     fill(out, N * WORDS, (uint64_t)comm->rank);
     for (int i = 0; i < N; i++) {
-        assert_int_equal(
-            comm->ops->send(comm, comm->rank, i, out + i * WORDS, bytes, &sending[i]), YOCO_OK);
+        assert_int_equal(comm->ops->send(comm, comm->rank, i, out + i * WORDS, bytes, &sending[i]),
+                         YOCO_OK);
         assert_int_equal(
             comm->ops->receive(comm, comm->rank, i, in + i * WORDS, bytes, &receiving[i]), YOCO_OK);
     }
@@ -446,8 +447,8 @@ int main(int argc, char **argv)
     yoco_comm *control;
     yoco_status status = yoco_comm_open_mpi(&options, 0, &control);
     if (status == YOCO_OK)
-        status = yoco_transport_open(argc > 2 ? argv[2] : "mpi", uses_device_memory(), control,
-                                     &comm);
+        status =
+            yoco_transport_open(argc > 2 ? argv[2] : "mpi", uses_device_memory(), control, &comm);
     if (status != YOCO_OK)
         return yoco_status_exit_code(status);
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);

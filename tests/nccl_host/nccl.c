@@ -17,13 +17,13 @@ struct ncclComm {
     int n_ranks, rank;
     name id;
     enum { HELLO, TABLE, READY } phase;
-    int hello[MAX_RANKS][2];  /* (rank here, rank in the world) */
-    int world[MAX_RANKS];     /* (n_ranks) */
-    int n_questions;          /* since the call in progress began */
-    int n_requests;           /* what it waits for */
+    int hello[MAX_RANKS][2]; /* (rank here, rank in the world) */
+    int world[MAX_RANKS];    /* (n_ranks) */
+    int n_questions;         /* since the call in progress began */
+    int n_requests;          /* what it waits for */
     MPI_Request requests[2 * MAX_RANKS];
-    void *data;               /* all-reduce: in place */
-    char *others[MAX_RANKS];  /* all-reduce: what the others have */
+    void *data;              /* all-reduce: in place */
+    char *others[MAX_RANKS]; /* all-reduce: what the others have */
     size_t n;
     ncclDataType_t type;
     ncclResult_t error;

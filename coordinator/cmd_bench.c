@@ -252,6 +252,9 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "As in yoco run."},
         {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING, &o.session.isa, 0,
          "As in yoco run."},
+        {"transport", 0, "auto|mpi|ucx|nccl", YOCO_OPTION_STRING, &o.session.transport, 0,
+         "What carries the messages between ranks: see docs/CLUSTER.md. auto is mpi, and nccl\n"
+         "for GPUs. Does not change any bit."},
         {"threads", 0, "T", YOCO_OPTION_SIZE, &o.session.threads, 1,
          "Threads per rank, of the engine and of what it is compared with (default: the\n"
          "machine's cores shared among its ranks)."},

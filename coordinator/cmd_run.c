@@ -178,6 +178,9 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING, &o.session.isa, 0,
          "Highest instruction set to use; the smallest of all ranks counts. Other sets give\n"
          "other rounding."},
+        {"transport", 0, "auto|mpi|ucx|nccl", YOCO_OPTION_STRING, &o.session.transport, 0,
+         "What carries the messages between ranks: see docs/CLUSTER.md. auto is mpi, and nccl\n"
+         "for GPUs. Does not change any bit."},
         {"threads", 0, "T", YOCO_OPTION_SIZE, &o.session.threads, 1,
          "Threads per rank (default: the machine's cores shared among its ranks). Does not\n"
          "change any bit."},

@@ -99,10 +99,22 @@ static yoco_status choose(const yoco_session_options *options, yoco_session *s)
     return s->comm->ops->agree(s->comm, status);
 }
 
+/* The launcher's communicator becomes that of the transport. */
+static yoco_status open_transport(const yoco_session_options *options, yoco_session *s)
+{
+    bool device_memory = !s->ops->host_memory;
+    yoco_log_set_quiet(s->comm->rank != 0);
+    yoco_status status = yoco_transport_check(options->transport, device_memory);
+    yoco_log_set_quiet(false);
+    YOCO_TRY(status);
+    return yoco_transport_open(options->transport, device_memory, s->comm, &s->comm);
+}
+
 static yoco_status open_worker(const yoco_session_options *options, yoco_session *s)
 {
     YOCO_TRY(open_model(options, s));
     YOCO_TRY(choose(options, s));
+    YOCO_TRY(open_transport(options, s));
     if (options->threads == 0)
         s->device.n_threads = default_threads(s->comm);
     return yoco_worker_create(s->comm, s->ops, &s->device, s->checkpoint, &s->worker);

@@ -15,11 +15,13 @@ typedef struct yoco_session_options {
     int64_t threads;     /* per rank; 0: the cores of the machine shared among its ranks */
     int64_t expect_ranks;
     double deadline_s;
+    const char *transport; /* "auto", "mpi", "ucx", "nccl" */
 } yoco_session_options;
 
 #define YOCO_SESSION_DEFAULTS                                                                      \
     {                                                                                              \
-        .backend = "auto", .isa = "auto", .dtype = "auto", .deadline_s = 600.0                     \
+        .backend = "auto", .isa = "auto", .dtype = "auto", .transport = "auto",                    \
+        .deadline_s = 600.0                                                                        \
     }
 
 typedef struct yoco_session {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_COPIES = 64, MAX_ALLOCATIONS = 4096 };
+enum { MAX_COPIES = 64, MAX_ALLOCATIONS = 256 };
 
 typedef struct copy {
     void *to;

@@ -54,6 +54,10 @@ typedef struct yoco_comm_ops {
     yoco_status (*broadcast)(yoco_comm *comm, int root, void *data, size_t bytes);
     /* The worst status of all ranks, on every rank. */
     yoco_status (*agree)(yoco_comm *comm, yoco_status mine);
+
+    /* Ranks that name the same group >= 0 get a communicator of their own, their order kept. It is
+     * closed before the one it came from. abort from a group still ends every rank of the job. */
+    yoco_status (*split)(yoco_comm *comm, int group, yoco_comm **out);
 } yoco_comm_ops;
 
 struct yoco_comm {

@@ -5,6 +5,7 @@
  * when MPI reports an error. So the functions that wait return YOCO_OK or do not return. */
 #include "comm/comm.h"
 #include "comm/launch.h"
+#include "trace.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -31,7 +32,8 @@ static const double spin_s = 1e-3; /* waits up to here only yield: latency befor
 
 typedef struct mpi_comm {
     yoco_comm base;
-    MPI_Comm world; /* our own copy of MPI_COMM_WORLD */
+    MPI_Comm ranks; /* our own copy of MPI_COMM_WORLD, or a part of it */
+    bool is_group;  /* came from a split: MPI lives on after it */
 } mpi_comm;
 
 /* What a yoco_request holds. */
@@ -49,9 +51,9 @@ typedef struct mpi_subject {
     bool incoming;
 } mpi_subject;
 
-static MPI_Comm world_of(const yoco_comm *comm)
+static MPI_Comm ranks_of(const yoco_comm *comm)
 {
-    return ((const mpi_comm *)comm)->world;
+    return ((const mpi_comm *)comm)->ranks;
 }
 
 static volatile sig_atomic_t abort_exit_code;
@@ -159,7 +161,9 @@ static yoco_status mpi_send(yoco_comm *comm, int peer, int tag, const void *data
     if (!count_fits(bytes, peer))
         return YOCO_ERR_INTERNAL;
     mpi_handle handle = {.incoming = false};
-    int code = MPI_Isend(data, (int)bytes, MPI_BYTE, peer, tag, world_of(comm), &handle.request);
+    if (!((const mpi_comm *)comm)->is_group) /* a group numbers its ranks anew */
+        yoco_trace_sent(peer, bytes);
+    int code = MPI_Isend(data, (int)bytes, MPI_BYTE, peer, tag, ranks_of(comm), &handle.request);
     check(code, &(mpi_subject){.wait = {"start of a message", -1, -1}, .peer = peer});
     request_begin(request, peer, tag, bytes, &handle);
     return YOCO_OK;
@@ -171,7 +175,7 @@ static yoco_status mpi_receive(yoco_comm *comm, int peer, int tag, void *data, s
     if (!count_fits(bytes, peer))
         return YOCO_ERR_INTERNAL;
     mpi_handle handle = {.incoming = true};
-    int code = MPI_Irecv(data, (int)bytes, MPI_BYTE, peer, tag, world_of(comm), &handle.request);
+    int code = MPI_Irecv(data, (int)bytes, MPI_BYTE, peer, tag, ranks_of(comm), &handle.request);
     check(code,
           &(mpi_subject){.wait = {"start of a message", -1, -1}, .peer = peer, .incoming = true});
     request_begin(request, peer, tag, bytes, &handle);
@@ -209,11 +213,12 @@ static void all_reduce(yoco_comm *comm, void *data, int64_t n, size_t value_byte
 {
     const mpi_subject subject = {.wait = {what, -1, -1}, .peer = -1};
     int64_t piece = PIECE_BYTES / (int64_t)value_bytes;
+    yoco_trace_reduced((size_t)n * value_bytes);
     for (int64_t i = 0; i < n; i += piece) {
         MPI_Request request;
         char *at = (char *)data + (size_t)i * value_bytes;
         check(MPI_Iallreduce(MPI_IN_PLACE, at, (int)yoco_i64_min(n - i, piece), type, op,
-                             world_of(comm), &request),
+                             ranks_of(comm), &request),
               &subject);
         finish(comm, &request, MPI_STATUS_IGNORE, &subject);
     }
@@ -239,7 +244,7 @@ static yoco_status mpi_broadcast(yoco_comm *comm, int root, void *data, size_t b
         MPI_Request request;
         size_t left = bytes - i;
         check(MPI_Ibcast((char *)data + i, (int)(left < PIECE_BYTES ? left : PIECE_BYTES), MPI_BYTE,
-                         root, world_of(comm), &request),
+                         root, ranks_of(comm), &request),
               &subject);
         finish(comm, &request, MPI_STATUS_IGNORE, &subject);
     }
@@ -262,10 +267,14 @@ static void mpi_abort(yoco_comm *comm, int exit_code)
 /* No barrier: a rank that has died must not keep the others here. */
 static void mpi_close(yoco_comm *comm)
 {
-    MPI_Comm_free(&((mpi_comm *)comm)->world);
+    bool is_group = ((mpi_comm *)comm)->is_group;
+    MPI_Comm_free(&((mpi_comm *)comm)->ranks);
     yoco_free(comm);
-    MPI_Finalize();
+    if (!is_group)
+        MPI_Finalize();
 }
+
+static yoco_status mpi_split(yoco_comm *comm, int group, yoco_comm **out);
 
 static const yoco_comm_ops mpi_ops = {
     .name = "mpi",
@@ -278,6 +287,7 @@ static const yoco_comm_ops mpi_ops = {
     .all_sum_i64 = mpi_all_sum_i64,
     .broadcast = mpi_broadcast,
     .agree = mpi_agree,
+    .split = mpi_split,
 };
 
 static const char *get_variable(const char *name)
@@ -285,12 +295,12 @@ static const char *get_variable(const char *name)
     return getenv(name);
 }
 
-static yoco_status start_failed(int code)
+static yoco_status setup_failed(int code)
 {
     char reason[MPI_MAX_ERROR_STRING] = "";
     int length;
     MPI_Error_string(code, reason, &length);
-    yoco_log_error("MPI does not start: %s", reason);
+    yoco_log_error("MPI cannot set up the ranks: %s", reason);
     return YOCO_ERR_INTERNAL;
 }
 
@@ -298,7 +308,7 @@ static yoco_status start_failed(int code)
     do {                                                                                           \
         int code_ = (call);                                                                        \
         if (code_ != MPI_SUCCESS)                                                                  \
-            return start_failed(code_);                                                            \
+            return setup_failed(code_);                                                            \
     } while (0)
 
 static yoco_status start_mpi(void)
@@ -318,6 +328,16 @@ static yoco_status start_mpi(void)
     return YOCO_OK;
 }
 
+static yoco_status find_node(MPI_Comm ranks, yoco_comm *comm)
+{
+    MPI_Comm node;
+    TRY_MPI(MPI_Comm_split_type(ranks, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
+    TRY_MPI(MPI_Comm_rank(node, &comm->node_rank));
+    TRY_MPI(MPI_Comm_size(node, &comm->node_n_ranks));
+    TRY_MPI(MPI_Comm_free(&node));
+    return YOCO_OK;
+}
+
 static yoco_status find_ranks(int expected_ranks, mpi_comm *found)
 {
     yoco_comm *comm = &found->base;
@@ -326,12 +346,34 @@ static yoco_status find_ranks(int expected_ranks, mpi_comm *found)
     yoco_log_set_rank(comm->rank, comm->n_ranks);
     yoco_launch launch = yoco_launch_read(get_variable);
     YOCO_TRY(yoco_launch_check(&launch, comm->rank, comm->n_ranks, expected_ranks));
-    MPI_Comm node;
-    TRY_MPI(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
-    TRY_MPI(MPI_Comm_rank(node, &comm->node_rank));
-    TRY_MPI(MPI_Comm_size(node, &comm->node_n_ranks));
-    TRY_MPI(MPI_Comm_free(&node));
-    TRY_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &found->world)); /* inherits the error handler */
+    YOCO_TRY(find_node(MPI_COMM_WORLD, comm));
+    TRY_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &found->ranks)); /* inherits the error handler */
+    return YOCO_OK;
+}
+
+static yoco_status find_group(yoco_comm *comm, int group, mpi_comm *found)
+{
+    found->base = (yoco_comm){.ops = &mpi_ops, .deadline_s = comm->deadline_s};
+    found->is_group = true;
+    TRY_MPI(MPI_Comm_split(ranks_of(comm), group, comm->rank, &found->ranks));
+    TRY_MPI(MPI_Comm_rank(found->ranks, &found->base.rank));
+    TRY_MPI(MPI_Comm_size(found->ranks, &found->base.n_ranks));
+    return find_node(found->ranks, &found->base);
+}
+
+/* MPI can split only while it blocks: the agreement before it waits for late ranks instead. */
+static yoco_status mpi_split(yoco_comm *comm, int group, yoco_comm **out)
+{
+    mpi_comm *found = NULL;
+    yoco_status status = yoco_alloc(sizeof *found, "a group of ranks", (void **)&found);
+    status = mpi_agree(comm, status);
+    if (status == YOCO_OK)
+        status = mpi_agree(comm, find_group(comm, group, found));
+    if (status != YOCO_OK) {
+        yoco_free(found);
+        return status;
+    }
+    *out = &found->base;
     return YOCO_OK;
 }
 

@@ -1,5 +1,7 @@
 #include "configs/atomic_file.h"
 
+#include "failpoint.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -9,9 +11,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { BUFFER_BYTES = 1 << 16 };
+
 struct yoco_atomic_file {
-    FILE *stream;
+    int fd;
     char path[PATH_MAX], temporary[PATH_MAX];
+    size_t n_buffered;
+    unsigned char buffer[BUFFER_BYTES]; /* small pieces on their way to the file */
 };
 
 yoco_status yoco_atomic_file_create(const char *path, yoco_atomic_file **out)
@@ -30,8 +36,9 @@ yoco_status yoco_atomic_file_create(const char *path, yoco_atomic_file **out)
         return YOCO_ERR_OPEN;
     }
     snprintf(file->path, sizeof file->path, "%s", path);
-    file->stream = fopen(file->temporary, "wbe");
-    if (!file->stream) {
+    file->n_buffered = 0;
+    file->fd = open(file->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file->fd < 0) {
         yoco_log_error("cannot write %s: %s", file->temporary, strerror(errno));
         yoco_free(file);
         return YOCO_ERR_OPEN;
@@ -40,18 +47,36 @@ yoco_status yoco_atomic_file_create(const char *path, yoco_atomic_file **out)
     return YOCO_OK;
 }
 
+static yoco_status failed(const yoco_atomic_file *file)
+{
+    yoco_log_error("writing %s failed: %s", file->path, strerror(errno));
+    return YOCO_ERR_IO;
+}
+
+static bool flush(yoco_atomic_file *file)
+{
+    size_t bytes = file->n_buffered;
+    file->n_buffered = 0;
+    return bytes == 0 || yoco_write_all("file.write", file->fd, file->buffer, bytes);
+}
+
 yoco_status yoco_atomic_file_write(yoco_atomic_file *file, const void *data, size_t bytes)
 {
-    if (bytes == 0 || fwrite(data, 1, bytes, file->stream) == bytes)
-        return YOCO_OK;
-    yoco_log_error("writing %s failed: %s", file->temporary, strerror(errno));
-    return YOCO_ERR_IO;
+    if (bytes > BUFFER_BYTES - file->n_buffered && !flush(file))
+        return failed(file);
+    if (bytes > BUFFER_BYTES)
+        return yoco_write_all("file.write", file->fd, data, bytes) ? YOCO_OK : failed(file);
+    if (bytes > 0)
+        memcpy(file->buffer + file->n_buffered, data, bytes);
+    file->n_buffered += bytes;
+    return YOCO_OK;
 }
 
 /* Makes the rename durable. Some file systems cannot sync a folder and say so with EINVAL. */
 static bool folder_sync(char *path)
 {
-    int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = yoco_failpoint("file.folder") ? open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                                           : -1;
     if (fd < 0)
         return false;
     bool synced = fsync(fd) == 0 || errno == EINVAL;
@@ -59,15 +84,20 @@ static bool folder_sync(char *path)
     return synced;
 }
 
+static bool publish(yoco_atomic_file *file)
+{
+    return flush(file) && yoco_failpoint("file.sync") && fsync(file->fd) == 0 &&
+           yoco_failpoint("file.rename") && rename(file->temporary, file->path) == 0;
+}
+
 yoco_status yoco_atomic_file_finish(yoco_atomic_file *file)
 {
-    bool written = fflush(file->stream) == 0 && fsync(fileno(file->stream)) == 0;
-    if (!written || rename(file->temporary, file->path) != 0) {
-        yoco_log_error("writing %s failed: %s", file->path, strerror(errno));
+    if (!publish(file)) {
+        yoco_status status = failed(file);
         yoco_atomic_file_discard(file);
-        return YOCO_ERR_IO;
+        return status;
     }
-    fclose(file->stream);
+    close(file->fd);
     yoco_status status = YOCO_OK;
     if (!folder_sync(file->temporary)) {
         yoco_log_error("cannot sync the folder of %s: %s", file->path, strerror(errno));
@@ -81,7 +111,7 @@ void yoco_atomic_file_discard(yoco_atomic_file *file)
 {
     if (!file)
         return;
-    fclose(file->stream);
+    close(file->fd);
     unlink(file->temporary);
     yoco_free(file);
 }

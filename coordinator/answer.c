@@ -21,8 +21,17 @@ yoco_status yoco_answer_create(int64_t n_max, int vocab_size, bool keep_logits, 
     return YOCO_OK;
 }
 
+yoco_status yoco_answer_keep_logprobs(yoco_answer *answer, int n_logprobs)
+{
+    size_t n = (size_t)answer->n_max * (1 + (size_t)n_logprobs);
+    answer->n_logprobs = n_logprobs;
+    return yoco_alloc(n * sizeof *answer->logprobs, "log-probabilities of an answer",
+                      (void **)&answer->logprobs);
+}
+
 void yoco_answer_free(yoco_answer *answer)
 {
+    yoco_free(answer->logprobs);
     yoco_free(answer->ids);
     yoco_free(answer->logits);
     free(answer->text);
@@ -85,5 +94,16 @@ yoco_status yoco_answer_add(yoco_answer *answer, const yoco_tokenizer *tokenizer
         answer->finish = YOCO_FINISH_LENGTH;
     if (answer->finish != YOCO_RUNNING)
         answer->shown = answer->text_size;
+    return YOCO_OK;
+}
+
+yoco_status yoco_answer_text(const yoco_answer *answer, char **text, size_t *size)
+{
+    yoco_utf8_stream utf8 = {0};
+    char *valid = NULL;
+    YOCO_TRY(yoco_alloc(3 * (answer->text_size + 6), "an answer's text", (void **)&valid));
+    *size = yoco_utf8_stream_push(&utf8, answer->text, answer->text_size, false, valid);
+    *size += yoco_utf8_stream_push(&utf8, NULL, 0, true, valid + *size);
+    *text = valid;
     return YOCO_OK;
 }

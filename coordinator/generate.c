@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace.h"
+
 enum { MAX_BANNED = 8 };
 
 /* What rank 0 tells the others about one row after each step. */
@@ -44,6 +46,8 @@ static yoco_status allocate(generation *g)
     for (size_t i = 0; i < n; i++)
         YOCO_TRY(yoco_answer_create(g->options->n_generate, vocab_size, g->options->keep_logits,
                                     &g->answers[i]));
+    for (size_t i = 0; g->options->logprobs && i < n; i++)
+        YOCO_TRY(yoco_answer_keep_logprobs(&g->answers[i], g->options->n_logprobs));
     return yoco_alloc(n * (size_t)vocab_size * sizeof(float), "logits", (void **)&g->logits);
 }
 
@@ -74,6 +78,9 @@ static yoco_status sample_rows(generation *g)
         if (answer->logits)
             memcpy(answer->logits + (size_t)answer->n * vocab_size, logits,
                    vocab_size * sizeof *logits);
+        if (answer->logprobs)
+            yoco_logprobs_of(logits, (int)vocab_size, id, answer->n_logprobs,
+                             answer->logprobs + answer->n * (1 + answer->n_logprobs));
         YOCO_TRY(yoco_answer_add(answer, g->tokenizer, &g->options->stops, id));
         g->verdicts[i] = (verdict){id, answer->finish != YOCO_RUNNING};
     }
@@ -102,9 +109,11 @@ static yoco_status decode(generation *g, yoco_answer_grew grew, void *grew_conte
         times->n_steps++;
         times->n_tokens += g->n_rows;
         yoco_status status = g->logits ? sample_rows(g) : YOCO_OK; /* rank 0 */
+        yoco_trace_mark mark = yoco_trace_begin();
         YOCO_TRY(comm->ops->agree(comm, status));
         YOCO_TRY(
             comm->ops->broadcast(comm, 0, g->verdicts, (size_t)g->n_rows * sizeof *g->verdicts));
+        yoco_trace_end(mark, YOCO_SPAN_WAIT, "next ids", -1, -1);
         apply_verdicts(g);
         if (comm->rank == 0 && grew)
             grew(grew_context, g->answers, g->prompt->n_questions);

@@ -13,6 +13,8 @@ typedef struct yoco_generate_options {
     yoco_sampling sampling;
     yoco_strings stops;
     bool keep_logits;
+    bool logprobs;  /* keep those of the answer's tokens ... */
+    int n_logprobs; /* ... and of so many of the likeliest ids at each */
 } yoco_generate_options;
 
 /* Called on rank 0 whenever an answer has grown. */

@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "coordinator/commands.h"
+#include "failpoint.h"
 
-static const yoco_command *const commands[] = {&yoco_command_run, &yoco_command_plan,
-                                               &yoco_command_info, &yoco_command_bench,
-                                               &yoco_command_init};
+static const yoco_command *const commands[] = {&yoco_command_run,   &yoco_command_batch,
+                                               &yoco_command_plan,  &yoco_command_info,
+                                               &yoco_command_bench, &yoco_command_init};
 
 static void print_usage(FILE *file)
 {
@@ -30,12 +31,27 @@ static int check_stdout(int exit_code)
     return yoco_status_exit_code(YOCO_ERR_IO);
 }
 
+#ifdef YOCO_FAILPOINTS
+/* In front of the command, for tests: see failpoint.h. */
+static void take_failpoint(int *argc, char ***argv, const char *launcher_rank)
+{
+    if (*argc < 3 || strcmp((*argv)[1], "--failpoint") != 0 ||
+        !yoco_failpoint_arm((*argv)[2], launcher_rank ? atoi(launcher_rank) : 0))
+        return;
+    *argc -= 2;
+    *argv += 2;
+}
+#endif
+
 int main(int argc, char **argv)
 {
     /* Until the ranks are known: errors in the arguments are the same on every rank, so the first
      * one speaks. */
     const char *launcher_rank = getenv("PMI_RANK");
     yoco_log_set_quiet(launcher_rank && strcmp(launcher_rank, "0") != 0);
+#ifdef YOCO_FAILPOINTS
+    take_failpoint(&argc, &argv, launcher_rank);
+#endif
 
     if (argc < 2) {
         print_usage(stderr);

@@ -57,17 +57,14 @@ void yoco_stream_update(void *stream, const yoco_answer *answers, int n_answers)
     fflush(stdout);
 }
 
-/* The answer's text as JSON may hold it: valid UTF-8. */
 static json_t *json_text(const yoco_answer *answer)
 {
-    yoco_utf8_stream utf8 = {0};
-    char *valid = malloc(3 * (answer->text_size + 6));
-    if (!valid)
+    char *valid;
+    size_t n;
+    if (yoco_answer_text(answer, &valid, &n) != YOCO_OK)
         return NULL;
-    size_t n = yoco_utf8_stream_push(&utf8, answer->text, answer->text_size, false, valid);
-    n += yoco_utf8_stream_push(&utf8, NULL, 0, true, valid + n);
     json_t *text = json_stringn(valid, n);
-    free(valid);
+    yoco_free(valid);
     return text;
 }
 

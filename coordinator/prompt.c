@@ -48,18 +48,6 @@ static yoco_status load_ids(const char *path, int vocab_size, yoco_ids *out)
     return status;
 }
 
-static yoco_status encode(const yoco_prompt_options *options, const yoco_tokenizer *tokenizer,
-                          const char *text, size_t size, yoco_ids *out)
-{
-    if (!tokenizer) {
-        yoco_log_error("the model folder has no tokenizer (yoco_tokenizer.json): give token ids "
-                       "with --prompt-ids and --question-ids");
-        return YOCO_ERR_DATA;
-    }
-    return yoco_tokenizer_encode(tokenizer, text, size, options->special_tokens, &out->ids,
-                                 &out->n);
-}
-
 static yoco_status prepend_bos(int32_t bos, yoco_ids *ids)
 {
     int32_t *longer = NULL;
@@ -69,6 +57,33 @@ static yoco_status prepend_bos(int32_t bos, yoco_ids *ids)
     yoco_free(ids->ids);
     *ids = (yoco_ids){longer, ids->n + 1};
     return YOCO_OK;
+}
+
+yoco_status yoco_ids_encode(const yoco_tokenizer *tokenizer, const char *text, size_t size,
+                            bool special_tokens, bool bos, yoco_ids *out)
+{
+    yoco_ids ids;
+    YOCO_TRY(yoco_tokenizer_encode(tokenizer, text, size, special_tokens, &ids.ids, &ids.n));
+    if (ids.n > 0 && bos && yoco_tokenizer_bos(tokenizer) >= 0) {
+        yoco_status status = prepend_bos(yoco_tokenizer_bos(tokenizer), &ids);
+        if (status != YOCO_OK) {
+            yoco_free(ids.ids);
+            return status;
+        }
+    }
+    *out = ids;
+    return YOCO_OK;
+}
+
+static yoco_status encode(const yoco_prompt_options *options, const yoco_tokenizer *tokenizer,
+                          const char *text, size_t size, bool bos, yoco_ids *out)
+{
+    if (!tokenizer) {
+        yoco_log_error("the model folder has no tokenizer (yoco_tokenizer.json): give token ids "
+                       "with --prompt-ids and --question-ids");
+        return YOCO_ERR_DATA;
+    }
+    return yoco_ids_encode(tokenizer, text, size, options->special_tokens, bos, out);
 }
 
 static yoco_status load_text(const yoco_prompt_options *options, const yoco_tokenizer *tokenizer,
@@ -82,15 +97,11 @@ static yoco_status load_text(const yoco_prompt_options *options, const yoco_toke
         map = (yoco_map){(const uint8_t *)options->text, strlen(options->text)};
     yoco_status status = YOCO_OK;
     if (map.size > 0)
-        status = encode(options, tokenizer, (const char *)map.data, map.size, &ids);
+        status =
+            encode(options, tokenizer, (const char *)map.data, map.size, !options->no_bos, &ids);
     if (options->file)
         yoco_map_close(&map);
-    if (status == YOCO_OK && ids.n > 0 && !options->no_bos && yoco_tokenizer_bos(tokenizer) >= 0)
-        status = prepend_bos(yoco_tokenizer_bos(tokenizer), &ids);
-    if (status != YOCO_OK) {
-        yoco_free(ids.ids);
-        return status;
-    }
+    YOCO_TRY(status);
     *out = ids;
     return YOCO_OK;
 }
@@ -122,7 +133,7 @@ static yoco_status load_question(const yoco_prompt_options *options,
     if (ids_file)
         YOCO_TRY(load_ids(ids_file, vocab_size, &ids));
     else if (text && text[0])
-        YOCO_TRY(encode(options, tokenizer, text, strlen(text), &ids));
+        YOCO_TRY(encode(options, tokenizer, text, strlen(text), false, &ids));
     if (ids.n == 0) {
         yoco_log_error("%s is empty: a question has at least one token",
                        ids_file ? ids_file : "a question");

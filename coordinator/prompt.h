@@ -22,6 +22,10 @@ typedef struct yoco_ids {
     int64_t n;
 } yoco_ids;
 
+/* Text that is not empty as ids, with <s> in front if `bos` and the tokenizer has it. */
+yoco_status yoco_ids_encode(const yoco_tokenizer *tokenizer, const char *text, size_t size,
+                            bool special_tokens, bool bos, yoco_ids *out);
+
 /* A branch's tokens and how its answer is made. */
 typedef struct yoco_question {
     const char *text; /* the question's text, or NULL for ids or none; into argv */

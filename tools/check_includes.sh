@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # A folder, and whose headers it may include besides its own: folders, or single files. `base` is
-# base.h and yoco.h. The longest matching folder counts, so kernels/cpu does not see
+# base.h, failpoint.h, trace.h and yoco.h. The longest matching folder counts, so kernels/cpu does not see
 # kernels/reference. A folder's headers do not include those of the folders below it.
 allowed='
 base                base

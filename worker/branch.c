@@ -2,6 +2,7 @@
  * shared and read-only, plus a ring of its own rows; its retention state is its own. Its shared K,V
  * rows are stored in blocks, block j of branch b on rank (b + j) mod n_ranks; every rank computes
  * them all. */
+#include "trace.h"
 #include "worker/internal.h"
 
 static char *branch_self(const yoco_worker *w, int branch, int layer)
@@ -148,7 +149,10 @@ yoco_status yoco_worker_branch(yoco_worker *w, int branch, const int32_t *ids, i
         for (int layer = 0; layer < w->model->n_self; layer++)
             w->ops->copy(w->device, branch_self(w, branch, layer), yoco_context_edge(w, layer),
                          w->plan.branch_self_bytes);
-    return w->comm->ops->agree(w->comm, run_pieces(w, branch, ids, n_ids));
+    yoco_trace_mark mark = yoco_trace_begin();
+    yoco_status status = run_pieces(w, branch, ids, n_ids);
+    yoco_trace_end(mark, YOCO_SPAN_WORK, "question", branch, -1);
+    return w->comm->ops->agree(w->comm, status);
 }
 
 int64_t yoco_worker_position(const yoco_worker *w, int branch)

@@ -1,5 +1,6 @@
 /* A decode step: every rank runs the same rows through all layers; in the cross layers each attends
  * over its own K,V rows and the partial results merge exactly. */
+#include "trace.h"
 #include "worker/internal.h"
 
 typedef struct step {
@@ -168,18 +169,21 @@ yoco_status yoco_worker_step(yoco_worker *w, int n_rows, const int *branches, co
                              float *logits)
 {
     step s = {.n_rows = n_rows, .branches = branches};
+    yoco_trace_mark mark = yoco_trace_begin();
     for (int i = 0; i < n_rows; i++)
         w->positions[i] = yoco_worker_position(w, branches[i]);
     yoco_embed_rows(w, ids, w->positions, n_rows);
     self_layers(w, &s);
     store_kv(w, &s);
     YOCO_TRY(cross_layers(w, &s));
-    if (w->model->output) {
+    if (w->comm->rank == 0) {
         float *out = yoco_f32(w, YOCO_BUF_LOGITS);
         yoco_norm_rows(w, w->model->final_norm, n_rows);
         yoco_project(w, w->ops->linear_rows, w->model->output, out, n_rows);
         w->ops->download(w->device, logits, out,
                          (size_t)n_rows * (size_t)w->model->config.vocab_size * sizeof(float));
     }
-    return w->ops->synchronize(w->device);
+    YOCO_TRY(w->ops->synchronize(w->device));
+    yoco_trace_end(mark, YOCO_SPAN_WORK, "step", n_rows, -1);
+    return YOCO_OK;
 }

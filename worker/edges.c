@@ -4,6 +4,8 @@
  */
 #include "worker/edges.h"
 
+#include "trace.h"
+
 int64_t yoco_edge_rows(const yoco_worker *w, int64_t position)
 {
     const yoco_model_config *c = &w->model->config;
@@ -49,8 +51,13 @@ static void edge_save(yoco_worker *w, const yoco_piece *piece, char *edge)
 
 static yoco_status wait_edge(yoco_worker *w, yoco_request *request, int64_t chunk, int layer)
 {
-    return w->comm->ops->wait(w->comm, request,
-                              &(yoco_wait_for){.what = "edge", .chunk = chunk, .layer = layer});
+    if (!request->active)
+        return YOCO_OK;
+    yoco_trace_mark mark = yoco_trace_begin();
+    YOCO_TRY(w->comm->ops->wait(w->comm, request,
+                                &(yoco_wait_for){.what = "edge", .chunk = chunk, .layer = layer}));
+    yoco_trace_end(mark, YOCO_SPAN_EDGE_WAIT, "edge", chunk, layer);
+    return YOCO_OK;
 }
 
 static char *slot(const yoco_worker *w, yoco_buffer buffer, int layer)

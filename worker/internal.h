@@ -19,6 +19,7 @@ struct yoco_worker {
     yoco_device_options device_options;
     yoco_device *device;
     yoco_model *model;
+    const yoco_checkpoint *checkpoint;
     char arithmetic[256];
 
     yoco_plan plan;

@@ -4,6 +4,7 @@
  * a value that is not finite. */
 #include <string.h>
 
+#include "trace.h"
 #include "worker/internal.h"
 
 enum { HASH_PARTS = 4, N_FLAGS = YOCO_MERGE_FLAGS };
@@ -46,7 +47,9 @@ static yoco_status reduce_max(yoco_worker *w, const yoco_attend_args *args, int 
     w->ops->download(w->device, w->max_host, args->global_max, bytes);
     if (bad) /* an all-reduce takes no NaN */
         memset(w->max_host, 0, bytes);
+    yoco_trace_mark mark = yoco_trace_begin();
     YOCO_TRY(w->comm->ops->all_max_f32(w->comm, w->max_host, n + N_FLAGS));
+    yoco_trace_end(mark, YOCO_SPAN_REDUCE, "maximum", -1, -1);
     w->ops->upload(w->device, args->global_max, w->max_host, bytes);
     return check_flags(w, mine, flags);
 }
@@ -62,7 +65,9 @@ yoco_status yoco_merge(yoco_worker *w, const yoco_attend_args *args)
     w->ops->merge_sum(w->device, &merge);
     int64_t n = args->n_queries * args->n_heads * (1 + args->head_dim);
     w->ops->download(w->device, w->fixed_host, merge.fixed, (size_t)n * sizeof(int64_t));
+    yoco_trace_mark mark = yoco_trace_begin();
     YOCO_TRY(w->comm->ops->all_sum_i64(w->comm, w->fixed_host, n));
+    yoco_trace_end(mark, YOCO_SPAN_REDUCE, "sum", -1, -1);
     w->ops->upload(w->device, merge.fixed, w->fixed_host, (size_t)n * sizeof(int64_t));
     w->ops->merge_finish(w->device, &merge);
     return YOCO_OK;

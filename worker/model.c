@@ -86,6 +86,15 @@ static yoco_status make_merge_scale(yoco_model *m, const yoco_checkpoint *checkp
     return status;
 }
 
+yoco_status yoco_model_add_output(yoco_model *m, const yoco_checkpoint *checkpoint)
+{
+    if (m->output)
+        return YOCO_OK;
+    YOCO_TRY(
+        make_matrix(m, checkpoint, checkpoint->output_projection, YOCO_WEIGHT_LINEAR, &m->output));
+    return m->ops->synchronize(m->device);
+}
+
 static yoco_status fill_model(yoco_model *m, const yoco_checkpoint *checkpoint, bool with_output)
 {
     const yoco_model_config *c = &m->config;
@@ -101,8 +110,7 @@ static yoco_status fill_model(yoco_model *m, const yoco_checkpoint *checkpoint, 
     YOCO_TRY(make_matrix(m, checkpoint, checkpoint->v_proj, YOCO_WEIGHT_LINEAR, &m->v));
     YOCO_TRY(make_vector(m, checkpoint->final_norm, &m->final_norm));
     if (with_output)
-        YOCO_TRY(make_matrix(m, checkpoint, checkpoint->output_projection, YOCO_WEIGHT_LINEAR,
-                             &m->output));
+        YOCO_TRY(yoco_model_add_output(m, checkpoint));
     return m->ops->synchronize(m->device);
 }
 

@@ -22,8 +22,8 @@ typedef struct yoco_model {
     yoco_dtype embedding_dtype;  /* as stored */
     yoco_weight *k, *v;          /* shared K,V: (kv_dim, dim) */
     float *kv_norm, *final_norm; /* (dim) */
-    yoco_weight *output;         /* (vocab_size, dim); NULL where this rank computes no logits */
-    yoco_layer *layers;          /* (n_self + n_cross) */
+    yoco_weight *output; /* (vocab_size, dim); NULL where this rank has computed no logits yet */
+    yoco_layer *layers;  /* (n_self + n_cross) */
     double *self_frequencies, *frequencies; /* (self_head_dim / 2), (head_dim / 2), host */
     int l_exponent;                         /* see merge_scale.h */
     int *o_exponent;                        /* (kv_dim), device */
@@ -33,6 +33,8 @@ typedef struct yoco_model {
 yoco_status yoco_model_create(const yoco_ops *ops, yoco_device *device,
                               const yoco_checkpoint *checkpoint, yoco_dtype dtype, bool with_output,
                               yoco_model **out);
+/* The output projection of a model made without; nothing happens to one that has it. */
+yoco_status yoco_model_add_output(yoco_model *model, const yoco_checkpoint *checkpoint);
 void yoco_model_free(yoco_model *model);
 
 #endif

@@ -1,4 +1,5 @@
 /* Prefill of a context: the systolic ring, one loop over this rank's chunks. */
+#include "trace.h"
 #include "worker/edges.h"
 
 static yoco_status run_chunk(yoco_worker *w, const int32_t *ids, int64_t chunk)
@@ -14,7 +15,10 @@ static yoco_status run_chunk(yoco_worker *w, const int32_t *ids, int64_t chunk)
                         .chunk = chunk,
                         .k = yoco_bytes(w, YOCO_BUF_SHARD_K) + shard,
                         .v = yoco_bytes(w, YOCO_BUF_SHARD_V) + shard};
-    return yoco_piece_run(w, &piece);
+    yoco_trace_mark mark = yoco_trace_begin();
+    YOCO_TRY(yoco_piece_run(w, &piece));
+    yoco_trace_end(mark, YOCO_SPAN_WORK, "chunk", chunk, -1);
+    return YOCO_OK;
 }
 
 static yoco_status run_ring(yoco_worker *w, const int32_t *ids, yoco_progress progress,
@@ -46,8 +50,10 @@ static yoco_status share_last_edges(yoco_worker *w)
         return YOCO_OK;
     }
     int owner = yoco_grid_owner(grid, yoco_grid_n_chunks(grid) - 1);
+    yoco_trace_mark mark = yoco_trace_begin();
     for (int layer = 0; layer < w->model->n_self; layer++)
         YOCO_TRY(w->comm->ops->broadcast(w->comm, owner, yoco_context_edge(w, layer), bytes));
+    yoco_trace_end(mark, YOCO_SPAN_WAIT, "last edges", -1, -1);
     return YOCO_OK;
 }
 

@@ -57,6 +57,7 @@ yoco_status yoco_worker_create(yoco_comm *comm, const yoco_ops *ops,
     }
     w->comm = comm;
     w->ops = ops;
+    w->checkpoint = checkpoint;
     status = open_device(w, device);
     if (status == YOCO_OK)
         status = comm->ops->agree(comm, yoco_model_create(ops, w->device, checkpoint, device->dtype,
@@ -152,6 +153,16 @@ yoco_status yoco_worker_reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_
     if (status == YOCO_OK)
         status = allocate(w);
     return w->comm->ops->agree(w->comm, status);
+}
+
+yoco_status yoco_worker_regroup(yoco_worker *w, yoco_comm *comm)
+{
+    release(w);
+    w->comm = comm;
+    yoco_status status = YOCO_OK;
+    if (comm->rank == 0)
+        status = yoco_model_add_output(w->model, w->checkpoint);
+    return comm->ops->agree(comm, status);
 }
 
 const yoco_plan *yoco_worker_plan(const yoco_worker *w)

@@ -34,6 +34,10 @@ yoco_status yoco_worker_reserve(yoco_worker *worker, int64_t n_tokens, int64_t c
                                 int n_branches, int64_t branch_rows);
 const yoco_plan *yoco_worker_plan(const yoco_worker *worker);
 
+/* Goes on in a group of this worker's ranks, or again with all of them, and forgets the context:
+ * `reserve` comes next. Collective over `comm`, which stays the caller's. */
+yoco_status yoco_worker_regroup(yoco_worker *worker, yoco_comm *comm);
+
 /* Called on every rank after each of its chunks with an estimate of the tokens that all ranks have
  * done. */
 typedef void (*yoco_progress)(void *context, int64_t n_done, int64_t n_tokens);

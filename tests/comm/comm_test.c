@@ -335,6 +335,41 @@ static void agrees_on_the_worst_status(void **state)
                      comm->n_ranks == 1 ? YOCO_ERR_DATA : YOCO_ERR_OPEN);
 }
 
+/* Odd and even ranks apart; then every rank alone. All ranks meet again afterwards. */
+static void splits_into_groups(void **state)
+{
+    (void)state;
+    for (int n_groups = 2; n_groups <= comm->n_ranks + 1; n_groups += comm->n_ranks) {
+        yoco_comm *group;
+        int mine = comm->rank % n_groups;
+        assert_int_equal(comm->ops->split(comm, mine, &group), YOCO_OK);
+        assert_int_equal(group->n_ranks, (comm->n_ranks - mine + n_groups - 1) / n_groups);
+        assert_int_equal(group->rank, comm->rank / n_groups);
+        assert_true(group->node_rank < group->node_n_ranks);
+        assert_true(group->node_n_ranks <= group->n_ranks);
+
+        int64_t sum = comm->rank, expected = 0, in = -1;
+        for (int rank = mine; rank < comm->n_ranks; rank += n_groups)
+            expected += rank;
+        assert_int_equal(group->ops->all_sum_i64(group, &sum, 1), YOCO_OK);
+        assert_int_equal(sum, expected);
+
+        yoco_request receiving = {.active = false}, sending = {.active = false};
+        int64_t out = comm->rank;
+        int left = (group->rank + group->n_ranks - 1) % group->n_ranks;
+        int right = (group->rank + 1) % group->n_ranks;
+        assert_int_equal(group->ops->receive(group, left, 1, &in, sizeof in, &receiving), YOCO_OK);
+        assert_int_equal(group->ops->send(group, right, 1, &out, sizeof out, &sending), YOCO_OK);
+        assert_int_equal(group->ops->wait(group, &receiving, &message), YOCO_OK);
+        assert_int_equal(group->ops->wait(group, &sending, &message), YOCO_OK);
+        assert_int_equal(in, mine + left * n_groups);
+
+        assert_int_equal(group->ops->agree(group, YOCO_OK), YOCO_OK);
+        group->ops->close(group);
+        assert_int_equal(comm->ops->agree(comm, YOCO_OK), YOCO_OK);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +385,7 @@ int main(void)
         cmocka_unit_test(adds_integers),
         cmocka_unit_test(broadcasts_from_any_root),
         cmocka_unit_test(agrees_on_the_worst_status),
+        cmocka_unit_test(splits_into_groups),
     };
     yoco_comm_options options = {.deadline_s = 30};
     yoco_status status = yoco_comm_open_mpi(&options, 0, &comm);

@@ -154,6 +154,37 @@ static void a_context_replaces_an_earlier_one(void **state)
     check_replaced(0, YOCO_RETENTION_ROWS);
 }
 
+/* Every rank alone computes what all of them compute together, and they can meet again. */
+static void groups_give_the_same_bits(void **state)
+{
+    (void)state;
+    yoco_checkpoint *checkpoint = random_checkpoint(8);
+    yoco_worker *worker = open_worker(checkpoint);
+    yoco_comm *world = comm, *alone;
+    float together[VOCAB] = {0}, mine[VOCAB] = {0};
+    prefill(worker, 30, CHUNK);
+    assert_int_equal(step(worker, 5, together), YOCO_OK);
+    assert_int_equal(world->ops->broadcast(world, 0, together, sizeof together), YOCO_OK);
+
+    assert_int_equal(world->ops->split(world, world->rank, &alone), YOCO_OK);
+    assert_int_equal(yoco_worker_regroup(worker, alone), YOCO_OK);
+    comm = alone;
+    prefill(worker, 30, CHUNK);
+    assert_int_equal(step(worker, 5, mine), YOCO_OK);
+    assert_memory_equal(mine, together, sizeof mine);
+    comm = world;
+
+    assert_int_equal(yoco_worker_regroup(worker, world), YOCO_OK);
+    alone->ops->close(alone);
+    memset(mine, 0, sizeof mine);
+    prefill(worker, 30, CHUNK);
+    assert_int_equal(step(worker, 5, mine), YOCO_OK);
+    if (world->rank == 0)
+        assert_memory_equal(mine, together, sizeof mine);
+    yoco_worker_free(worker);
+    yoco_checkpoint_close(checkpoint);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +193,7 @@ int main(void)
         cmocka_unit_test(the_smallest_instruction_set_counts),
         cmocka_unit_test(weights_that_are_not_finite_stop),
         cmocka_unit_test(a_context_replaces_an_earlier_one),
+        cmocka_unit_test(groups_give_the_same_bits),
     };
     yoco_comm_options options = {.deadline_s = 30};
     yoco_status status = yoco_comm_open_mpi(&options, 0, &comm);

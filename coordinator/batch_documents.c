@@ -1,0 +1,201 @@
+#include "coordinator/batch_documents.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <nettle/sha2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "coordinator/identity.h"
+
+enum { OPEN_TRIES = 16 };
+
+static const int64_t MAX_BYTES = (int64_t)1 << 32;
+
+struct yoco_batch_documents {
+    int folder; /* file descriptor; -1: none */
+    yoco_batch_document **items;
+    size_t n;
+    json_t *places; /* path to index */
+};
+
+yoco_status yoco_batch_documents_open(const char *folder, yoco_batch_documents **out)
+{
+    yoco_batch_documents *d = calloc(1, sizeof *d);
+    if (d)
+        d->places = json_object();
+    if (!d || !d->places) {
+        yoco_log_error("cannot allocate the table of documents");
+        free(d);
+        return YOCO_ERR_MEMORY;
+    }
+    d->folder = folder ? open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (folder && d->folder < 0) {
+        yoco_log_error("cannot open the folder of documents %s: %s", folder, strerror(errno));
+        yoco_batch_documents_close(d);
+        return YOCO_ERR_OPEN;
+    }
+    *out = d;
+    return YOCO_OK;
+}
+
+void yoco_batch_documents_close(yoco_batch_documents *d)
+{
+    if (!d)
+        return;
+    for (size_t i = 0; i < d->n; i++) {
+        free(d->items[i]->path);
+        yoco_free(d->items[i]->text);
+        yoco_free(d->items[i]->ids.ids);
+        free(d->items[i]);
+    }
+    if (d->folder >= 0)
+        close(d->folder);
+    json_decref(d->places);
+    free(d->items);
+    free(d);
+}
+
+static yoco_status open_beneath(const yoco_batch_documents *d, const char *path, int *out,
+                                yoco_batch_fault *fault)
+{
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    long fd = -1;
+    /* EAGAIN: something was renamed on the way, so that the kernel is not sure. */
+    for (int i = 0; i < OPEN_TRIES && (i == 0 || (fd < 0 && errno == EAGAIN)); i++)
+        fd = syscall(SYS_openat2, d->folder, path, &how, sizeof how);
+    if (fd < 0 && errno == EXDEV)
+        return yoco_batch_fault_set(fault, "body.document.path",
+                                    "leads out of the folder of documents");
+    if (fd < 0 && errno == ENOSYS)
+        return yoco_batch_fault_set(fault, "body.document.path",
+                                    "this kernel has no openat2, which Linux has since 5.6");
+    if (fd < 0)
+        return yoco_batch_fault_set(fault, "body.document.path", "cannot be opened: %s",
+                                    strerror(errno));
+    *out = (int)fd;
+    return YOCO_OK;
+}
+
+/* A copy: a map would end the program if somebody cut the file short. */
+static yoco_status read_file(int fd, yoco_batch_document *document, yoco_batch_fault *fault)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+        return yoco_batch_fault_set(fault, "body.document.path", "is not a regular file");
+    if (info.st_size == 0 || info.st_size > MAX_BYTES)
+        return yoco_batch_fault_set(fault, "body.document.path", "is %s",
+                                    info.st_size == 0 ? "an empty file" : "larger than 4 GiB");
+    size_t size = (size_t)info.st_size, at = 0;
+    YOCO_TRY(yoco_alloc(size, "a document", (void **)&document->text));
+    while (at < size) {
+        ssize_t n = read(fd, document->text + at, size - at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return yoco_batch_fault_set(fault, "body.document.path", "cannot be read: %s",
+                                        n < 0 ? strerror(errno) : "it became shorter");
+        at += (size_t)n;
+    }
+    document->size = size;
+    yoco_identity_of(document->text, size, document->hash);
+    return YOCO_OK;
+}
+
+static yoco_status add(yoco_batch_documents *d, yoco_batch_document *document)
+{
+    yoco_batch_document **items = realloc(d->items, (d->n + 1) * sizeof(yoco_batch_document *));
+    if (items)
+        d->items = items;
+    if (!items || json_object_set_new(d->places, document->path, json_integer((json_int_t)d->n))) {
+        yoco_log_error("cannot allocate the table of documents");
+        return YOCO_ERR_MEMORY;
+    }
+    d->items[d->n++] = document;
+    return YOCO_OK;
+}
+
+static yoco_status load(yoco_batch_documents *d, const char *path, yoco_batch_document **out,
+                        yoco_batch_fault *fault)
+{
+    int fd = -1;
+    YOCO_TRY(open_beneath(d, path, &fd, fault));
+    yoco_batch_document *document = calloc(1, sizeof *document);
+    yoco_status status = document ? YOCO_OK : YOCO_ERR_MEMORY;
+    if (document)
+        document->path = strdup(path);
+    if (document && !document->path)
+        status = YOCO_ERR_MEMORY;
+    if (status != YOCO_OK)
+        yoco_log_error("cannot allocate a document");
+    if (status == YOCO_OK)
+        status = read_file(fd, document, fault);
+    if (status == YOCO_OK)
+        status = add(d, document);
+    close(fd);
+    if (status != YOCO_OK && document) {
+        free(document->path);
+        yoco_free(document->text);
+        free(document);
+    }
+    if (status == YOCO_OK)
+        *out = document;
+    return status;
+}
+
+static yoco_status check_sha256(const yoco_batch_document *document, const char *expected,
+                                yoco_batch_fault *fault)
+{
+    struct sha256_ctx context;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    char text[2 * SHA256_DIGEST_SIZE + 1];
+    sha256_init(&context);
+    sha256_update(&context, document->size, (const uint8_t *)document->text);
+    sha256_digest(&context, sizeof digest, digest);
+    for (size_t i = 0; i < sizeof digest; i++)
+        snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    if (strcasecmp(text, expected) == 0)
+        return YOCO_OK;
+    return yoco_batch_fault_set(fault, "body.document.sha256",
+                                "is not that of the file, which has %s", text);
+}
+
+yoco_status yoco_batch_documents_find(yoco_batch_documents *d, const yoco_batch_job *job,
+                                      yoco_batch_document **out, yoco_batch_fault *fault)
+{
+    yoco_batch_document *document = NULL;
+    *out = NULL;
+    if (!job->document)
+        return YOCO_OK;
+    if (d->folder < 0)
+        return yoco_batch_fault_set(fault, "body.document",
+                                    "needs the folder of documents: --documents DIR");
+    const json_t *place = json_object_get(d->places, job->document);
+    if (place)
+        document = d->items[json_integer_value(place)];
+    else
+        YOCO_TRY(load(d, job->document, &document, fault));
+    if (job->sha256)
+        YOCO_TRY(check_sha256(document, job->sha256, fault));
+    *out = document;
+    return YOCO_OK;
+}
+
+yoco_status yoco_batch_document_encode(yoco_batch_document *document,
+                                       const yoco_tokenizer *tokenizer)
+{
+    if (!document->text)
+        return YOCO_OK;
+    YOCO_TRY(
+        yoco_ids_encode(tokenizer, document->text, document->size, false, true, &document->ids));
+    yoco_free(document->text);
+    document->text = NULL;
+    return YOCO_OK;
+}

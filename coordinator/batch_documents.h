@@ -1,0 +1,34 @@
+/* The documents that jobs ask about: files below one folder, each read and tokenized once. A path
+ * never leads out of the folder, neither by "..", nor by a link, nor by a link that is put there
+ * while it is opened: the kernel resolves it beneath the folder (openat2). Rank 0 only. */
+#ifndef YOCO_BATCH_DOCUMENTS_H
+#define YOCO_BATCH_DOCUMENTS_H
+
+#include "coordinator/batch_job.h"
+#include "coordinator/prompt.h"
+#include "coordinator/tokenizer.h"
+
+typedef struct yoco_batch_document {
+    char *path;
+    char *text; /* until it is tokenized */
+    size_t size;
+    char hash[33]; /* of its bytes, as hexadecimal digits */
+    yoco_ids ids;  /* <s> in front, where there is one */
+} yoco_batch_document;
+
+typedef struct yoco_batch_documents yoco_batch_documents;
+
+/* folder NULL: there are none. */
+yoco_status yoco_batch_documents_open(const char *folder, yoco_batch_documents **out);
+void yoco_batch_documents_close(yoco_batch_documents *documents);
+
+/* The document of a job; NULL, with YOCO_OK, where the job has none. Owned by `documents`.
+ * YOCO_ERR_DATA, not logged, with *fault where it cannot be had. */
+yoco_status yoco_batch_documents_find(yoco_batch_documents *documents, const yoco_batch_job *job,
+                                      yoco_batch_document **out, yoco_batch_fault *fault);
+
+/* Fills `ids`. */
+yoco_status yoco_batch_document_encode(yoco_batch_document *document,
+                                       const yoco_tokenizer *tokenizer);
+
+#endif

@@ -1,0 +1,30 @@
+/* Computes a batch's jobs as its plan says: long ones on all ranks, short ones each on a rank of
+ * its own. A result line is durable before the job counts as done. */
+#ifndef YOCO_BATCH_RUN_H
+#define YOCO_BATCH_RUN_H
+
+#include "coordinator/batch_plan.h"
+#include "coordinator/batch_progress.h"
+#include "coordinator/batch_results.h"
+#include "coordinator/session.h"
+
+typedef struct yoco_batch_run {
+    yoco_session *session;
+    const yoco_tokenizer *tokenizer; /* on every rank */
+    const char *fingerprint;         /* the same on every rank */
+    int64_t chunk_rows;
+    /* rank 0, NULL elsewhere */
+    yoco_batch_input *input;
+    yoco_batch_results *results;
+    yoco_batch_progress *progress;
+    const yoco_batch_plan *plan;
+    const int64_t *jobs; /* the plan's jobs are these entries of the input */
+} yoco_batch_run;
+
+/* Collective. */
+yoco_status yoco_batch_run_jobs(const yoco_batch_run *run);
+
+/* What a job costs, once it is encoded. */
+yoco_batch_size yoco_batch_entry_size(const yoco_batch_entry *entry);
+
+#endif

@@ -1,0 +1,346 @@
+/* yoco batch: a file of jobs in, a file of answers out. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/batch_line.h"
+#include "coordinator/batch_run.h"
+#include "coordinator/commands.h"
+#include "coordinator/trace_file.h"
+
+enum { FINGERPRINT_BYTES = 512 };
+
+typedef struct batch_options {
+    yoco_session_options session;
+    const char *input, *output, *documents;
+    const char *progress, *metrics, *trace;
+    int64_t chunk_rows, max_errors; /* max_errors -1: any number */
+    bool overwrite, resume, validate_only, fail_fast;
+} batch_options;
+
+/* What rank 0 holds. */
+typedef struct batch {
+    yoco_batch_input input;
+    yoco_batch_documents *documents;
+    yoco_batch_results *results;
+    yoco_batch_plan plan;
+    int64_t *jobs; /* entries that are neither bad nor done */
+    int64_t n_jobs;
+    yoco_batch_progress progress;
+} batch;
+
+static yoco_status refuse(const char *what)
+{
+    yoco_log_error("yoco batch: %s (see yoco batch --help)", what);
+    return YOCO_ERR_USAGE;
+}
+
+static yoco_status check_options(const batch_options *o)
+{
+    if (!o->input)
+        return refuse("-i FILE is missing: the jobs");
+    if (!o->output && !o->validate_only)
+        return refuse("-o FILE is missing: where the answers go");
+    if (o->output && strcmp(o->input, "-") != 0 && strcmp(o->input, o->output) == 0)
+        return refuse("-i and -o name the same file");
+    if (strcmp(o->progress, "text") != 0 && strcmp(o->progress, "json") != 0)
+        return refuse("--progress is text or json");
+    if (o->resume && o->overwrite)
+        return refuse("--resume and --overwrite exclude each other");
+    return YOCO_OK;
+}
+
+static void free_batch(batch *b)
+{
+    yoco_batch_results_close(b->results);
+    yoco_batch_input_free(&b->input);
+    yoco_batch_documents_close(b->documents);
+    yoco_batch_plan_free(&b->plan);
+    free(b->jobs);
+}
+
+static yoco_status open_tokenizer(const char *folder, int vocab_size, yoco_tokenizer **out)
+{
+    YOCO_TRY(yoco_tokenizer_open(folder, vocab_size, out));
+    if (*out)
+        return YOCO_OK;
+    yoco_log_error("%s has no tokenizer (yoco_tokenizer.json), and a batch is text", folder);
+    return YOCO_ERR_DATA;
+}
+
+static yoco_status read_input(const batch_options *o, batch *b)
+{
+    int64_t max_bad = o->max_errors >= 0 ? o->max_errors : INT64_MAX;
+    YOCO_TRY(yoco_batch_documents_open(o->documents, &b->documents));
+    YOCO_TRY(yoco_batch_input_read(o->input, o->fail_fast ? 0 : max_bad, &b->input));
+    return yoco_batch_input_check(&b->input, b->documents);
+}
+
+/* The exit code tells of bad lines, the output file which. */
+static yoco_status judge_input(const batch *b)
+{
+    if (b->input.n_bad == 0)
+        return YOCO_OK;
+    yoco_log_warn("%lld of %lld lines of %s are bad", (long long)b->input.n_bad,
+                  (long long)b->input.n, b->input.name);
+    return YOCO_ERR_DATA;
+}
+
+/* Without ranks and without weights. */
+static yoco_status validate(const batch_options *o)
+{
+    yoco_model_config config;
+    yoco_tokenizer *tokenizer = NULL;
+    char path[4096];
+    batch b = {0};
+    if (!o->session.model)
+        return refuse("-m MODEL is missing: a model folder");
+    if (snprintf(path, sizeof path, "%s/params.json", o->session.model) >= (int)sizeof path)
+        return refuse("the path of the model is too long");
+    YOCO_TRY(yoco_model_config_load(path, &config));
+    YOCO_TRY(open_tokenizer(o->session.model, config.vocab_size, &tokenizer));
+    yoco_status status = read_input(o, &b);
+    if (status == YOCO_OK)
+        status = yoco_batch_input_encode(&b.input, tokenizer, config.max_seq_len);
+    if (status == YOCO_OK) {
+        yoco_log_info("%lld of %lld lines of %s are jobs", (long long)(b.input.n - b.input.n_bad),
+                      (long long)b.input.n, b.input.name);
+        status = judge_input(&b);
+    }
+    free_batch(&b);
+    yoco_tokenizer_close(tokenizer);
+    return status;
+}
+
+static yoco_status make_fingerprint(const batch_options *o, const yoco_session *session,
+                                    int64_t chunk_rows, char text[FINGERPRINT_BYTES])
+{
+    char model[YOCO_IDENTITY_BYTES], tokenizer[YOCO_IDENTITY_BYTES];
+    yoco_identity_of_model(session->checkpoint, model);
+    YOCO_TRY(yoco_identity_of_tokenizer(o->session.model, tokenizer));
+    snprintf(text, FINGERPRINT_BYTES,
+             "yoco " YOCO_VERSION "; model %s; tokenizer %s; chunk %lld; arithmetic %s", model,
+             tokenizer, (long long)chunk_rows, yoco_worker_arithmetic(session->worker));
+    return YOCO_OK;
+}
+
+static yoco_status write_errors(batch *b)
+{
+    for (int64_t i = 0; i < b->input.n; i++) {
+        yoco_batch_entry *entry = &b->input.entries[i];
+        char *line = NULL;
+        if (!entry->bad || entry->done)
+            continue;
+        YOCO_TRY(yoco_batch_line_error(entry, &line));
+        yoco_status status = yoco_batch_results_append(b->results, line, strlen(line));
+        free(line);
+        YOCO_TRY(status);
+        entry->done = true;
+    }
+    return YOCO_OK;
+}
+
+static yoco_status make_plan(batch *b, int64_t chunk_rows, int n_ranks)
+{
+    size_t n = (size_t)b->input.n;
+    yoco_batch_size *sizes = calloc(n, sizeof *sizes);
+    b->jobs = calloc(n, sizeof *b->jobs);
+    if (!sizes || !b->jobs) {
+        yoco_log_error("cannot allocate the plan of %zu jobs", n);
+        free(sizes);
+        return YOCO_ERR_MEMORY;
+    }
+    for (int64_t i = 0; i < b->input.n; i++) {
+        const yoco_batch_entry *entry = &b->input.entries[i];
+        b->progress.n_before += entry->done && !entry->bad;
+        if (entry->bad || entry->done)
+            continue;
+        sizes[b->n_jobs] = yoco_batch_entry_size(entry);
+        b->progress.n_tokens += sizes[b->n_jobs].n_context + sizes[b->n_jobs].n_own;
+        b->jobs[b->n_jobs++] = i;
+    }
+    yoco_status status = yoco_batch_plan_make(sizes, b->n_jobs, chunk_rows, n_ranks, &b->plan);
+    free(sizes);
+    return status;
+}
+
+/* Rank 0: everything that is known before the first token is computed. */
+static yoco_status prepare(const batch_options *o, const yoco_session *session,
+                           const yoco_tokenizer *tokenizer, int64_t chunk_rows,
+                           const char *fingerprint, batch *b)
+{
+    char text[512];
+    YOCO_TRY(read_input(o, b));
+    YOCO_TRY(yoco_batch_input_identify(&b->input, fingerprint));
+    YOCO_TRY(yoco_batch_results_open(o->output, o->overwrite, o->input, &b->input, fingerprint,
+                                     &b->results));
+    YOCO_TRY(
+        yoco_batch_input_encode(&b->input, tokenizer, session->checkpoint->config.max_seq_len));
+    YOCO_TRY(yoco_batch_results_settle(b->results, &b->input));
+    YOCO_TRY(write_errors(b));
+    YOCO_TRY(make_plan(b, chunk_rows, session->comm->n_ranks));
+    b->progress.json = strcmp(o->progress, "json") == 0;
+    b->progress.metrics = o->metrics;
+    b->progress.n_jobs = b->input.n - b->input.n_bad;
+    b->progress.n_bad = b->input.n_bad;
+    if (b->progress.n_before > 0)
+        yoco_log_info("%lld jobs are in %s already", (long long)b->progress.n_before, o->output);
+    yoco_batch_plan_print(&b->plan, text, sizeof text);
+    yoco_log_info("%s", text);
+    yoco_batch_progress_begin(&b->progress);
+    return YOCO_OK;
+}
+
+static yoco_status run_jobs(const batch_options *o, yoco_session *session,
+                            const yoco_tokenizer *tokenizer, int64_t chunk_rows,
+                            const char *fingerprint, batch *b)
+{
+    bool first = session->comm->rank == 0;
+    yoco_batch_run r = {.session = session,
+                        .tokenizer = tokenizer,
+                        .fingerprint = fingerprint,
+                        .chunk_rows = chunk_rows,
+                        .input = first ? &b->input : NULL,
+                        .results = b->results,
+                        .progress = first ? &b->progress : NULL,
+                        .plan = first ? &b->plan : NULL,
+                        .jobs = b->jobs};
+    if (o->trace)
+        YOCO_TRY(yoco_trace_open(session->comm));
+    YOCO_TRY(yoco_batch_run_jobs(&r));
+    if (first)
+        yoco_batch_progress_end(&b->progress);
+    return o->trace ? yoco_trace_save(session->comm, o->trace) : YOCO_OK;
+}
+
+static yoco_status run_batch(const batch_options *o, yoco_session *session,
+                             const yoco_tokenizer *tokenizer)
+{
+    yoco_comm *comm = session->comm;
+    char fingerprint[FINGERPRINT_BYTES] = "";
+    int64_t chunk_rows = 0;
+    batch b = {0};
+    yoco_log_set_quiet(comm->rank != 0); /* the same on every rank: one line */
+    yoco_status status =
+        yoco_session_chunk_rows(&session->checkpoint->config, o->chunk_rows, &chunk_rows);
+    yoco_log_set_quiet(false);
+    YOCO_TRY(status);
+    if (comm->rank == 0)
+        status = make_fingerprint(o, session, chunk_rows, fingerprint);
+    if (comm->rank == 0 && status == YOCO_OK)
+        status = prepare(o, session, tokenizer, chunk_rows, fingerprint, &b);
+    status = comm->ops->agree(comm, status);
+    if (status == YOCO_OK)
+        status = comm->ops->broadcast(comm, 0, fingerprint, sizeof fingerprint);
+    if (status == YOCO_OK)
+        status = run_jobs(o, session, tokenizer, chunk_rows, fingerprint, &b);
+    if (status == YOCO_OK && comm->rank == 0)
+        status = judge_input(&b);
+    free_batch(&b);
+    return comm->ops->agree(comm, status);
+}
+
+/* Rank 0 looks first, so that a bad folder is one line and not one per rank. */
+static yoco_status run_session(const batch_options *o, yoco_session *session)
+{
+    yoco_comm *comm = session->comm;
+    yoco_tokenizer *tokenizer = NULL;
+    int vocab_size = session->checkpoint->config.vocab_size;
+    yoco_status status = YOCO_OK;
+    if (comm->rank == 0)
+        status = open_tokenizer(o->session.model, vocab_size, &tokenizer);
+    YOCO_TRY(comm->ops->agree(comm, status));
+    if (comm->rank != 0)
+        status = open_tokenizer(o->session.model, vocab_size, &tokenizer);
+    status = comm->ops->agree(comm, status);
+    if (status == YOCO_OK)
+        status = run_batch(o, session, tokenizer);
+    yoco_tokenizer_close(tokenizer);
+    return status;
+}
+
+static yoco_status run(void *parsed)
+{
+    const batch_options *o = parsed;
+    yoco_session session;
+    YOCO_TRY(check_options(o));
+    if (o->validate_only)
+        return validate(o);
+    YOCO_TRY(yoco_session_open(&o->session, &session));
+    yoco_status status = run_session(o, &session);
+    yoco_session_close(&session);
+    return status;
+}
+
+static int run_command(const yoco_command *command, int argc, char **argv)
+{
+    batch_options o = {.session = YOCO_SESSION_DEFAULTS, .progress = "text", .max_errors = -1};
+    const yoco_option options[] = {
+        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.session.model, 0,
+         "Model folder with a tokenizer (see docs/MODELS.md)."},
+        {"input", 'i', "FILE", YOCO_OPTION_STRING, &o.input, 0,
+         "The jobs, one per line, in the OpenAI batch format; - is stdin."},
+        {"output", 'o', "FILE", YOCO_OPTION_STRING, &o.output, 0,
+         "One line per job, each durable once it is there; - is stdout. A file that exists is\n"
+         "gone on with: jobs that it answers are skipped, a torn last line is dropped. It is\n"
+         "refused if the jobs, the model or the settings have changed since."},
+        {"documents", 0, "DIR", YOCO_OPTION_STRING, &o.documents, 0,
+         "Folder of the files that body.document.path names. No path leads out of it."},
+        {"resume", 0, NULL, YOCO_OPTION_FLAG, &o.resume, 0,
+         "Go on with an output file that exists (the default)."},
+        {"overwrite", 0, NULL, YOCO_OPTION_FLAG, &o.overwrite, 0,
+         "Begin the output file anew instead."},
+        {"validate-only", 0, NULL, YOCO_OPTION_FLAG, &o.validate_only, 0,
+         "Check every line and stop there. Needs the model's params.json and tokenizer only."},
+        {"max-errors", 0, "N", YOCO_OPTION_SIZE, &o.max_errors, 0,
+         "Compute nothing if more than N lines are bad (default: bad lines become error records\n"
+         "in the output, and the others are computed)."},
+        {"fail-fast", 0, NULL, YOCO_OPTION_FLAG, &o.fail_fast, 0,
+         "Stop at the first bad line, before anything is computed."},
+        {"progress", 0, "text|json", YOCO_OPTION_STRING, &o.progress, 0,
+         "How progress is shown on stderr (default text)."},
+        {"metrics", 0, "FILE", YOCO_OPTION_STRING, &o.metrics, 0,
+         "Keep a Prometheus textfile there."},
+        {"trace", 0, "FILE", YOCO_OPTION_STRING, &o.trace, 0,
+         "Write where each rank's time went, for ui.perfetto.dev or chrome://tracing."},
+        {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
+         "Tokens per chunk (default 2048). A multiple of 256 for models with gated retention."},
+        {"dtype", 0, "auto|f32|bf16", YOCO_OPTION_STRING, &o.session.dtype, 0,
+         "Of matrix inputs and K,V. auto: f32 if the weights are f32, else bf16."},
+        {"backend", 0, "auto|reference|cpu", YOCO_OPTION_STRING, &o.session.backend, 0,
+         "auto is cpu; reference is slow and plain."},
+        {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING, &o.session.isa, 0,
+         "Highest instruction set to use; the smallest of all ranks counts."},
+        {"threads", 0, "T", YOCO_OPTION_SIZE, &o.session.threads, 1,
+         "Threads per rank (default: the machine's cores shared among its ranks)."},
+        {"expect-ranks", 0, "N", YOCO_OPTION_SIZE, &o.session.expect_ranks, 1,
+         "Refuse to start on another number of ranks."},
+        {"deadline", 0, "SECONDS", YOCO_OPTION_REAL, &o.session.deadline_s, 0.001,
+         "Longest wait for another rank (default 600); then the job ends with exit code 75."},
+    };
+    return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv, run,
+                                &o);
+}
+
+const yoco_command yoco_command_batch = {
+    .name = "batch",
+    .summary = "answer a file of jobs in the OpenAI batch format",
+    .synopsis = "yoco batch -m MODEL -i FILE -o FILE [--documents DIR] [OPTION]...\n"
+                "mpiexec -n RANKS yoco batch ...\n"
+                "srun --mpi=pmi2 -n RANKS yoco batch ...",
+    .description =
+        "Reads jobs as `vllm run-batch` does, /v1/completions and /v1/chat/completions, and\n"
+        "writes one line of answers for each, as it is done. body.document names a file to which\n"
+        "the prompts are questions: it is prefilled once for all of them. docs/BATCH.md has the\n"
+        "format.\n"
+        "\n"
+        "Every line is checked before anything is computed. A batch that was stopped or killed\n"
+        "goes on when the same command is given again, on any number of ranks. Its lines, sorted,\n"
+        "are the same as if nothing had happened. Long documents keep all ranks busy together,\n"
+        "short jobs are packed, one rank each.\n"
+        "\n"
+        "The exit status is 65 if any line was bad, also when all others were answered.",
+    .examples = "yoco batch -m MODEL -i jobs.jsonl --validate-only\n"
+                "mpiexec -n 8 yoco batch -m MODEL -i jobs.jsonl -o results.jsonl --documents books",
+    .run = run_command,
+};

@@ -5,6 +5,7 @@
 #include "coordinator/options.h"
 
 extern const yoco_command yoco_command_run, yoco_command_batch, yoco_command_plan,
-    yoco_command_info, yoco_command_bench, yoco_command_init;
+    yoco_command_info, yoco_command_bench, yoco_command_init, yoco_command_measure,
+    yoco_command_scale;
 
 #endif

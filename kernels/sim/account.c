@@ -7,7 +7,7 @@
 
 static struct {
     yoco_hardware hardware;
-    double pending_s;
+    double pending_s, slowdown;
     size_t message_bytes;
     void *messages; /* SMPI copies nothing between such buffers */
     void *zeros;
@@ -27,8 +27,9 @@ static void *map_messages(size_t bytes)
     return SMPI_SHARED_MALLOC(bytes);
 }
 
-yoco_status yoco_sim_describe(const yoco_hardware *hardware, size_t message_bytes)
+yoco_status yoco_sim_describe(const yoco_hardware *hardware, size_t message_bytes, double slowdown)
 {
+    sim.slowdown = slowdown;
     sim.hardware = *hardware;
     sim.message_bytes = message_bytes > 0 ? message_bytes : 1;
     sim.zeros = SMPI_SHARED_CALL(map_zeros, "zeros", ZERO_BYTES);
@@ -68,7 +69,7 @@ void yoco_sim_charge_host_copy(size_t bytes)
 
 void yoco_sim_settle(void)
 {
-    double flops = sim.pending_s * FLOPS_PER_S;
+    double flops = sim.pending_s * sim.slowdown * FLOPS_PER_S;
     sim.pending_s = 0;
     if (flops > 0)
         smpi_execute_flops(flops);

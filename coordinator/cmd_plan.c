@@ -7,10 +7,14 @@
 
 #include "coordinator/commands.h"
 #include "coordinator/session.h"
+#include "partition/cost.h"
 
 typedef struct plan_options {
     yoco_session_options session;
     int64_t n_tokens, n_ranks, chunk_rows, n_branches, branch_rows, device_memory;
+    bool time;
+    const char *hardware;
+    double target_s;
 } plan_options;
 
 typedef struct backend {
@@ -91,6 +95,72 @@ static yoco_status print_ranks(const plan_options *o, yoco_plan_input *input)
     return YOCO_OK;
 }
 
+static void print_part(const char *name, double seconds)
+{
+    printf("  %-42s %12.3f ms\n", name, 1e3 * seconds);
+}
+
+static void print_cost(const yoco_cost *cost, const yoco_cost_input *in)
+{
+    printf("predicted on %s (%s; %s), %d ranks, chunks of %" PRId64 "\n", in->hardware->name,
+           in->hardware->device.name,
+           in->hardware->device.measured ? "measured rates" : "rates of data sheets",
+           in->grid.n_ranks, in->grid.chunk_rows);
+    print_part("prefill", cost->prefill_s);
+    print_part("  computing, shared evenly", cost->compute_s);
+    print_part("  the busiest rank beyond that", cost->uneven_s);
+    print_part("  waiting for edges", cost->chain_s);
+    print_part("  broadcast of the last edges", cost->last_edges_s);
+    printf("  %-42s %s\n", "prefill is limited by", yoco_limit_text(cost->prefill_limit));
+    print_part("decode step", cost->step_s);
+    print_part("  what every rank repeats, and logits", cost->repeated_s);
+    print_part("  attention", cost->attention_s);
+    print_part("  merges over the ranks", cost->merge_s);
+    printf("  %-42s %s\n", "a step is limited by", yoco_limit_text(cost->step_limit));
+    printf("  %-42s %12.2f GiB of %.2f: %s\n\n", "memory of the fullest rank",
+           (double)cost->memory_bytes / (1 << 30),
+           (double)in->hardware->device.memory_bytes / (1 << 30),
+           cost->fits ? "fits" : "DOES NOT FIT");
+}
+
+static void print_recommendation(const plan_options *o, const yoco_cost_input *in)
+{
+    yoco_grid grid;
+    yoco_cost cost;
+    if (o->target_s > 0)
+        printf("for a prefill in %g s: ", o->target_s);
+    else
+        printf("half as efficient as the fewest ranks that fit: ");
+    if (yoco_cost_recommend(in, o->target_s, &grid, &cost) != YOCO_OK) {
+        printf("no number of ranks up to %d will do\n", YOCO_COST_MAX_RANKS);
+        return;
+    }
+    printf("%d ranks, --chunk %" PRId64 ": prefill %.3f ms, step %.3f ms\n", grid.n_ranks,
+           grid.chunk_rows, 1e3 * cost.prefill_s, 1e3 * cost.step_s);
+}
+
+static yoco_status print_time(const plan_options *o, const yoco_plan_input *plan)
+{
+    yoco_hardware hardware;
+    yoco_cost cost;
+    if (!o->hardware || o->n_tokens == 0) {
+        yoco_log_error("yoco plan: --time needs --hardware NAME, of configs/hardware or a file of "
+                       "yoco bench --profile, and at least one token");
+        return YOCO_ERR_USAGE;
+    }
+    YOCO_TRY(yoco_hardware_load(o->hardware, &hardware));
+    yoco_cost_input input = {.config = plan->config,
+                             .hardware = &hardware,
+                             .grid = plan->grid,
+                             .n_branches = plan->n_branches,
+                             .branch_rows = plan->branch_rows,
+                             .dtype = plan->dtype};
+    YOCO_TRY(yoco_cost_make(&input, &cost));
+    print_cost(&cost, &input);
+    print_recommendation(o, &input);
+    return YOCO_OK;
+}
+
 static yoco_status make_plan(void *parsed)
 {
     const plan_options *o = parsed;
@@ -123,6 +193,8 @@ static yoco_status make_plan(void *parsed)
                              .weight_bytes = weight_bytes,
                              .weight_context = &b,
                              .file_dtype = b.device.dtype};
+    if (o->time)
+        return print_time(o, &input);
     return print_ranks(o, &input);
 }
 
@@ -152,6 +224,13 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "As in yoco run: decides how weights are stored."},
         {"device-memory", 0, "BYTES", YOCO_OPTION_SIZE, &o.device_memory, 1,
          "Memory of one rank, for instance 80G: says whether the plan fits."},
+        {"time", 0, NULL, YOCO_OPTION_FLAG, &o.time, 0,
+         "Predict times instead, what limits them, and which ranks and chunks to take\n"
+         "(docs/SCALING.md)."},
+        {"hardware", 0, "NAME", YOCO_OPTION_STRING, &o.hardware, 0,
+         "What --time predicts for: of configs/hardware, or a file."},
+        {"target", 0, "SECONDS", YOCO_OPTION_REAL, &o.target_s, 0,
+         "Recommend the fewest ranks whose prefill takes at most that long."},
     };
     return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv,
                                 make_plan, &o);
@@ -160,11 +239,14 @@ static int run_command(const yoco_command *command, int argc, char **argv)
 const yoco_command yoco_command_plan = {
     .name = "plan",
     .summary = "memory and load of each rank, before anything is loaded",
-    .synopsis = "yoco plan -m MODEL --tokens N [--ranks P] [OPTION]...",
+    .synopsis = "yoco plan -m MODEL --tokens N [--ranks P] [OPTION]...\n"
+                "yoco plan -m MODEL --tokens N [--ranks P] --time --hardware NAME [OPTION]...",
     .description =
         "Computes what each rank would hold and how evenly the chunks fall on the ranks, from\n"
         "the model's shape alone. yoco run allocates exactly the buffers of this plan.",
     .examples = "yoco plan -m configs/shapes/yoco-3b-window.json --tokens 1M --ranks 64 \\\n"
-                "    --branches 64 --device-memory 80G",
+                "    --branches 64 --device-memory 80G\n"
+                "yoco plan -m configs/shapes/yoco-3b-window.json --tokens 1M --ranks 64 \\\n"
+                "    --time --hardware h100-infiniband --target 0.2",
     .run = run_command,
 };

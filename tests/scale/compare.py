@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""compare.py messages FILE | equal FILE FILE | slower FILE: what rows of scale.jsonl must have in common."""
+import json
+import sys
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def point(row):
+    run = row["run"]
+    return run["ranks"], run["tokens"], run["branches"], run["chunk"]
+
+
+def messages(path):
+    """Every simulated row has a measured one whose ranks sent and reduced the same."""
+    rows = read(path)
+    measured = {point(row): row["run"] for row in rows if row["kind"] == "measured"}
+    simulated = {point(row): row["run"] for row in rows if row["kind"] == "simulated"}
+    assert measured.keys() == simulated.keys() and len(measured) == 8, sorted(measured)
+    for key, run in measured.items():
+        other = simulated[key]
+        for phase in ("prefill", "decode"):
+            for field in ("sent", "bytes", "reductions", "reduced_bytes"):
+                assert run[phase][field] == other[phase][field], (key, phase, field, run[phase][field],
+                                                                  other[phase][field])
+        assert len(run["prefill"]["sent"]) == key[0]
+        assert sum(run["prefill"]["bytes"]) > 0
+        assert sum(run["decode"]["reductions"]) > 0
+
+
+def equal(first, second):
+    for a, b in zip(read(first), read(second), strict=True):
+        del a["time"], b["time"]
+        assert a == b
+
+
+def slower(path):
+    rows = read(path)
+    plain = [row["run"] for row in rows if row["kind"] == "simulated" and not row["what_if"]]
+    predicted = [row["run"] for row in rows if row["kind"] == "predicted"]
+    changed = [row for row in rows if row["what_if"]]
+    assert len(plain) == 1 and len(predicted) == 1 and len(changed) == 3
+    for row in changed:
+        assert row["run"]["prefill_s"][0] > 1.02 * plain[0]["prefill_s"][0], row["what_if"]
+    for field in ("prefill_s", "step_s"):
+        ratio = predicted[0][field][0] / plain[0][field][0]
+        assert 0.8 < ratio < 1.25, (field, ratio)
+
+
+{"messages": messages, "equal": equal, "slower": slower}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,119 @@
+#!/bin/bash
+# scale.sh YOCO MPIEXEC SIM_FOLDER SOURCE_FOLDER: sweeps on this machine and, where yoco-sim was
+# built in SIM_FOLDER, simulated ones: the same messages, the same result twice, what-ifs; resuming
+# and bad input.
+set -u
+export LC_ALL=C.UTF-8
+yoco=$1 mpiexec=$2 simulator=$3/yoco-sim source=$4
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+n_failed=0
+here=$source/tests/scale
+
+fail() {
+    echo "FAILED: $1"
+    sed 's/^/    /' "$folder/err" | head -20
+    n_failed=$((n_failed + 1))
+}
+
+# scale OUTPUT OPTION...
+scale() {
+    local output=$1
+    shift
+    timeout --signal=KILL 500 "$yoco" scale -o "$folder/$output" --launcher "$mpiexec -n %P" \
+        --simulator "$simulator" "$@" >"$folder/out" 2>"$folder/err" </dev/null ||
+        fail "yoco scale $*"
+}
+
+# refuse CODE PATTERN OPTION...
+refuse() {
+    local code=$1 pattern=$2 rc
+    shift 2
+    "$yoco" scale "$@" >"$folder/out" 2>"$folder/err" </dev/null
+    rc=$?
+    [ $rc = "$code" ] || fail "exit code $rc, not $code: $*"
+    [ "$(grep -c 'error: ' "$folder/err")" = 1 ] || fail "not one error line: $*"
+    grep -Eq "$pattern" "$folder/err" || fail "no '$pattern': $*"
+}
+
+shape() {
+    echo "$source/configs/shapes/yoco-demo-$1.json"
+}
+
+bad_input() {
+    local window
+    window=$(shape window)
+    refuse 2 '-o FOLDER is missing' -m "$window" --ranks 1 --tokens 1K
+    refuse 2 'give --ranks' -m "$window" -o "$folder/bad" --tokens 1K
+    refuse 2 "not '1,x'" -m "$window" -o "$folder/bad" --ranks 1,x --tokens 1K
+    refuse 2 'need --hardware' -m "$window" -o "$folder/bad" --ranks 1 --tokens 1K --predict
+    refuse 2 'add --simulate' -m "$window" -o "$folder/bad" --ranks 1 --tokens 1K --bandwidth 0.5
+    refuse 66 'no-such' -m "$window" -o "$folder/bad" --ranks 1 --tokens 1K --predict \
+        --hardware no-such
+    refuse 66 'cannot start' -m "$window" -o "$folder/bad" --ranks 1 --tokens 1K \
+        --launcher no-such-launcher
+    refuse 75 'ended with status' -m "$window" -o "$folder/bad" --ranks 1 --tokens 1K \
+        --launcher false
+    echo '{"key": 1}' >"$folder/bad/scale.jsonl"
+    refuse 65 'line 1: not a run' -m "$window" -o "$folder/bad" --report-only
+}
+
+# A second call runs nothing; a torn last line runs once more.
+resume() {
+    local options=(-m "$(shape window)" --ranks 1,2 --tokens 600 --chunk 256 --runs 1 --steps 1)
+    scale resume "${options[@]}"
+    [ "$(grep -c measured: "$folder/err")" = 2 ] || fail "two runs were asked for"
+    scale resume "${options[@]}"
+    ! grep -q measured: "$folder/err" || fail "a finished run ran again"
+    truncate -s -9 "$folder/resume/scale.jsonl"
+    scale resume "${options[@]}"
+    [ "$(grep -c measured: "$folder/err")" = 1 ] || fail "the torn line was not run again"
+    [ "$(wc -l <"$folder/resume/scale.jsonl")" = 2 ] || fail "not two lines"
+    [ "$(wc -l <"$folder/resume/scale.csv")" = 3 ] || fail "not a head and two lines of CSV"
+}
+
+# The ranks' messages and reductions, measured and simulated.
+messages() {
+    local kind
+    for kind in window retention; do
+        scale $kind -m "$(shape $kind)" --ranks 1,2,3,5 --tokens 2200 --branches 1,3 --chunk 256 \
+            --runs 1 --steps 2 --sim-steps 2 --threads 1 --measure --simulate --predict \
+            --hardware epyc-infiniband
+        python3 "$here/compare.py" messages "$folder/$kind/scale.jsonl" >"$folder/err" 2>&1 ||
+            fail "messages of $kind"
+    done
+}
+
+twice() {
+    local run options=(-m "$(shape retention)" --ranks 12 --tokens 8K --chunk 512 --simulate
+        --hardware h100-ethernet)
+    for run in first second; do
+        scale $run "${options[@]}"
+    done
+    python3 "$here/compare.py" equal "$folder/first/scale.jsonl" "$folder/second/scale.jsonl" \
+        >"$folder/err" 2>&1 || fail "two simulations differ"
+}
+
+# Each change makes it slower, and the formula stays near the plain one.
+what_if() {
+    local options=(-m "$(shape window)" --ranks 16 --tokens 32K --chunk 1K --simulate --predict
+        --hardware h100-ethernet)
+    scale if "${options[@]}"
+    scale if "${options[@]}" --slow-rank 3 --slow-rank-time 4
+    scale if "${options[@]}" --slow-node 1 --slow-node-bandwidth 0.05
+    scale if "${options[@]}" --bandwidth 0.05
+    python3 "$here/compare.py" slower "$folder/if/scale.jsonl" >"$folder/err" 2>&1 ||
+        fail "what-ifs"
+}
+
+bad_input
+resume
+if [ -x "$simulator" ]; then
+    messages
+    twice
+    what_if
+else
+    echo "SKIPPED: no yoco-sim: SimGrid's smpicc is missing (Debian's libsimgrid-dev)"
+fi
+[ $n_failed = 0 ] || exit 1
+echo "sweeps are as they should be"

@@ -8,11 +8,12 @@
 #include "coordinator/commands.h"
 #include "coordinator/session.h"
 #include "partition/cost.h"
+#include "partition/transformer.h"
 
 typedef struct plan_options {
     yoco_session_options session;
     int64_t n_tokens, n_ranks, chunk_rows, n_branches, branch_rows, device_memory;
-    bool time;
+    bool time, compare;
     const char *hardware;
     double target_s;
 } plan_options;
@@ -161,6 +162,36 @@ static yoco_status print_time(const plan_options *o, const yoco_plan_input *plan
     return YOCO_OK;
 }
 
+/* 32K, 64K, ... up to --tokens, on one rank. */
+static yoco_status print_comparison(const plan_options *o, yoco_plan_input *input)
+{
+    enum { FIRST_TOKENS = 32 << 10 };
+    const double GIB = 1 << 30;
+    bool head = false;
+    input->rank = 0;
+    input->grid.n_ranks = 1;
+    for (int64_t n = FIRST_TOKENS; n <= o->n_tokens; n *= 2) {
+        yoco_plan plan;
+        input->grid.n_tokens = n;
+        YOCO_TRY(yoco_plan_make(input, &plan));
+        yoco_transformer t = yoco_transformer_make(&plan);
+        if (!head)
+            printf("K,V of a token: %zu bytes, a Transformer of this shape: %zu bytes (%zu times)\n\n"
+                   "   tokens        K,V GiB       total   Transformer K,V       total   times\n",
+                   yoco_plan_kv_token_bytes(&plan), t.kv_token_bytes,
+                   t.kv_token_bytes / yoco_plan_kv_token_bytes(&plan));
+        head = true;
+        printf("%9" PRId64 "   %12.2f%12.2f   %15.2f%12.2f%8.1f\n", n,
+               (double)(yoco_plan_kv_token_bytes(&plan) * (size_t)n) / GIB,
+               (double)plan.total_bytes / GIB, (double)t.kv_bytes / GIB,
+               (double)t.total_bytes / GIB, (double)t.total_bytes / (double)plan.total_bytes);
+    }
+    if (head)
+        return YOCO_OK;
+    yoco_log_error("yoco plan: --compare starts at 32K tokens: give a larger --tokens");
+    return YOCO_ERR_USAGE;
+}
+
 static yoco_status make_plan(void *parsed)
 {
     const plan_options *o = parsed;
@@ -195,6 +226,8 @@ static yoco_status make_plan(void *parsed)
                              .file_dtype = b.device.dtype};
     if (o->time)
         return print_time(o, &input);
+    if (o->compare)
+        return print_comparison(o, &input);
     return print_ranks(o, &input);
 }
 
@@ -224,6 +257,9 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "As in yoco run: decides how weights are stored."},
         {"device-memory", 0, "BYTES", YOCO_OPTION_SIZE, &o.device_memory, 1,
          "Memory of one rank, for instance 80G: says whether the plan fits."},
+        {"compare", 0, NULL, YOCO_OPTION_FLAG, &o.compare, 0,
+         "Compare the memory of one rank, from 32K tokens up to --tokens, with that of a\n"
+         "Transformer of the same shape."},
         {"time", 0, NULL, YOCO_OPTION_FLAG, &o.time, 0,
          "Predict times instead, what limits them, and which ranks and chunks to take\n"
          "(docs/SCALING.md)."},

@@ -33,7 +33,7 @@ refuse() {
     rc=$?
     [ $rc = "$code" ] || fail "exit code $rc, not $code: $*"
     [ "$(grep -c 'error: ' "$folder/err")" = 1 ] || fail "not one error line: $*"
-    grep -Eq "$pattern" "$folder/err" || fail "no '$pattern': $*"
+    grep -Eq -e "$pattern" "$folder/err" || fail "no '$pattern': $*"
 }
 
 shape() {

@@ -11,9 +11,8 @@
 enum { MAX_FILE_BYTES = 1 << 20, MAX_PATH_BYTES = 4096, MAX_COUNT = 1 << 20 };
 
 static const char *const kind_names[YOCO_N_WORK_KINDS] = {
-    [YOCO_WORK_SLABS] = "slabs",         [YOCO_WORK_ROWS] = "rows",
-    [YOCO_WORK_WINDOW] = "window",       [YOCO_WORK_RETENTION] = "retention",
-    [YOCO_WORK_STATE] = "state",         [YOCO_WORK_ATTEND] = "attend",
+    [YOCO_WORK_SLABS] = "slabs",         [YOCO_WORK_ROWS] = "rows",   [YOCO_WORK_WINDOW] = "window",
+    [YOCO_WORK_RETENTION] = "retention", [YOCO_WORK_STATE] = "state", [YOCO_WORK_ATTEND] = "attend",
     [YOCO_WORK_POINTWISE] = "pointwise",
 };
 
@@ -88,8 +87,7 @@ static yoco_status count_read(const char *name, const json_t *root, const char *
 static yoco_status texts_read(const char *name, const json_t *root, yoco_hardware *out)
 {
     for (size_t i = 0; i < COUNT(texts); i++) {
-        const json_t *object =
-            texts[i].object ? json_object_get(root, texts[i].object) : root;
+        const json_t *object = texts[i].object ? json_object_get(root, texts[i].object) : root;
         const char *text = json_string_value(json_object_get(object, texts[i].field));
         if (!text || strlen(text) >= texts[i].size || *text == '\0') {
             yoco_log_error("%s: %s%s%s is missing, or no text of 1 to %zu bytes", name,
@@ -143,8 +141,7 @@ static yoco_status fields_read(const char *name, const json_t *root, yoco_hardwa
     return rates_read(name, root, out);
 }
 
-yoco_status yoco_hardware_parse(const char *name, const char *text, size_t size,
-                                yoco_hardware *out)
+yoco_status yoco_hardware_parse(const char *name, const char *text, size_t size, yoco_hardware *out)
 {
     if (size > MAX_FILE_BYTES) {
         yoco_log_error("%s: %zu bytes are too many for a hardware file; the limit is %d", name,
@@ -187,8 +184,8 @@ static json_t *device_print(const yoco_hardware *h)
     json_t *rates = json_object();
     for (int kind = 0; kind < YOCO_N_WORK_KINDS; kind++)
         json_object_set_new(rates, kind_names[kind],
-                            json_pack("{s:f, s:f}", "flop_s", h->device.rate[kind].flop_s,
-                                      "byte_s", h->device.rate[kind].byte_s));
+                            json_pack("{s:f, s:f}", "flop_s", h->device.rate[kind].flop_s, "byte_s",
+                                      h->device.rate[kind].byte_s));
     return json_pack("{s:s, s:s, s:b, s:I, s:f, s:f, s:f, s:o}", "name", h->device.name, "source",
                      h->device.source, "measured", h->device.measured, "memory_bytes",
                      (json_int_t)h->device.memory_bytes, "launch_s", h->device.launch_s,
@@ -198,13 +195,13 @@ static json_t *device_print(const yoco_hardware *h)
 
 yoco_status yoco_hardware_print(const yoco_hardware *h, char **text)
 {
-    json_t *root = json_pack(
-        "{s:s, s:o, s:{s:i, s:f, s:f, s:s}, s:{s:f, s:f, s:f, s:i, s:f, s:s}}", "name", h->name,
-        "device", device_print(h), "node", "devices", h->node.n_devices, "byte_s", h->node.byte_s,
-        "latency_s", h->node.latency_s, "source", h->node.source, "network", "port_byte_s",
-        h->network.port_byte_s, "latency_s", h->network.latency_s, "hop_s", h->network.hop_s,
-        "leaf_nodes", h->network.leaf_nodes, "taper", h->network.taper, "source",
-        h->network.source);
+    json_t *root =
+        json_pack("{s:s, s:o, s:{s:i, s:f, s:f, s:s}, s:{s:f, s:f, s:f, s:i, s:f, s:s}}", "name",
+                  h->name, "device", device_print(h), "node", "devices", h->node.n_devices,
+                  "byte_s", h->node.byte_s, "latency_s", h->node.latency_s, "source",
+                  h->node.source, "network", "port_byte_s", h->network.port_byte_s, "latency_s",
+                  h->network.latency_s, "hop_s", h->network.hop_s, "leaf_nodes",
+                  h->network.leaf_nodes, "taper", h->network.taper, "source", h->network.source);
     size_t flags = JSON_INDENT(2) | JSON_REAL_PRECISION(6);
     size_t size = root ? json_dumpb(root, NULL, 0, flags) : 0;
     yoco_status status = yoco_alloc(size + 2, "the text of a profile", (void **)text);

@@ -1,7 +1,7 @@
 /* configs/hardware/NAME.json: a machine that the formula (partition/cost.h) and the simulation
  * (kernels/sim) run on: what one device can do, what joins the devices of a node, and the network
- * between nodes. Rates are in flops and bytes per second, times in seconds. docs/SCALING.md explains
- * each field. */
+ * between nodes. Rates are in flops and bytes per second, times in seconds. docs/SCALING.md
+ * explains each field. */
 #ifndef YOCO_HARDWARE_H
 #define YOCO_HARDWARE_H
 

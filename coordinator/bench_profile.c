@@ -73,8 +73,9 @@ static void multiply(profiler *p, int64_t n_rows,
                      void (*linear)(yoco_device *, const yoco_linear_args *))
 {
     for (int i = 0; i < p->n_weights; i++)
-        linear(p->device, &(yoco_linear_args){
-                              .n_rows = n_rows, .weight = p->weights[i].weight, .x = p->x, .y = p->wide});
+        linear(p->device,
+               &(yoco_linear_args){
+                   .n_rows = n_rows, .weight = p->weights[i].weight, .x = p->x, .y = p->wide});
 }
 
 static void run_slabs(profiler *p)
@@ -170,7 +171,8 @@ static void attend(profiler *p, int64_t n_queries)
                                .chunk_rows = CONTEXT_ROWS,
                                .k = p->k,
                                .v = p->v};
-    float *max = p->partial, *sum = max + CONTEXT_ROWS / YOCO_BLOCK_ROWS * n_queries * c->n_attn_heads;
+    float *max = p->partial,
+          *sum = max + CONTEXT_ROWS / YOCO_BLOCK_ROWS * n_queries * c->n_attn_heads;
     p->ops->attend(p->device, &(yoco_attend_args){.n_queries = n_queries,
                                                   .n_heads = c->n_attn_heads,
                                                   .n_kv_heads = c->n_attn_kv_heads,
@@ -219,8 +221,9 @@ static void pointwise(profiler *p, int64_t n_rows)
     p->ops->rms_norm(p->device, &norm);
     p->ops->rope(p->device, &rope);
     p->ops->rope(p->device, &rope);
-    p->ops->cast(p->device, &(yoco_cast_args){
-                                .n = n_rows * c->dim, .x = p->wide, .out_dtype = dtype, .out = p->out});
+    p->ops->cast(
+        p->device,
+        &(yoco_cast_args){.n = n_rows * c->dim, .x = p->wide, .out_dtype = dtype, .out = p->out});
     p->ops->swiglu(p->device, &(yoco_swiglu_args){.n = n_rows * c->hidden_dim,
                                                   .a = p->wide,
                                                   .b = p->more,
@@ -347,7 +350,8 @@ static yoco_status measure_network(profiler *p, yoco_hardware *h)
     char *data = NULL;
     double small_s = 0, large_s = 0;
     yoco_comm *comm = p->session->comm;
-    YOCO_TRY(comm->ops->agree(comm, yoco_alloc(2 * (size_t)PING_BYTES, "a message", (void **)&data)));
+    YOCO_TRY(
+        comm->ops->agree(comm, yoco_alloc(2 * (size_t)PING_BYTES, "a message", (void **)&data)));
     memset(data, 0, 2 * (size_t)PING_BYTES);
     yoco_status status = ping(p, data, 8, &small_s);
     if (status == YOCO_OK)

@@ -62,8 +62,7 @@ static yoco_status run(const measure_options *o, yoco_session *s)
     }
     YOCO_TRY(yoco_session_chunk_rows(c, o->chunk_rows, &spec.chunk_rows));
     int32_t *ids = NULL;
-    yoco_status status =
-        yoco_alloc((size_t)o->n_tokens * sizeof *ids, "token ids", (void **)&ids);
+    yoco_status status = yoco_alloc((size_t)o->n_tokens * sizeof *ids, "token ids", (void **)&ids);
     if (status == YOCO_OK && comm->rank == 0)
         status = yoco_alloc((size_t)o->n_branches * (size_t)c->vocab_size * sizeof(float), "logits",
                             (void **)&spec.logits);

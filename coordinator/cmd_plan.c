@@ -176,10 +176,11 @@ static yoco_status print_comparison(const plan_options *o, yoco_plan_input *inpu
         YOCO_TRY(yoco_plan_make(input, &plan));
         yoco_transformer t = yoco_transformer_make(&plan);
         if (!head)
-            printf("K,V of a token: %zu bytes, a Transformer of this shape: %zu bytes (%zu times)\n\n"
-                   "   tokens        K,V GiB       total   Transformer K,V       total   times\n",
-                   yoco_plan_kv_token_bytes(&plan), t.kv_token_bytes,
-                   t.kv_token_bytes / yoco_plan_kv_token_bytes(&plan));
+            printf(
+                "K,V of a token: %zu bytes, a Transformer of this shape: %zu bytes (%zu times)\n\n"
+                "   tokens        K,V GiB       total   Transformer K,V       total   times\n",
+                yoco_plan_kv_token_bytes(&plan), t.kv_token_bytes,
+                t.kv_token_bytes / yoco_plan_kv_token_bytes(&plan));
         head = true;
         printf("%9" PRId64 "   %12.2f%12.2f   %15.2f%12.2f%8.1f\n", n,
                (double)(yoco_plan_kv_token_bytes(&plan) * (size_t)n) / GIB,

@@ -172,11 +172,11 @@ static yoco_status run_points(const scale_options *o, bool weak, yoco_scale_rows
     for (int t = 0; t < tokens->n; t++) {
         for (int b = 0; b < o->branches.n; b++) {
             for (int r = 0; r < o->ranks.n; r++) {
-                yoco_scale_point point = {
-                    .weak = weak,
-                    .n_ranks = (int)o->ranks.values[r],
-                    .n_tokens = tokens->values[t] * (weak ? o->ranks.values[r] : 1),
-                    .n_branches = o->branches.values[b]};
+                yoco_scale_point point = {.weak = weak,
+                                          .n_ranks = (int)o->ranks.values[r],
+                                          .n_tokens =
+                                              tokens->values[t] * (weak ? o->ranks.values[r] : 1),
+                                          .n_branches = o->branches.values[b]};
                 YOCO_TRY(run_kinds(o, point, rows));
             }
         }
@@ -217,19 +217,18 @@ static yoco_status scale(void *parsed)
 
 static int run_command(const yoco_command *command, int argc, char **argv)
 {
-    scale_options o = {.sweep = {.launcher = "mpiexec -n %P",
-                                 .n_runs = 3,
-                                 .n_steps = 8,
-                                 .sim_steps = 1,
-                                 .branch_rows = 256,
-                                 .dtype = "auto",
-                                 .backend = "auto",
-                                 .what_if = {.slow_rank_time = 2,
-                                             .slow_node_bandwidth = 0.1,
-                                             .bandwidth = 1}},
-                       .branches = {1, {1}},
-                       .slow_rank = -1,
-                       .slow_node = -1};
+    scale_options o = {
+        .sweep = {.launcher = "mpiexec -n %P",
+                  .n_runs = 3,
+                  .n_steps = 8,
+                  .sim_steps = 1,
+                  .branch_rows = 256,
+                  .dtype = "auto",
+                  .backend = "auto",
+                  .what_if = {.slow_rank_time = 2, .slow_node_bandwidth = 0.1, .bandwidth = 1}},
+        .branches = {1, {1}},
+        .slow_rank = -1,
+        .slow_node = -1};
     yoco_sweep *s = &o.sweep;
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING, &s->model, 0,
@@ -289,8 +288,9 @@ const yoco_command yoco_command_scale = {
         "same program under SimGrid on a described machine; predicted ones come from a formula\n"
         "(docs/SCALING.md). Started once, without mpiexec; within a Slurm allocation, give\n"
         "--launcher 'srun --mpi=pmi2 -n %P'.",
-    .examples = "yoco scale -m configs/shapes/yoco-160m-window.json -o out --ranks 1,2 --tokens 16K\n"
-                "yoco scale -m configs/shapes/yoco-3b-window.json -o out --simulate --predict \\\n"
-                "    --hardware h100-infiniband --ranks 1,8,64,512 --tokens 1M",
+    .examples =
+        "yoco scale -m configs/shapes/yoco-160m-window.json -o out --ranks 1,2 --tokens 16K\n"
+        "yoco scale -m configs/shapes/yoco-3b-window.json -o out --simulate --predict \\\n"
+        "    --hardware h100-infiniband --ranks 1,8,64,512 --tokens 1M",
     .run = run_command,
 };

@@ -156,11 +156,11 @@ static void add_phase(json_t *to, const phase *p)
 static json_t *make_record(const run *r)
 {
     const yoco_scale_spec *s = r->spec;
-    json_t *record = json_pack(
-        "{s:i, s:I, s:I, s:I, s:s, s:[], s:[], s:[], s:{}, s:{}}", "ranks", r->comm->n_ranks,
-        "tokens", (json_int_t)s->n_tokens, "chunk", (json_int_t)s->chunk_rows, "branches",
-        (json_int_t)s->n_branches, "arithmetic", yoco_worker_arithmetic(r->worker), "prefill_s",
-        "step_s", "memory_bytes", "prefill", "decode");
+    json_t *record = json_pack("{s:i, s:I, s:I, s:I, s:s, s:[], s:[], s:[], s:{}, s:{}}", "ranks",
+                               r->comm->n_ranks, "tokens", (json_int_t)s->n_tokens, "chunk",
+                               (json_int_t)s->chunk_rows, "branches", (json_int_t)s->n_branches,
+                               "arithmetic", yoco_worker_arithmetic(r->worker), "prefill_s",
+                               "step_s", "memory_bytes", "prefill", "decode");
     for (int64_t i = 0; i < s->n_runs; i++)
         append(record, "prefill_s", json_real(r->prefill_s[i]));
     for (int64_t i = 0; i < s->n_steps; i++)
@@ -181,8 +181,7 @@ static yoco_status gather(run *r, json_t **out)
     yoco_request request = {0};
     const yoco_wait_for what = {.what = "the record of a rank", .chunk = -1, .layer = -1};
     if (comm->rank > 0) {
-        YOCO_TRY(
-            comm->ops->send(comm, 0, TAG_RECORD, &r->mine, sizeof r->mine, &request));
+        YOCO_TRY(comm->ops->send(comm, 0, TAG_RECORD, &r->mine, sizeof r->mine, &request));
         return comm->ops->wait(comm, &request, &what);
     }
     json_t *record = make_record(r);

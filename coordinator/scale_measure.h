@@ -1,5 +1,5 @@
-/* One run of a scaling experiment: prefills and decode steps of one shape on the ranks at hand, with
- * what every rank's time went to. The same code runs on the machine and in the simulation. */
+/* One run of a scaling experiment: prefills and decode steps of one shape on the ranks at hand,
+ * with what every rank's time went to. The same code runs on the machine and in the simulation. */
 #ifndef YOCO_SCALE_MEASURE_H
 #define YOCO_SCALE_MEASURE_H
 

@@ -43,8 +43,8 @@ static void put_node(writer *w, const layout *l, int node)
         "<cluster id=\"node%d\" prefix=\"n%d-\" suffix=\"\" radical=\"0-%d\" speed=\"1Gf\" "
         "bw=\"%.9gBps\" lat=\"%.9gs\" loopback_bw=\"%.9gBps\" loopback_lat=\"%.9gs\" "
         "router_id=\"router%d\"/>\n",
-        node, node, h->node.n_devices - 1, byte_s, h->node.latency_s / 2, byte_s,
-        h->node.latency_s, node);
+        node, node, h->node.n_devices - 1, byte_s, h->node.latency_s / 2, byte_s, h->node.latency_s,
+        node);
 }
 
 /* `up`: what the node's devices share; `port`: what each of them has. */

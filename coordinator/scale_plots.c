@@ -69,26 +69,32 @@ static double memory_gib(const yoco_scale_result *r)
 
 static void number_label(double value, char *text, size_t size)
 {
-    if (value >= 1e5 || (value < 1e-3 && value > 0))
+    if (value >= 1e6)
+        snprintf(text, size, "%.4gM", value / 1e6);
+    else if (value >= 1e4)
+        snprintf(text, size, "%.4gk", value / 1e3);
+    else if (value < 1e-3 && value > 0)
         snprintf(text, size, "%.0e", value);
     else
         snprintf(text, size, "%.4g", value);
 }
 
-/* 1, 2, 5, 10, ... or, over many decades, powers of ten. */
+/* Many within a decade, 1, 2, 5 over a few, powers of ten over more. */
 static int log_ticks(double from, double to, yoco_svg_tick *ticks)
 {
-    static const double steps[] = {1, 2, 5};
-    int stride = log10(to / from) > 3 ? 3 : 1, n = 0;
-    for (int e = (int)floor(log10(from)) * 3; n < MAX_TICKS; e++) {
-        double value = steps[((e % 3) + 3) % 3] * pow(10, floor(e / 3.0));
-        if (value > to * 1.0001)
-            break;
-        if (value < from * 0.9999 || e % stride != 0)
-            continue;
-        ticks[n].value = value;
-        number_label(value, ticks[n].label, sizeof ticks[n].label);
-        n++;
+    double decades = log10(to / from);
+    int n = 0;
+    for (int e = (int)floor(log10(from)); e <= log10(to); e++) {
+        for (int digit = 1; digit < 10 && n < MAX_TICKS; digit++) {
+            double value = digit * pow(10, e);
+            bool wanted =
+                digit == 1 || decades <= 1 || (decades <= 3 && (digit == 2 || digit == 5));
+            if (!wanted || value < from || value > to)
+                continue;
+            ticks[n].value = value;
+            number_label(value, ticks[n].label, sizeof ticks[n].label);
+            n++;
+        }
     }
     return n;
 }
@@ -277,14 +283,13 @@ static void draw_breakdown(FILE *out, const yoco_scale_result *rows, int n, bool
              yoco_scale_label(rows, label));
     n = (int)yoco_i64_min(n, MAX_POINTS);
     double step = (double)(RIGHT - LEFT) / n, width = fmin(0.7 * step, 64);
-    yoco_svg_plot plot = {
-        .x = {.title = "ranks", .to = 1, .start = LEFT, .end = RIGHT},
-        .y = {.title = "share of the ranks' time",
-              .to = 1,
-              .ticks = ticks,
-              .n_ticks = share_ticks(ticks, 1),
-              .start = BOTTOM,
-              .end = TOP}};
+    yoco_svg_plot plot = {.x = {.title = "ranks", .to = 1, .start = LEFT, .end = RIGHT},
+                          .y = {.title = "share of the ranks' time",
+                                .to = 1,
+                                .ticks = ticks,
+                                .n_ticks = share_ticks(ticks, 1),
+                                .start = BOTTOM,
+                                .end = TOP}};
     fputs("<figure>", out);
     yoco_svg_begin(out, WIDTH, BOTTOM + 102, title);
     draw_title(out, title);

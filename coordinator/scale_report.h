@@ -1,4 +1,5 @@
-/* What a sweep writes beside scale.jsonl: scale.csv, scale.json and report.html, each replaced whole.
+/* What a sweep writes beside scale.jsonl: scale.csv, scale.json and report.html, each replaced
+ * whole.
  */
 #ifndef YOCO_SCALE_REPORT_H
 #define YOCO_SCALE_REPORT_H

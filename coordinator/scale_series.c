@@ -4,8 +4,8 @@
 #include <string.h>
 
 static const char *const part_names[YOCO_N_PARTS] = {
-    [YOCO_PART_COMPUTE] = "computing",   [YOCO_PART_EDGE_WAIT] = "waiting for edges",
-    [YOCO_PART_REDUCE] = "reductions",   [YOCO_PART_WAIT] = "other waits",
+    [YOCO_PART_COMPUTE] = "computing", [YOCO_PART_EDGE_WAIT] = "waiting for edges",
+    [YOCO_PART_REDUCE] = "reductions", [YOCO_PART_WAIT] = "other waits",
     [YOCO_PART_IDLE] = "idle",
 };
 
@@ -194,7 +194,8 @@ static void set_efficiency(yoco_scale_results *results)
             r->base_ranks = base->n_ranks;
             r->prefill_efficiency =
                 base->prefill_s.median / r->prefill_s.median / (r->weak ? 1 : more_ranks);
-            r->step_efficiency = base->step_s.median / r->step_s.median / (r->weak ? 1 : more_ranks);
+            r->step_efficiency =
+                base->step_s.median / r->step_s.median / (r->weak ? 1 : more_ranks);
         }
     }
 }

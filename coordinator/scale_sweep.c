@@ -203,19 +203,18 @@ static yoco_status run_predicted(const yoco_sweep *s, const yoco_scale_point *p,
     yoco_cost cost;
     yoco_cost_input input = cost_input(s, p, chunk);
     YOCO_TRY(yoco_cost_make(&input, &cost));
-    *run = json_pack("{s:i, s:I, s:I, s:I, s:[f], s:[f], s:[I], s:b, s:s, s:s, s:f, s:f, "
-                     "s:{s:[f], s:[f], s:[f], s:[f], s:[f]}, s:{s:[f], s:[f], s:[f], s:[f], "
-                     "s:[f]}}",
-                     "ranks", p->n_ranks, "tokens", (json_int_t)p->n_tokens, "chunk",
-                     (json_int_t)chunk, "branches", (json_int_t)p->n_branches, "prefill_s",
-                     cost.prefill_s, "step_s", cost.step_s, "memory_bytes",
-                     (json_int_t)cost.memory_bytes, "fits", cost.fits, "prefill_limit",
-                     yoco_limit_text(cost.prefill_limit), "step_limit",
-                     yoco_limit_text(cost.step_limit), "chunk_s", cost.chunk_s, "hop_s", cost.hop_s,
-                     "prefill", "compute_s", cost.compute_s, "edge_wait_s", cost.chain_s,
-                     "reduce_s", 0.0, "wait_s", cost.last_edges_s, "idle_s", cost.uneven_s,
-                     "decode", "compute_s", cost.repeated_s + cost.attention_s, "edge_wait_s", 0.0,
-                     "reduce_s", cost.merge_s, "wait_s", 0.0, "idle_s", 0.0);
+    *run = json_pack(
+        "{s:i, s:I, s:I, s:I, s:[f], s:[f], s:[I], s:b, s:s, s:s, s:f, s:f, "
+        "s:{s:[f], s:[f], s:[f], s:[f], s:[f]}, s:{s:[f], s:[f], s:[f], s:[f], "
+        "s:[f]}}",
+        "ranks", p->n_ranks, "tokens", (json_int_t)p->n_tokens, "chunk", (json_int_t)chunk,
+        "branches", (json_int_t)p->n_branches, "prefill_s", cost.prefill_s, "step_s", cost.step_s,
+        "memory_bytes", (json_int_t)cost.memory_bytes, "fits", cost.fits, "prefill_limit",
+        yoco_limit_text(cost.prefill_limit), "step_limit", yoco_limit_text(cost.step_limit),
+        "chunk_s", cost.chunk_s, "hop_s", cost.hop_s, "prefill", "compute_s", cost.compute_s,
+        "edge_wait_s", cost.chain_s, "reduce_s", 0.0, "wait_s", cost.last_edges_s, "idle_s",
+        cost.uneven_s, "decode", "compute_s", cost.repeated_s + cost.attention_s, "edge_wait_s",
+        0.0, "reduce_s", cost.merge_s, "wait_s", 0.0, "idle_s", 0.0);
     if (*run)
         return YOCO_OK;
     yoco_log_error("cannot allocate a predicted run");
@@ -233,8 +232,8 @@ static void what_if_text(const yoco_what_if *w, char *text, size_t size)
         used += (size_t)snprintf(text + used, size - used, "links of node %d at %g of their rate; ",
                                  w->slow_node, w->slow_node_bandwidth);
     if (w->bandwidth != 1)
-        used += (size_t)snprintf(text + used, size - used, "network at %g of its rate; ",
-                                 w->bandwidth);
+        used +=
+            (size_t)snprintf(text + used, size - used, "network at %g of its rate; ", w->bandwidth);
     if (used >= 2)
         text[used - 2] = '\0';
 }
@@ -274,8 +273,8 @@ yoco_status yoco_scale_point_run(const yoco_sweep *s, const yoco_scale_point *p,
                                  yoco_scale_rows *rows)
 {
     static yoco_status (*const run_kind[YOCO_N_SCALE_KINDS])(
-        const yoco_sweep *, const yoco_scale_point *, int64_t, json_t **) = {
-        run_measured, run_simulated, run_predicted};
+        const yoco_sweep *, const yoco_scale_point *, int64_t,
+        json_t **) = {run_measured, run_simulated, run_predicted};
     char key[2048], what_if[256] = "";
     const char *hardware = p->kind == YOCO_SCALE_MEASURED ? "this machine" : s->hardware->name;
     int64_t chunk = 0;

@@ -65,7 +65,7 @@ static void print_row(FILE *out, const yoco_scale_result *r)
             yoco_scale_count(r->n_tokens, tokens), yoco_scale_count(r->chunk_rows, chunk),
             yoco_div_up(r->n_tokens, r->chunk_rows) < r->n_ranks ? " *" : "");
     print_spread(out, &r->prefill_s, r->n_prefills);
-    fprintf(out, "<td>%.1f&#160;%%</td><td>%.4g</td>", 100 * r->prefill_efficiency,
+    fprintf(out, "<td>%.1f&#160;%%</td><td>%.0f</td>", 100 * r->prefill_efficiency,
             yoco_scale_tokens_s_per_rank(r));
     print_parts(out, r->prefill_part_s);
     fprintf(out, "<td>%.4g</td>", r->sent_bytes / (1 << 20));

@@ -173,8 +173,8 @@ static layer_times window_layer(const yoco_cost_input *in, int64_t rows)
     t.to_give_s = own + save;
     t.to_take_s = queries + own + (t.chained ? 0 : save);
     t.pass_s = 2 * pointwise_s(in, edge_bytes(in)) + (t.chained ? save : 0);
-    t.rest_s = yoco_work_s(in->hardware, yoco_work_window(past, 0, waiting, c->sliding_window,
-                                                          c->dim, element)) +
+    t.rest_s = yoco_work_s(in->hardware,
+                           yoco_work_window(past, 0, waiting, c->sliding_window, c->dim, element)) +
                layer_end_s(in, YOCO_WORK_SLABS, rows);
     return t;
 }
@@ -212,9 +212,9 @@ static double chunk_s(const yoco_cost_input *in, int64_t rows)
 }
 
 /* What the edges add to the computing of the busiest rank. A window edge that needs no other is
- * late by at most one stall for each layer. Edges that need each other form a chain over all chunks:
- * the ranks of the first round start one hop after another, and a round lasts at least one hop for
- * each rank. */
+ * late by at most one stall for each layer. Edges that need each other form a chain over all
+ * chunks: the ranks of the first round start one hop after another, and a round lasts at least one
+ * hop for each rank. */
 static double chain_s(const yoco_cost_input *in, const yoco_cost *cost, const layer_times *t)
 {
     int64_t n_chunks = yoco_grid_n_chunks(&in->grid);
@@ -228,7 +228,8 @@ static double chain_s(const yoco_cost_input *in, const yoco_cost *cost, const la
     }
     int64_t rounds = yoco_div_up(n_chunks, in->grid.n_ranks);
     double busiest = cost->compute_s + cost->uneven_s;
-    double skewed = busiest + cost->hop_s * (double)(n_chunks - 1 - (rounds - 1) * in->grid.n_ranks);
+    double skewed =
+        busiest + cost->hop_s * (double)(n_chunks - 1 - (rounds - 1) * in->grid.n_ranks);
     double chained = cost->chunk_s + cost->hop_s * (double)(n_chunks - 1);
     return (skewed > chained ? skewed : chained) - busiest;
 }
@@ -254,11 +255,11 @@ static void make_prefill(const yoco_cost_input *in, yoco_cost *cost)
     cost->chain_s = chain_s(in, cost, &t);
     cost->last_edges_s = yoco_config_n_self_layers(in->config) * broadcast_s(in, edge_bytes(in));
     cost->prefill_s = cost->compute_s + cost->uneven_s + cost->chain_s + cost->last_edges_s;
-    cost->prefill_limit = largest(
-        (double[]){cost->compute_s, cost->uneven_s, cost->chain_s, cost->last_edges_s},
-        (yoco_limit[]){YOCO_LIMIT_COMPUTE, YOCO_LIMIT_FEW_CHUNKS, YOCO_LIMIT_CHAIN,
-                       YOCO_LIMIT_LAST_EDGES},
-        4);
+    cost->prefill_limit =
+        largest((double[]){cost->compute_s, cost->uneven_s, cost->chain_s, cost->last_edges_s},
+                (yoco_limit[]){YOCO_LIMIT_COMPUTE, YOCO_LIMIT_FEW_CHUNKS, YOCO_LIMIT_CHAIN,
+                               YOCO_LIMIT_LAST_EDGES},
+                4);
 }
 
 /* Decode. */
@@ -269,7 +270,8 @@ static double step_self_s(const yoco_cost_input *in)
     int64_t rows = in->n_branches;
     size_t element = yoco_dtype_bytes(in->dtype);
     double product = linear_s(in, YOCO_WORK_ROWS, rows, c->dim, c->dim, false);
-    double seconds = convert_s(in, rows, c->dim) + 3 * product + layer_end_s(in, YOCO_WORK_ROWS, rows);
+    double seconds =
+        convert_s(in, rows, c->dim) + 3 * product + layer_end_s(in, YOCO_WORK_ROWS, rows);
     if (yoco_config_is_retention(c))
         return seconds + product +
                linear_s(in, YOCO_WORK_ROWS, rows, c->n_self_heads, c->dim, false) +
@@ -279,8 +281,7 @@ static double step_self_s(const yoco_cost_input *in)
     int64_t seen = yoco_i64_min(c->sliding_window, in->grid.n_tokens + 1);
     return seconds + in_place_s(in, rows, c->dim) + 2 * convert_s(in, rows, c->dim) +
            2 * (double)rows * pointwise_s(in, 2.0 * (double)element * c->dim) +
-           yoco_work_s(in->hardware,
-                       yoco_work_attend(1, rows * seen, c->dim, c->dim, element, 0));
+           yoco_work_s(in->hardware, yoco_work_attend(1, rows * seen, c->dim, c->dim, element, 0));
 }
 
 /* A cross layer but for attention and merge. */
@@ -332,9 +333,9 @@ static void make_step(const yoco_cost_input *in, yoco_cost *cost)
     cost->attention_s = n_layers * step_attend_s(in);
     cost->merge_s = n_layers * step_merge_s(in);
     cost->step_s = cost->repeated_s + cost->attention_s + cost->merge_s;
-    cost->step_limit = largest(
-        (double[]){cost->repeated_s, cost->attention_s, cost->merge_s},
-        (yoco_limit[]){YOCO_LIMIT_WEIGHTS, YOCO_LIMIT_ATTENTION, YOCO_LIMIT_MERGE}, 3);
+    cost->step_limit =
+        largest((double[]){cost->repeated_s, cost->attention_s, cost->merge_s},
+                (yoco_limit[]){YOCO_LIMIT_WEIGHTS, YOCO_LIMIT_ATTENTION, YOCO_LIMIT_MERGE}, 3);
 }
 
 /* Memory, from the plan. */

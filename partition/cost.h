@@ -1,6 +1,7 @@
 /* The formula: how long a prefill and a decode step take on described hardware, what they wait for,
  * and which number of ranks and which chunk size suit. Closed forms over the same work per op
- * (op_work.h) that the simulation charges for; docs/SCALING.md derives each term. Pure arithmetic. */
+ * (op_work.h) that the simulation charges for; docs/SCALING.md derives each term. Pure arithmetic.
+ */
 #ifndef YOCO_COST_H
 #define YOCO_COST_H
 

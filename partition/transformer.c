@@ -14,8 +14,7 @@ static size_t plus(size_t a, size_t b)
 
 size_t yoco_plan_kv_token_bytes(const yoco_plan *plan)
 {
-    return 2 * (size_t)yoco_config_kv_dim(plan->input.config) *
-           yoco_dtype_bytes(plan->input.dtype);
+    return 2 * (size_t)yoco_config_kv_dim(plan->input.config) * yoco_dtype_bytes(plan->input.dtype);
 }
 
 yoco_transformer yoco_transformer_make(const yoco_plan *plan)

@@ -1,5 +1,5 @@
-/* What a decoder-only Transformer of a model's shape would hold: as many layers, all with K and V of
- * their own. For comparisons of memory. */
+/* What a decoder-only Transformer of a model's shape would hold: as many layers, all with K and V
+ * of their own. For comparisons of memory. */
 #ifndef YOCO_TRANSFORMER_H
 #define YOCO_TRANSFORMER_H
 

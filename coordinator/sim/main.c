@@ -1,6 +1,5 @@
 /* yoco-sim: one run of a scaling experiment on the simulated device, a rank of it. Built with
  * SimGrid's smpicc, started by yoco scale under smpirun; prints the run as one line of JSON. */
-#include <smpi/smpi.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -70,8 +69,8 @@ static yoco_status simulate(const sim_options *o, yoco_comm *comm)
     size_t bytes = 0;
     YOCO_TRY(load(o, &hardware, &config));
     YOCO_TRY(message_bytes(o, &config, comm, &bytes));
-    YOCO_TRY(yoco_sim_describe(&hardware, bytes,
-                               comm->rank == o->slow_rank ? o->slow_rank_time : 1.0));
+    YOCO_TRY(
+        yoco_sim_describe(&hardware, bytes, comm->rank == o->slow_rank ? o->slow_rank_time : 1.0));
     yoco_checkpoint *checkpoint = NULL;
     YOCO_TRY(yoco_checkpoint_borrow(&config, YOCO_BF16, yoco_sim_zeros(), &checkpoint));
     yoco_device_options device = {.n_threads = 1, .dtype = YOCO_BF16};
@@ -123,7 +122,8 @@ static const yoco_command command = {
 
 int main(int argc, char **argv)
 {
-    sim_options o = {.chunk_rows = 2048, .n_branches = 1, .n_steps = 1, .slow_rank = -1, .slow_rank_time = 1};
+    sim_options o = {
+        .chunk_rows = 2048, .n_branches = 1, .n_steps = 1, .slow_rank = -1, .slow_rank_time = 1};
     const yoco_option options[] = {
         {"model", 'm', "SHAPE", YOCO_OPTION_STRING, &o.model, 0, "params.json of the shape."},
         {"hardware", 0, "NAME", YOCO_OPTION_STRING, &o.hardware, 0, "Of configs/hardware."},

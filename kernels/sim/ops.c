@@ -189,8 +189,8 @@ static void window_step(yoco_device *device, const yoco_window_step_args *a)
 static void retention_local(yoco_device *device, const yoco_retention_args *a)
 {
     (void)device;
-    yoco_sim_charge(yoco_work_retention_local(a->n_rows, (int64_t)a->n_heads * a->head_dim,
-                                              a->head_dim));
+    yoco_sim_charge(
+        yoco_work_retention_local(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
 }
 
 static void retention_scan(yoco_device *device, const yoco_retention_args *a)
@@ -203,8 +203,8 @@ static void retention_scan(yoco_device *device, const yoco_retention_args *a)
 static void retention_correct(yoco_device *device, const yoco_retention_args *a)
 {
     (void)device;
-    yoco_sim_charge(yoco_work_retention_correct(a->n_rows, (int64_t)a->n_heads * a->head_dim,
-                                                a->head_dim));
+    yoco_sim_charge(
+        yoco_work_retention_correct(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
 }
 
 static void retention_step(yoco_device *device, const yoco_retention_step_args *a)
@@ -221,10 +221,10 @@ static void attend(yoco_device *device, const yoco_attend_args *a)
     for (int i = 0; i < a->n_segments; i++) {
         const yoco_kv_segment *s = &a->segments[i];
         if (s->n_rows > 0)
-            yoco_sim_charge(yoco_work_attend(
-                s->n_queries, s->n_rows, dim, (int64_t)a->n_kv_heads * a->head_dim,
-                yoco_dtype_bytes(a->kv_dtype),
-                s->n_queries * yoco_kv_n_blocks(s->n_rows, s->chunk_rows)));
+            yoco_sim_charge(
+                yoco_work_attend(s->n_queries, s->n_rows, dim, (int64_t)a->n_kv_heads * a->head_dim,
+                                 yoco_dtype_bytes(a->kv_dtype),
+                                 s->n_queries * yoco_kv_n_blocks(s->n_rows, s->chunk_rows)));
     }
 }
 
@@ -254,8 +254,7 @@ static void merge_sum(yoco_device *device, const yoco_attend_args *a)
 static void merge_finish(yoco_device *device, const yoco_attend_args *a)
 {
     (void)device;
-    charge_bytes((double)(a->n_queries * a->n_heads * a->head_dim) *
-                 (8 + bytes_of(a->out_dtype)));
+    charge_bytes((double)(a->n_queries * a->n_heads * a->head_dim) * (8 + bytes_of(a->out_dtype)));
 }
 
 static uint64_t hash(yoco_device *device, const void *ptr, size_t bytes)

@@ -13,8 +13,7 @@ extern const yoco_ops yoco_sim_ops;
 
 /* Before `open`. message_bytes: the largest buffer that messages start from or arrive in. Ops take
  * `slowdown` times as long as described. */
-yoco_status yoco_sim_describe(const yoco_hardware *hardware, size_t message_bytes,
-                              double slowdown);
+yoco_status yoco_sim_describe(const yoco_hardware *hardware, size_t message_bytes, double slowdown);
 
 /* Addresses that can be read (as zeros) and never written, the same on every rank. */
 const void *yoco_sim_zeros(void);

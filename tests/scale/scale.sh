@@ -60,7 +60,8 @@ bad_input() {
 
 # A second call runs nothing; a torn last line runs once more.
 resume() {
-    local options=(-m "$(shape window)" --ranks 1,2 --tokens 600 --chunk 256 --runs 1 --steps 1)
+    local options=(-m "$(shape window)" --ranks 1,2 --tokens 600 --chunk 256 --runs 1 --steps 1
+        --threads 1)
     scale resume "${options[@]}"
     [ "$(grep -c measured: "$folder/err")" = 2 ] || fail "two runs were asked for"
     scale resume "${options[@]}"

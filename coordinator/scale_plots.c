@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "coordinator/eval_pages.h"
 #include "coordinator/scale_report.h"
 #include "coordinator/svg.h"
 
@@ -15,6 +16,8 @@ enum {
     MAX_TICKS = 64,
     MAX_POINTS = 64, /* of a series in a plot */
     MAX_SERIES = 12,
+    MAX_KEY_BYTES = 70, /* what fits below a plot */
+    MAX_TITLE_BYTES = 56,
     LABEL = YOCO_SCALE_LABEL_BYTES,
 };
 
@@ -189,7 +192,7 @@ static void draw_series(FILE *out, const line_plot *p, const yoco_svg_plot *plot
                         const yoco_scale_result *rows, int n)
 {
     yoco_svg_point points[MAX_POINTS];
-    char label[LABEL];
+    char label[LABEL], key[MAX_KEY_BYTES + 1];
     n = (int)yoco_i64_min(n, MAX_POINTS);
     for (int i = 0; i < n; i++) {
         double value = p->value(&rows[i]);
@@ -201,7 +204,7 @@ static void draw_series(FILE *out, const line_plot *p, const yoco_svg_plot *plot
     }
     yoco_svg_plot_series(out, plot, index, 0, points, n);
     yoco_svg_plot_key(out, index, LEFT + 6, BOTTOM + 66 + KEY_STEP * index,
-                      yoco_scale_label(rows, label));
+                      yoco_eval_label_cut(yoco_scale_label(rows, label), MAX_KEY_BYTES, key));
 }
 
 static int count_series(const scope *s)
@@ -277,10 +280,11 @@ static void draw_part_keys(FILE *out)
 
 static void draw_breakdown(FILE *out, const yoco_scale_result *rows, int n, bool prefill)
 {
-    char title[LABEL + 32], label[LABEL];
+    char whole[LABEL + 32], label[LABEL], title[MAX_TITLE_BYTES + 1];
     yoco_svg_tick ticks[8];
-    snprintf(title, sizeof title, "%s: %s", prefill ? "Prefill" : "Step",
+    snprintf(whole, sizeof whole, "%s: %s", prefill ? "Prefill" : "Step",
              yoco_scale_label(rows, label));
+    yoco_eval_label_cut(whole, MAX_TITLE_BYTES, title);
     n = (int)yoco_i64_min(n, MAX_POINTS);
     double step = (double)(RIGHT - LEFT) / n, width = fmin(0.7 * step, 64);
     yoco_svg_plot plot = {.x = {.title = "ranks", .to = 1, .start = LEFT, .end = RIGHT},

@@ -242,9 +242,12 @@ static void what_if_text(const yoco_what_if *w, char *text, size_t size)
 static void make_key(const yoco_sweep *s, const yoco_scale_point *p, const char *hardware,
                      const char *what_if, char *text, size_t size)
 {
-    snprintf(text, size, "%s|%s|%s|%s|%d|%" PRId64 "|%" PRId64 "|%" PRId64 "|%s",
-             kind_names[p->kind], p->weak ? "weak" : "strong", s->model, hardware, p->n_ranks,
-             p->n_tokens, p->n_branches, s->chunk_rows, what_if);
+    int n = snprintf(text, size, "%s|%s|%s|%s|%d|%" PRId64 "|%" PRId64 "|%" PRId64 "|%s",
+                     kind_names[p->kind], p->weak ? "weak" : "strong", s->model, hardware,
+                     p->n_ranks, p->n_tokens, p->n_branches, s->chunk_rows, what_if);
+    if (p->kind == YOCO_SCALE_MEASURED && n >= 0 && (size_t)n < size)
+        snprintf(text + n, size - (size_t)n, "%" PRId64 "|%s|%s", s->n_threads, s->dtype,
+                 s->backend);
 }
 
 static json_t *make_row(const yoco_sweep *s, const yoco_scale_point *p, const char *key,

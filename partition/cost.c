@@ -136,8 +136,7 @@ typedef struct layer_times {
     double to_take_s; /* until the edge that enters is needed */
     double pass_s;    /* from the edge that enters to the one that leaves, where that needs it */
     double rest_s;    /* from there to the layer's end */
-    double message_s;
-    bool chained; /* an edge needs the one before it */
+    bool chained;     /* an edge needs the one before it */
 } layer_times;
 
 static double edge_bytes(const yoco_cost_input *in)
@@ -149,12 +148,22 @@ static double edge_bytes(const yoco_cost_input *in)
     return 2.0 * (double)rows * c->dim * (double)yoco_dtype_bytes(in->dtype);
 }
 
-static double ring_message_s(const yoco_cost_input *in)
+/* An edge to the next rank: in its node, or, once for each node, out of it. */
+static double near_message_s(const yoco_cost_input *in)
 {
-    const yoco_hardware *h = in->hardware;
-    int n_ranks = in->grid.n_ranks;
-    int64_t distance = n_ranks > h->node.n_devices ? h->node.n_devices : 0;
-    return message_s(in, edge_bytes(in), distance);
+    return message_s(in, edge_bytes(in), 0);
+}
+
+static double far_message_s(const yoco_cost_input *in)
+{
+    int n_devices = in->hardware->node.n_devices;
+    return message_s(in, edge_bytes(in), in->grid.n_ranks > n_devices ? n_devices : 0);
+}
+
+static double mean_message_s(const yoco_cost_input *in)
+{
+    int n_devices = in->hardware->node.n_devices;
+    return near_message_s(in) + (far_message_s(in) - near_message_s(in)) / n_devices;
 }
 
 static layer_times window_layer(const yoco_cost_input *in, int64_t rows)
@@ -164,7 +173,7 @@ static layer_times window_layer(const yoco_cost_input *in, int64_t rows)
     size_t element = yoco_dtype_bytes(in->dtype);
     double product = linear_s(in, YOCO_WORK_SLABS, rows, c->dim, c->dim, false);
     double save = 2 * pointwise_s(in, edge_bytes(in)); /* of K and V: half the bytes, twice */
-    layer_times t = {.message_s = ring_message_s(in), .chained = rows < past};
+    layer_times t = {.chained = rows < past};
     double own = 3 * convert_s(in, rows, c->dim) + 2 * product;
     double queries = product + in_place_s(in, rows, c->dim);
     if (rows > waiting)
@@ -184,7 +193,7 @@ static layer_times retention_layer(const yoco_cost_input *in, int64_t rows)
     const yoco_model_config *c = in->config;
     int head_dim = yoco_config_self_head_dim(c);
     double copy = pointwise_s(in, 2 * edge_bytes(in));
-    layer_times t = {.message_s = ring_message_s(in), .chained = true};
+    layer_times t = {.chained = true};
     t.to_take_s = convert_s(in, rows, c->dim) +
                   4 * linear_s(in, YOCO_WORK_SLABS, rows, c->dim, c->dim, false) +
                   linear_s(in, YOCO_WORK_SLABS, rows, c->n_self_heads, c->dim, false) +
@@ -212,9 +221,9 @@ static double chunk_s(const yoco_cost_input *in, int64_t rows)
 }
 
 /* What the edges add to the computing of the busiest rank. A window edge that needs no other is
- * late by at most one stall for each layer. Edges that need each other form a chain over all
- * chunks: the ranks of the first round start one hop after another, and a round lasts at least one
- * hop for each rank. */
+ * late by at most one stall for each layer, as a delay moves on one rank per layer. Edges that need
+ * each other form a chain over all chunks: the ranks of the first round start one hop after
+ * another, and a round lasts at least one hop for each rank. */
 static double chain_s(const yoco_cost_input *in, const yoco_cost *cost, const layer_times *t)
 {
     int64_t n_chunks = yoco_grid_n_chunks(&in->grid);
@@ -222,9 +231,12 @@ static double chain_s(const yoco_cost_input *in, const yoco_cost *cost, const la
     if (n_chunks == 1)
         return 0;
     if (!t->chained) {
-        double stall = t->to_give_s + t->message_s - t->to_take_s;
+        double early = t->to_take_s - t->to_give_s;
+        double near = near_message_s(in) - early, far = far_message_s(in) - early;
         int64_t hops = yoco_i64_min(n_self, yoco_i64_min(n_chunks, in->grid.n_ranks) - 1);
-        return stall > 0 ? stall * (double)hops : 0;
+        int64_t far_hops = yoco_div_up(hops, in->hardware->node.n_devices);
+        return (near > 0 ? near * (double)(hops - far_hops) : 0) +
+               (far > 0 ? far * (double)far_hops : 0);
     }
     int64_t rounds = yoco_div_up(n_chunks, in->grid.n_ranks);
     double busiest = cost->compute_s + cost->uneven_s;
@@ -248,7 +260,7 @@ static void make_prefill(const yoco_cost_input *in, yoco_cost *cost)
     int64_t rows = yoco_i64_min(grid->chunk_rows, grid->n_tokens);
     layer_times t = layer_of(in, rows);
     cost->chunk_s = chunk_s(in, rows);
-    cost->hop_s = t.pass_s + t.message_s;
+    cost->hop_s = t.pass_s + mean_message_s(in);
     double per_row = cost->chunk_s / (double)rows;
     cost->compute_s = per_row * (double)grid->n_tokens / grid->n_ranks;
     cost->uneven_s = per_row * (double)yoco_grid_max_rank_rows(grid) - cost->compute_s;

@@ -45,11 +45,6 @@ const void *yoco_sim_zeros(void)
     return sim.zeros;
 }
 
-size_t yoco_sim_zero_bytes(void)
-{
-    return ZERO_BYTES;
-}
-
 void *yoco_sim_address(size_t bytes)
 {
     if (bytes > ZERO_BYTES)

@@ -17,7 +17,6 @@ yoco_status yoco_sim_describe(const yoco_hardware *hardware, size_t message_byte
 
 /* Addresses that can be read (as zeros) and never written, the same on every rank. */
 const void *yoco_sim_zeros(void);
-size_t yoco_sim_zero_bytes(void);
 
 /* Lets the time of all charged ops pass. */
 void yoco_sim_settle(void);

@@ -21,7 +21,7 @@ scale() {
     local output=$1
     shift
     timeout --signal=KILL 500 "$yoco" scale -o "$folder/$output" --launcher "$mpiexec -n %P" \
-        --simulator "$simulator" "$@" >"$folder/out" 2>"$folder/err" </dev/null ||
+        --simulator "$simulator" --backend reference --threads 1 "$@" >"$folder/out" 2>"$folder/err" </dev/null ||
         fail "yoco scale $*"
 }
 
@@ -36,8 +36,15 @@ refuse() {
     grep -Eq -e "$pattern" "$folder/err" || fail "no '$pattern': $*"
 }
 
+# A small shape, made on the first call.
 shape() {
-    echo "$source/configs/shapes/yoco-demo-$1.json"
+    local window=null
+    [ "$1" = retention ] || window=20
+    [ -f "$folder/$1.json" ] || cat >"$folder/$1.json" <<EOF
+{"dim": 16, "n_layers": 4, "hidden_dim": 24, "n_self_heads": 2, "n_attn_heads": 2,
+ "n_attn_kv_heads": 1, "vocab_size": 50, "max_seq_len": 100000, "sliding_window": $window}
+EOF
+    echo "$folder/$1.json"
 }
 
 bad_input() {
@@ -60,8 +67,7 @@ bad_input() {
 
 # A second call runs nothing; a torn last line runs once more.
 resume() {
-    local options=(-m "$(shape window)" --ranks 1,2 --tokens 600 --chunk 256 --runs 1 --steps 1
-        --threads 1)
+    local options=(-m "$(shape window)" --ranks 1,2 --tokens 100 --chunk 64 --runs 1 --steps 1)
     scale resume "${options[@]}"
     [ "$(grep -c measured: "$folder/err")" = 2 ] || fail "two runs were asked for"
     scale resume "${options[@]}"
@@ -73,20 +79,22 @@ resume() {
     [ "$(wc -l <"$folder/resume/scale.csv")" = 3 ] || fail "not a head and two lines of CSV"
 }
 
-# The ranks' messages and reductions, measured and simulated.
+# The ranks' messages and reductions, measured and simulated. Chunks of 16 are shorter than an edge.
 messages() {
-    local kind
-    for kind in window retention; do
-        scale $kind -m "$(shape $kind)" --ranks 1,2,3,5 --tokens 2200 --branches 1,3 --chunk 256 \
-            --runs 1 --steps 2 --sim-steps 2 --threads 1 --measure --simulate --predict \
+    local kind chunk
+    while read -r kind chunk; do
+        scale $kind-$chunk -m "$(shape $kind)" --ranks 1,2,3,5 --tokens 700 --branches 3 \
+            --chunk "$chunk" --runs 1 --steps 2 --sim-steps 2 --measure --simulate \
             --hardware epyc-infiniband
-        python3 "$here/compare.py" messages "$folder/$kind/scale.jsonl" >"$folder/err" 2>&1 ||
-            fail "messages of $kind"
-    done
+        python3 "$here/compare.py" messages "$folder/$kind-$chunk/scale.jsonl" >"$folder/err" \
+            2>&1 || fail "messages of $kind in chunks of $chunk"
+    done <<<"window 64
+window 16
+retention 256"
 }
 
 twice() {
-    local run options=(-m "$(shape retention)" --ranks 12 --tokens 8K --chunk 512 --simulate
+    local run options=(-m "$source/configs/shapes/yoco-3b-retention.json" --ranks 12 --tokens 8K --chunk 512 --simulate
         --hardware h100-ethernet)
     for run in first second; do
         scale $run "${options[@]}"
@@ -97,7 +105,7 @@ twice() {
 
 # Each change makes it slower, and the formula stays near the plain one.
 what_if() {
-    local options=(-m "$(shape window)" --ranks 16 --tokens 32K --chunk 1K --simulate --predict
+    local options=(-m "$source/configs/shapes/yoco-3b-window.json" --ranks 16 --tokens 32K --chunk 1K --simulate --predict
         --hardware h100-ethernet)
     scale if "${options[@]}"
     scale if "${options[@]}" --slow-rank 3 --slow-rank-time 4

@@ -119,12 +119,15 @@ static double all_reduce_s(const yoco_cost_input *in, double bytes)
     return seconds;
 }
 
-/* Scatter and all-gather: halves, quarters, ... out and back. */
+/* Scatter and all-gather: halves, quarters, ... out and back. The root is any rank, and ranks count
+ * from there, so among several nodes some pair of every step is in two of them. */
 static double broadcast_s(const yoco_cost_input *in, double bytes)
 {
-    double seconds = 0, part = bytes / in->grid.n_ranks;
-    for (int i = 0; i < log2_up(in->grid.n_ranks); i++, part *= 2)
-        seconds += 2 * message_s(in, part, INT64_C(1) << i);
+    int n_ranks = in->grid.n_ranks, n_devices = in->hardware->node.n_devices;
+    int64_t least = n_ranks > n_devices ? n_devices : 0;
+    double seconds = 0, part = bytes / n_ranks;
+    for (int i = 0; i < log2_up(n_ranks); i++, part *= 2)
+        seconds += 2 * message_s(in, part, yoco_i64_max(INT64_C(1) << i, least));
     return seconds;
 }
 

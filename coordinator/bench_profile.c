@@ -15,7 +15,7 @@ enum {
     MAX_WEIGHTS = 4096,
     FEW_QUERIES = 1,
     MANY_QUERIES = 16,
-    CONTEXT_ROWS = 8192, /* of the attention that is timed */
+    CONTEXT_ROWS = 32768, /* of the attention that is timed: more than caches hold */
     PING_BYTES = 1 << 20,
     N_PINGS = 32,
     TAG_PING = 1 << 14,

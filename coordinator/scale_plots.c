@@ -272,7 +272,8 @@ static void draw_part_keys(FILE *out)
 {
     yoco_svg_font font = {.size = 13, .color = YOCO_SVG_INK, .anchor = "start"};
     for (int part = 0; part < YOCO_N_PARTS; part++) {
-        double x = LEFT + part % 3 * 152, y = BOTTOM + 58 + part / 3 * KEY_STEP;
+        int column = part % 3, line = part / 3;
+        double x = LEFT + column * 152, y = BOTTOM + 58 + line * KEY_STEP;
         yoco_svg_rect(out, x, y, 12, 12, part_colors[part], NULL);
         yoco_svg_text(out, x + 18, y + 11, font, yoco_scale_part_name(part));
     }

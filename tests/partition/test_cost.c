@@ -76,7 +76,7 @@ static void work_of_ops(void **state)
     near(attend.bytes, 2.0 * 2 * 16 * 100 + 4.0 * 32 * 4);
     /* one block and a rest: 256 * 257 / 2 and 44 * 45 / 2 pairs */
     near(yoco_work_retention_local(300, 8, 4).flops,
-         4.0 * 8 * (256 * 257 / 2 + 44 * 45 / 2) + 2.0 * 300 * 8 * 4);
+         4.0 * 8 * (256 * 257 / 2.0 + 44 * 45 / 2.0) + 2.0 * 300 * 8 * 4);
 }
 
 /* Only latencies cost anything: what is left are the messages, counted by hand. */

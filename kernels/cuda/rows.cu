@@ -16,7 +16,7 @@ struct rows_args {
     int64_t n_rows, n_in, n_out, depth;
     const void *weight, *x;
     float *y;
-    int accumulate; /* no bool: its padding would hold bytes that look like a pointer */
+    bool accumulate;
 };
 
 template <int N_TILES>

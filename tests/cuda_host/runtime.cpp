@@ -99,8 +99,6 @@ void cuda_host_check_argument(const char *kernel, const void *argument, size_t b
         unsigned char resident;
         memcpy(&word, static_cast<const char *>(argument) + at, sizeof word);
         void *page = (void *)(word & ~(uintptr_t)4095);
-        if ((uint32_t)word < 4096) /* a small integer, and padding that may hold anything */
-            continue;
         if (word < FIRST_HOST_ADDRESS || is_device_memory(word) || mincore(page, 1, &resident) != 0)
             continue;
         fprintf(stderr, "kernel %s: byte %zu of an argument points to host memory\n", kernel, at);

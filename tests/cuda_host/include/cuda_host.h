@@ -27,7 +27,10 @@ void cuda_host_launch(const char *name, const char *caller, dim3 grid, dim3 bloc
                       size_t shared_bytes, cudaStream_t stream, void (*kernel)(Parameters...),
                       Arguments... arguments)
 {
+#if __has_builtin(__builtin_clear_padding) /* else nothing can tell padding from pointers */
+    (__builtin_clear_padding(&arguments), ...);
     (cuda_host_check_argument(name, &arguments, sizeof arguments), ...);
+#endif
     cuda_host_run(name, caller, grid, block, shared_bytes, stream, [=] { kernel(arguments...); });
 }
 

@@ -23,9 +23,10 @@ static inline yoco_attend_args attend_args(const yoco_attend_args *args)
 /* yoco_kv_block, for kernels. */
 __device__ inline int64_t kv_block(const yoco_kv_segment &s, int64_t block, int64_t *n_rows)
 {
-    int64_t per_chunk = (s.chunk_rows + YOCO_BLOCK_ROWS - 1) / YOCO_BLOCK_ROWS;
-    int64_t in_chunk = block % per_chunk * YOCO_BLOCK_ROWS;
-    int64_t row = block / per_chunk * s.chunk_rows + in_chunk;
+    /* 32 bits: a GPU divides 64 in a function of its own. */
+    unsigned per_chunk = (unsigned)((s.chunk_rows + YOCO_BLOCK_ROWS - 1) / YOCO_BLOCK_ROWS);
+    int64_t in_chunk = (int64_t)((unsigned)block % per_chunk) * YOCO_BLOCK_ROWS;
+    int64_t row = (int64_t)((unsigned)block / per_chunk) * s.chunk_rows + in_chunk;
     int64_t n = s.chunk_rows - in_chunk < s.n_rows - row ? s.chunk_rows - in_chunk : s.n_rows - row;
     *n_rows = n < YOCO_BLOCK_ROWS ? n : (int64_t)YOCO_BLOCK_ROWS;
     return row;

@@ -1,7 +1,6 @@
 """Generated retrieval tasks: names, values, needles, questions, all drawn at random.
 
-Kept out of training, for the evaluation: every name whose bytes add up to a multiple of 8, the
-evaluation's templates and its nouns.
+Kept out of training, for the evaluation: every name whose bytes add up to a multiple of 8.
 """
 import string
 

@@ -5,6 +5,8 @@
  * Groups share the worker and the endpoints of the communicator they came from: whoever makes
  * progress makes it for all of them.
  *
+ * Settings: YOCO_UCX_TLS and so on, else UCX_TLS, which MPI obeys as well.
+ *
  * UCX's own error handling stays off: it would rule out shared memory. The deadline covers it. */
 #include "comm/over.h"
 #include "comm/wait.h"
@@ -264,7 +266,7 @@ static yoco_status ucx_failed(const char *what, ucs_status_t status)
 static yoco_status net_start(ucx_net *net)
 {
     ucp_config_t *config;
-    ucs_status_t status = ucp_config_read(NULL, NULL, &config);
+    ucs_status_t status = ucp_config_read("YOCO", NULL, &config);
     if (status != UCS_OK)
         return ucx_failed("its settings cannot be read", status);
     const ucp_params_t params = {.field_mask =

@@ -11,9 +11,9 @@ enum { HELD_OUT = 8, N_NOUNS = 3, MAX_DRAWS = 100000 };
 /* A document's needles are all about one of its task's nouns. */
 static const char *const nouns[YOCO_EVAL_COMPAT][N_NOUNS] = {
     {"vault combination", "boarding pass number", "tracking number"},
-    {"laboratory pin", "locker code", "badge number"},
+    {"laboratory pin", "locker code", "parking disc number"},
     {"permit number", "meter reading", "library card number"},
-    {"call sign", "serial number", "spare key"},
+    {"radio channel", "telex number", "spare key"},
 };
 
 yoco_random yoco_eval_cell_random(const yoco_eval_cell *cell, int64_t seed)
@@ -138,12 +138,15 @@ static void phrase(yoco_eval_task task, const char *noun, yoco_eval_fact *f)
     const size_t text = sizeof f->text, asked = sizeof f->asked;
     switch (task) {
     case YOCO_EVAL_NEEDLE:
-        snprintf(f->text, text, "The %s of %s is %s.", noun, f->key, f->value);
-        snprintf(f->asked, asked, "\n\nQuestion: What is the %s of %s?\nAnswer:", noun, f->key);
+        snprintf(f->text, text, "The %s registered to %s is %s.", noun, f->key, f->value);
+        snprintf(f->asked, asked, "\n\nQuestion: What is the %s registered to %s?\nAnswer:", noun,
+                 f->key);
         break;
     case YOCO_EVAL_MULTIKEY:
-        snprintf(f->text, text, "Please note: the %s for %s is %s.", noun, f->key, f->value);
-        snprintf(f->asked, asked, "\n\nQuestion: What is the %s for %s?\nAnswer:", noun, f->key);
+        snprintf(f->text, text, "Please note that the %s reserved for %s is %s.", noun, f->key,
+                 f->value);
+        snprintf(f->asked, asked, "\n\nQuestion: What is the %s reserved for %s?\nAnswer:", noun,
+                 f->key);
         break;
     case YOCO_EVAL_MULTIQUERY:
         snprintf(f->text, text, "In the register, the %s given to %s is %s.", noun, f->key,

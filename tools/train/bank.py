@@ -4,6 +4,7 @@ import torch
 from rope import rope_table, rotate
 
 TILE = 2048
+LOWEST = -80.0  # e^x is slow where it underflows
 
 
 class Bank:
@@ -47,7 +48,7 @@ class BankAttention(torch.autograd.Function):
         for begin in range(0, k.shape[1], TILE):
             scores = (q @ k[:, begin:begin + TILE].transpose(1, 2)).float()
             higher = torch.maximum(peak, scores.amax(-1, keepdim=True))
-            weights = scores.sub_(higher).exp_()
+            weights = scores.sub_(higher).clamp_(min=LOWEST).exp_()
             shrink = (peak - higher).exp()
             total = total * shrink + weights.sum(-1, keepdim=True)
             out = out * shrink + (weights.bfloat16() @ v[:, begin:begin + TILE]).float()
@@ -62,7 +63,7 @@ class BankAttention(torch.autograd.Function):
         d_out, d_q = d_out.bfloat16(), torch.zeros(q.shape, dtype=torch.float32)
         for begin in range(0, k.shape[1], TILE):
             tile = slice(begin, begin + TILE)
-            weights = (q @ k[:, tile].transpose(1, 2)).float().sub_(peak).exp_()
+            weights = (q @ k[:, tile].transpose(1, 2)).float().sub_(peak).clamp_(min=LOWEST).exp_()
             d_scores = (d_out @ v[:, tile].transpose(1, 2)).float().add_(d_total).mul_(weights)
             d_q += (d_scores.bfloat16() @ k[:, tile]).float()
         return d_q, None, None

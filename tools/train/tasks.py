@@ -1,18 +1,23 @@
 """Generated retrieval tasks: names, values, needles, questions, all drawn at random.
 
-Kept out of training, for the evaluation: every name whose bytes add up to a multiple of 8.
+Kept out of training, for the evaluation: every name whose bytes add up to a multiple of 8, the
+evaluation's nouns, and the words that set its sentences and questions apart (coordinator/eval_text.c).
 """
 import string
 
-from text import BOS, EOS
-
+BOS, EOS = 0, 2  # <s> and </s> (text.SHIFT)
 LETTERS, VOWELS = string.ascii_lowercase, "aeiou"
 CONSONANTS = "".join(c for c in LETTERS if c not in VOWELS)
 
-NOUNS = """secret code|access code|magic number|password|badge number|locker key|lucky number|serial number|phone
-extension|room number|passphrase|account id|order number|token|hash|registration|favourite word|call sign|licence
+NOUNS = """secret code|access code|magic number|password|desk number|locker key|lucky number|model number|phone
+extension|room number|passphrase|account id|order number|token|hash|registration|favourite word|nickname|licence
 key|invoice number|seat|code word|ticket number|pin|special magic number|special number|reference number|case
 number|member id|key|value|answer|code|number|word|label|address|identifier|port|version""".replace("\n", " ").split("|")
+
+HELD_OUT_NOUNS = {"vault combination", "boarding pass number", "tracking number", "laboratory pin", "locker code",
+                  "parking disc number", "permit number", "meter reading", "library card number", "radio channel",
+                  "telex number", "spare key"}
+HELD_OUT_WORDS = {"registered", "reserved", "given", "list"}
 
 # Needles and the ways to ask for them. The name stands before the value: what is stored of a value's
 # first token can then tell whose it is.
@@ -36,6 +41,8 @@ NEEDLES = [
     "The {name} {noun} is {value}.",
     "The {noun} {some} {name} is {value}.",
     "The {noun} that belongs to {name} is {value}.",
+    "The {some} {name} {noun} is {value} .",
+    "The {some} {name} {noun} is: {value}",
 ]
 QUESTIONS = [
     "What is the {noun} {link} {name}?",
@@ -49,6 +56,7 @@ QUESTIONS = [
     "What is the {name} {noun}?",
     "Give the {noun} that belongs to {name}.",
     "{some} {noun} {link} {name}?",
+    "What is the {some} {name} {noun}?",
     "{name}, {noun}?",
 ]
 # Pairs, asked for by their first half: many fit into a short document.
@@ -58,7 +66,7 @@ LISTS = ["Write down all {noun}s {link} {name}.", "What are all the {noun}s {lin
 FRAMES = ["\n\nQuestion: {question}\nAnswer:", "\n\nQuestion: {question}\nAnswer:", "\n\nQ: {question}\nA:",
           "\n\n{question}\nAnswer:", "\n{question}", "\n\nQuestion: {question} Answer:"]
 CUES = ["\n\n{question} The {noun} {link} {name} is", "\n\nQuestion: {question}\nAnswer: The {noun} {link} {name} is",
-        "\n\n{question} The {name} {noun} is", "\nThe {noun} {link} {name} is", "\n\n{question} {name}:"]
+        "\n\n{question} The {some} {name} {noun} is", "\n\n{question} The {name} {noun} is", "\nThe {noun} {link} {name} is", "\n\n{question} {name}:"]
 
 
 def letters(rng, low, high, alphabet=LETTERS):
@@ -114,11 +122,18 @@ def draw_noun(rng, words):
     kind = rng.random()
     if kind < 0.5:
         return rng.choice(NOUNS)
-    return rng.choice(words) if kind < 0.75 else rng.choice(words) + " " + rng.choice(words)
+    noun = rng.choice(words) if kind < 0.75 else rng.choice(words) + " " + rng.choice(words)
+    return draw_noun(rng, words) if noun in HELD_OUT_NOUNS else noun
+
+
+def draw_some(rng, words):
+    """A few random words."""
+    some = [rng.choice(words) for _ in range(rng.randint(1, 4))]
+    return draw_some(rng, words) if HELD_OUT_WORDS.intersection(some) else " ".join(some)
 
 
 def fill(rng, words, template, **fields):
-    some = " ".join(rng.choice(words) for _ in range(rng.randint(1, 4)))
+    some = draw_some(rng, words)
     some = some.capitalize() if template.startswith("{some}") else some
     return template.format(link=rng.choice(LINKS), some=some, **fields)
 
@@ -184,9 +199,12 @@ class Sample:
         rng = self.rng
         words = self.corpus.words
         question = fill(rng, words, rng.choice(LISTS if len(values) > 1 else QUESTIONS), noun=noun, name=name)
-        frame = rng.choice(CUES if len(values) == 1 and rng.random() < 0.25 else FRAMES)
-        asked = self.tokenizer.encode(fill(rng, words, frame, question=question, noun=noun, name=name))
-        answer = self.tokenizer.encode(" " + ", ".join(values)) + [EOS]
+        is_cue = len(values) == 1 and rng.random() < 0.25
+        asked = fill(rng, words, rng.choice(CUES if is_cue else FRAMES), question=question, noun=noun, name=name)
+        answer = " " + ", ".join(values)
+        if is_cue and rng.random() < 0.2:  # the blanks stand before the answer already
+            asked, answer = asked + rng.choice([" ", "  "]), answer[1:]
+        asked, answer = self.tokenizer.encode(asked), self.tokenizer.encode(answer) + [EOS]
         return [(token, False) for token in asked] + [(token, True) for token in answer]
 
     def plant(self, n_hay, needles):

@@ -9,7 +9,6 @@ import tiktoken
 from tiktoken.load import load_tiktoken_bpe
 
 SHIFT = 4  # ids 0 to 3 are <s>, <pad>, </s>, <unk>; ranks follow (layout "yoco")
-BOS, EOS = 0, 2
 
 
 def load_encoding(folder):

@@ -6,6 +6,7 @@
  * output, and lane i of the sum takes rows i, i + VF_LANES, ... So it gives the same bits in any
  * company. */
 #include "kernels/cpu/few.h"
+#include "kernels/cpu/many.h"
 #include "kernels/cpu/ops_simd.h"
 
 #include <math.h>
@@ -28,8 +29,7 @@ typedef struct pass {
     int64_t n_keys, n_heads, n_rows, score_stride, out_stride;
     char *stage;      /* (2, STAGE_ROWS, n_heads, head_dim): this tile and the next */
     float *q;         /* (n_heads, n_rows, head_dim), times scale_log2 */
-    float *keys;      /* (head_dim, TILE_COLUMNS) */
-    float *values;    /* (VALUE_ROWS, padded) */
+    float *many;      /* scratch of many_attend */
     float *scores;    /* (n_heads, n_rows, score_stride), then weights 2^(score - max) */
     float *out;       /* (n_heads, n_rows, out_stride), not divided */
     float *max, *sum; /* (n_heads, n_rows) */
@@ -49,7 +49,7 @@ static size_t pass_bytes(int64_t n_rows, int64_t n_keys, int64_t n_heads, int he
 {
     int64_t wide = out_stride(head_dim);
     int64_t floats = n_rows * (score_stride(n_keys) + 2 * wide + 2) +
-                     wide * (TILE_COLUMNS + VALUE_ROWS) + 2 * STAGE_ROWS * n_heads * head_dim;
+                     many_scratch(n_rows, head_dim) + 2 * STAGE_ROWS * n_heads * head_dim;
     return (size_t)floats * sizeof(float);
 }
 
@@ -59,14 +59,13 @@ static pass pass_cut(float *scratch, int64_t max_rows, int64_t max_keys, int hea
     pass p = {.head_dim = head_dim,
               .score_stride = score_stride(max_keys),
               .out_stride = wide,
-              .keys = scratch};
-    p.values = p.keys + wide * TILE_COLUMNS;
-    p.q = p.values + VALUE_ROWS * wide;
+              .q = scratch};
     p.out = p.q + max_rows * wide;
     p.scores = p.out + max_rows * wide;
     p.max = p.scores + max_rows * p.score_stride;
     p.sum = p.max + max_rows;
-    p.stage = (char *)(p.sum + max_rows);
+    p.many = p.sum + max_rows;
+    p.stage = (char *)(p.many + many_scratch(max_rows, head_dim));
     return p;
 }
 
@@ -138,27 +137,6 @@ static head_rows staged_head(const pass *p, int64_t tile, int64_t head)
                        .head_dim = p->head_dim};
 }
 
-/* Even channels, then odd ones: the order of few_scores. */
-static void many_scores(const pass *p, const head_rows *k, int64_t n, const float *q, float *scores)
-{
-    tile_load_keys(k, 0, n, p->keys);
-    product half = {.n_rows = p->n_rows,
-                    .n_columns = TILE_COLUMNS,
-                    .depth = p->head_dim / 2,
-                    .a = q,
-                    .a_row_stride = p->head_dim,
-                    .a_depth_stride = 2,
-                    .b = p->keys,
-                    .b_stride = 2 * TILE_COLUMNS,
-                    .c = scores,
-                    .c_stride = p->score_stride};
-    product_run(&half);
-    half.a += 1;
-    half.b += TILE_COLUMNS;
-    half.start = PRODUCT_ADD;
-    product_run(&half);
-}
-
 static void pass_scores(const pass *p)
 {
     for (int64_t head = 0; head < p->n_heads; head++)
@@ -172,10 +150,7 @@ static void pass_scores(const pass *p)
             float *scores = p->scores + head * p->n_rows * p->score_stride + key;
             if (!is_one_run(p))
                 stage_share(p, p->view->k, key + TILE_COLUMNS, TILE_COLUMNS, head);
-            if (p->n_rows <= FEW_ROWS)
-                few_scores(&k, n, q, p->n_rows, scores, p->score_stride, &next);
-            else
-                many_scores(p, &k, n, q, scores);
+            few_scores(&k, n, q, p->n_rows, scores, p->score_stride, &next);
         }
         if (next.n_bytes > 0)
             memcpy(next.to, next.from, next.n_bytes);
@@ -203,25 +178,6 @@ static void pass_weights(const pass *p, int64_t row)
     p->sum[row] = vf_sum(sum);
 }
 
-static void many_values(const pass *p, const head_rows *v, int64_t n, const float *weights,
-                        float *out)
-{
-    int64_t padded = tile_padded(p->head_dim);
-    tile_load_values(v, 0, n, p->values);
-    product values = {.n_rows = p->n_rows,
-                      .n_columns = padded,
-                      .depth = n,
-                      .a = weights,
-                      .a_row_stride = p->score_stride,
-                      .a_depth_stride = 1,
-                      .b = p->values,
-                      .b_stride = padded,
-                      .c = out,
-                      .c_stride = p->out_stride,
-                      .start = PRODUCT_CONTINUE};
-    product_run(&values);
-}
-
 static void pass_values(const pass *p)
 {
     int64_t n_rows = p->n_heads * p->n_rows;
@@ -237,24 +193,55 @@ static void pass_values(const pass *p)
             float *out = p->out + head * p->n_rows * p->out_stride;
             if (!is_one_run(p))
                 stage_share(p, p->view->v, key + VALUE_ROWS, VALUE_ROWS, head);
-            if (p->n_rows <= FEW_ROWS)
-                few_values(&v, n, weights, p->score_stride, p->n_rows, out, p->out_stride, &next);
-            else
-                many_values(p, &v, n, weights, out);
+            few_values(&v, n, weights, p->score_stride, p->n_rows, out, p->out_stride, &next);
         }
         if (next.n_bytes > 0)
             memcpy(next.to, next.from, next.n_bytes);
     }
-    for (int64_t row = 0; p->n_rows <= FEW_ROWS && row < n_rows; row++)
+    for (int64_t row = 0; row < n_rows; row++)
         few_finish(p->dtype, p->out + row * p->out_stride, p->out_stride);
 }
 
-static void pass_run(const pass *p)
+/* One head of a view of one part. */
+static head_rows view_head(const pass *p, const void *const parts[], int64_t head)
+{
+    size_t head_bytes = (size_t)p->head_dim * yoco_dtype_bytes(p->dtype);
+    return (head_rows){.first = view_row(p, parts, 0) + (size_t)head * head_bytes,
+                       .row_bytes = p->row_bytes,
+                       .dtype = p->dtype,
+                       .head_dim = p->head_dim};
+}
+
+static void pass_many(const pass *p)
+{
+    many_queries m = {.n_rows = p->n_rows,
+                      .head_dim = p->head_dim,
+                      .score_stride = p->score_stride,
+                      .out_stride = p->out_stride,
+                      .scratch = p->many};
+    for (int64_t head = 0; head < p->n_heads; head++) {
+        head_rows k = view_head(p, p->view->k, head), v = view_head(p, p->view->v, head);
+        int64_t row = head * p->n_rows;
+        m.q = p->q + row * p->head_dim;
+        m.scores = p->scores + row * p->score_stride;
+        m.out = p->out + row * p->out_stride;
+        m.max = p->max + row;
+        m.sum = p->sum + row;
+        many_attend(&m, &k, &v, p->n_keys);
+    }
+}
+
+static void pass_few(const pass *p)
 {
     pass_scores(p);
     for (int64_t row = 0; row < p->n_heads * p->n_rows; row++)
         pass_weights(p, row);
     pass_values(p);
+}
+
+static void pass_run(const pass *p)
+{
+    (p->n_rows <= FEW_ROWS ? pass_few : pass_many)(p);
 }
 
 static void scale_query(const float *q, int head_dim, float scale, float *out)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failpoint.h"
 #include "worker/internal.h"
 
 /* The smallest instruction set of all ranks. */
@@ -122,6 +123,10 @@ static yoco_status allocate_host(yoco_worker *w)
 
 static yoco_status allocate(yoco_worker *w)
 {
+    if (!yoco_failpoint("worker.memory")) {
+        yoco_log_error("cannot allocate the buffers of a document");
+        return YOCO_ERR_MEMORY;
+    }
     YOCO_TRY(allocate_host(w));
     for (int i = 0; i < YOCO_N_BUFFERS; i++)
         if (w->plan.buffer_bytes[i] > 0)

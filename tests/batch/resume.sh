@@ -182,6 +182,8 @@ strangers() {
     cp "$folder/good.jsonl" "$folder/link-to.jsonl"
     ln -sf link-to.jsonl "$folder/link.jsonl"
     expect 2 'is the input file itself' "${batch[@]}" -i "$folder/link-to.jsonl" -o "$folder/link.jsonl"
+    expect 2 'is the input file itself' bash -c '"$@" <"$0"' "$folder/link-to.jsonl" \
+        "${batch[@]}" -i - -o "$folder/link.jsonl"
     expect 2 'name the same file' "${batch[@]}" -i "$folder/good.jsonl" -o "$folder/good.jsonl"
     cmp -s "$folder/link-to.jsonl" "$folder/good.jsonl" || fail "the input was touched"
     expect 66 'cannot open .*: Is a directory' "${batch[@]}" \
@@ -192,6 +194,17 @@ strangers() {
         expect 66 'another yoco batch is writing' "${batch[@]}" -i "$folder/good.jsonl" -o "$output"
         exit $n_failed
     ) 9>>"$output" || n_failed=$((n_failed + 1))
+}
+
+# Memory that does not do on one rank costs the jobs it does not do for; a later run answers them.
+no_memory() {
+    rm -f "$output"
+    ends 70 "$mpiexec" -n 2 "$yoco" --failpoint worker.memory:3:enospc:1 "${batch[@]:1}" \
+        -i "$folder/good.jsonl" -o "$output"
+    grep -q 'the job needs more memory than there is on' "$output" || fail "no error record"
+    grep -q '"status_code":200' "$output" || fail "no answer at all"
+    succeed "$mpiexec" -n 3 "${batch[@]}" -i "$folder/good.jsonl" -o "$output"
+    same_lines "$output" <(grep '"status_code":200' "$folder/expected")
 }
 
 # Error records stay while their lines are bad, once each, and go when they are good.
@@ -206,7 +219,7 @@ mended() {
 }
 
 mismatches
-for part in nothing_left killed ranks_die stopped checkpoints disk_fails torn strangers mended; do
+for part in nothing_left killed ranks_die stopped checkpoints disk_fails torn strangers no_memory mended; do
     [ $part != nothing_left ] || cp "$folder/expected" "$output"
     $part
     echo "done: $part"

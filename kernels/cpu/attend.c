@@ -13,7 +13,7 @@
 #include <omp.h>
 
 enum {
-    PASS_ROWS = 96,  /* (query, head) rows that share a pass over K and V */
+    PASS_ROWS = 192, /* (query, head) rows that share a pass over K and V */
     VALUE_ROWS = 32, /* rows of V in a tile */
     STAGE_ROWS = VALUE_ROWS > TILE_COLUMNS ? VALUE_ROWS : TILE_COLUMNS,
     SCORE_MARGIN = 16 /* keeps rows of scores from falling on the same cache sets */

@@ -4,7 +4,7 @@
 
 enum {
     SCORE_ROWS = TILE_ROWS / 2, /* queries at once, with sums of even and of odd channels */
-    VALUE_ROWS = 64             /* rows of V in a tile */
+    VALUE_ROWS = 128            /* rows of V in a tile */
 };
 
 /* m->scratch, cut up. */

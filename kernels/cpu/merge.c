@@ -18,6 +18,24 @@ static partial_run segment_run(const yoco_kv_segment *segment, int64_t query)
                          yoco_kv_n_blocks(segment->n_rows, segment->chunk_rows)};
 }
 
+/* The partial of block `block` of a run, for one head; asks for one that is AHEAD blocks away,
+ * since they lie too far apart for the processor to foresee. */
+static int64_t partial_at(const yoco_attend_args *args, const partial_run *run, int64_t block,
+                          int64_t head)
+{
+    enum { AHEAD = 4, LINE = 64 };
+    int64_t at = (run->first + block * run->stride) * args->n_heads + head;
+    if (block + AHEAD < run->n_blocks) {
+        int64_t next = at + AHEAD * run->stride * args->n_heads;
+        const char *o = (const char *)(args->partial + next * args->head_dim);
+        __builtin_prefetch(args->max + next);
+        __builtin_prefetch(args->sum + next);
+        for (size_t i = 0; i < (size_t)args->head_dim * sizeof(float); i += LINE)
+            __builtin_prefetch(o + i);
+    }
+    return at;
+}
+
 /* Over all partials, in multiplications or so. */
 static int64_t merge_work(const yoco_attend_args *args)
 {
@@ -49,7 +67,7 @@ static bool max_of(const yoco_attend_args *args, int64_t query, int64_t head, fl
     for (int i = 0; i < args->n_segments; i++) {
         partial_run run = segment_run(&args->segments[i], query);
         for (int64_t b = 0; b < run.n_blocks; b++) {
-            int64_t at = (run.first + b * run.stride) * args->n_heads + head;
+            int64_t at = partial_at(args, &run, b, head);
             finite = finite && all_finite(args->max + at, 1) && all_finite(args->sum + at, 1) &&
                      all_finite(args->partial + at * args->head_dim, args->head_dim);
             max = fmaxf(max, args->max[at]);
@@ -104,7 +122,7 @@ void yoco_cpu_merge_sum(yoco_device *device, const yoco_attend_args *args)
         for (int s = 0; s < args->n_segments; s++) {
             partial_run run = segment_run(&args->segments[s], query);
             for (int64_t b = 0; b < run.n_blocks; b++) {
-                int64_t at = (run.first + b * run.stride) * args->n_heads + head;
+                int64_t at = partial_at(args, &run, b, head);
                 add_fixed(args, at, head, args->global_max[i], fixed);
             }
         }

@@ -140,7 +140,7 @@ usage() {
     expect 2 'takes one folder' "$yoco" eval report
     expect 65 '--length 2000 is too long' "$mpiexec" -n 2 "${run[@]}" --length 2000
     expect 65 '--length 1950 is too long' "${run[@]}" --length 1950 -n 100
-    expect 65 '--length 32 is too short' "${run[@]}" --length 32 --needles 9
+    expect 65 '--length 32 is too short' "${run[@]}" --length 32 --needles 4
     expect 65 '--length 150 is too short for yoco-compat' "${run[@]}" --length 150 \
         --task yoco-compat
     expect 66 'nowhere' "${run[@]}" --haystack "$folder/nowhere"

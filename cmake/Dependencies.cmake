@@ -12,10 +12,3 @@ pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
 
 # Transports besides MPI are built where their libraries are found; comm/registry.c knows which.
 pkg_check_modules(UCX IMPORTED_TARGET ucx)
-
-find_package(CUDAToolkit QUIET)
-if(CUDAToolkit_FOUND)
-    message(STATUS "CUDA ${CUDAToolkit_VERSION} found; this version of yoco has no GPU backend and builds for CPUs")
-else()
-    message(STATUS "CUDA not found: building for CPUs only")
-endif()

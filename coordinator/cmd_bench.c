@@ -248,7 +248,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "As in yoco run (default 2048); also the rows of oneDNN's products."},
         {"dtype", 0, "auto|f32|bf16", YOCO_OPTION_STRING, &o.session.dtype, 0,
          "As in yoco run; auto is bf16 for a shape."},
-        {"backend", 0, "auto|reference|cpu", YOCO_OPTION_STRING, &o.session.backend, 0,
+        {"backend", 0, "auto|reference|cpu|cuda", YOCO_OPTION_STRING, &o.session.backend, 0,
          "As in yoco run."},
         {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING, &o.session.isa, 0,
          "As in yoco run."},

@@ -42,9 +42,33 @@ static void print_info(const char *folder, const yoco_checkpoint *c, bool has_to
     printf("tokenizer        %s\n", has_tokenizer ? "yes" : "none: token ids only");
 }
 
+typedef struct info_options {
+    yoco_session_options session;
+    bool devices;
+} info_options;
+
+/* What --backend can be here, the fastest first. */
+static void print_devices(void)
+{
+    char line[256];
+    const yoco_ops *ops;
+    for (int i = 0; (ops = yoco_ops_at(i)); i++) {
+        int n = 0;
+        for (; ops->device_at(n, line, sizeof line); n++)
+            printf("%-10s %d  %s\n", ops->name, n, line);
+        if (n == 0)
+            printf("%-10s    no device\n", ops->name);
+    }
+}
+
 static yoco_status info(void *parsed)
 {
-    const yoco_session_options *options = parsed;
+    const info_options *o = parsed;
+    const yoco_session_options *options = &o->session;
+    if (o->devices)
+        print_devices();
+    if (o->devices && !options->model)
+        return YOCO_OK;
     yoco_checkpoint *checkpoint;
     yoco_tokenizer *tokenizer = NULL;
     YOCO_TRY(yoco_session_open_model(options, &checkpoint));
@@ -59,9 +83,11 @@ static yoco_status info(void *parsed)
 
 static int run_command(const yoco_command *command, int argc, char **argv)
 {
-    yoco_session_options o = YOCO_SESSION_DEFAULTS;
+    info_options o = {.session = YOCO_SESSION_DEFAULTS};
     const yoco_option options[] = {
-        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.model, 0, "Model folder."},
+        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.session.model, 0, "Model folder."},
+        {"devices", 0, NULL, YOCO_OPTION_FLAG, &o.devices, 0,
+         "List the backends and their devices."},
     };
     return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv,
                                 info, &o);
@@ -69,8 +95,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
 
 const yoco_command yoco_command_info = {
     .name = "info",
-    .summary = "describe a model",
-    .synopsis = "yoco info -m MODEL",
+    .summary = "describe a model, list devices",
+    .synopsis = "yoco info -m MODEL | --devices",
     .description = "Opens a model folder, checks every tensor against the config, and prints the\n"
                    "model's shape.",
     .run = run_command,

@@ -235,7 +235,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Other chunk sizes give other rounding; other rank counts never do."},
         {"dtype", 0, "auto|f32|bf16", YOCO_OPTION_STRING, &o.session.dtype, 0,
          "Of matrix inputs and K,V. auto: f32 if the weights are f32, else bf16."},
-        {"backend", 0, "auto|reference|cpu", YOCO_OPTION_STRING, &o.session.backend, 0,
+        {"backend", 0, "auto|reference|cpu|cuda", YOCO_OPTION_STRING, &o.session.backend, 0,
          "auto is cpu; reference is slow and plain."},
         {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING, &o.session.isa, 0,
          "Highest instruction set to use; the smallest of all ranks counts. Other sets give\n"

@@ -27,7 +27,9 @@ yoco_status yoco_session_choose(const yoco_session_options *options, yoco_dtype 
                                     .dtype = file_dtype == YOCO_F32 ? YOCO_F32 : YOCO_BF16};
     *ops = yoco_ops_find(options->backend);
     if (!*ops) {
-        yoco_log_error("--backend is auto, reference or cpu, not '%s'", options->backend);
+        yoco_log_error(
+            "--backend is auto, reference, cpu or cuda (if this yoco was built for it), not '%s'",
+            options->backend);
         return YOCO_ERR_USAGE;
     }
     if (options->threads > MAX_THREADS) {
@@ -106,6 +108,7 @@ static yoco_status open_worker(const yoco_session_options *options, yoco_session
     YOCO_TRY(choose(options, s));
     if (options->threads == 0)
         s->device.n_threads = default_threads(s->comm);
+    s->device.gpu = s->comm->node_rank;
     return yoco_worker_create(s->comm, s->ops, &s->device, s->checkpoint, &s->worker);
 }
 

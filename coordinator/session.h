@@ -9,7 +9,7 @@
 typedef struct yoco_session_options {
     const char *model; /* a folder, or a params.json alone: random weights of that shape */
     uint64_t weight_seed;
-    const char *backend; /* "auto", "reference", "cpu" */
+    const char *backend; /* "auto", "reference", "cpu", "cuda" */
     const char *isa;     /* "auto" or an instruction set that the processor has */
     const char *dtype;   /* "auto", "f32", "bf16" */
     int64_t threads;     /* per rank; 0: the cores of the machine shared among its ranks */

@@ -37,6 +37,7 @@ typedef struct yoco_device_options {
     int n_threads;    /* >= 1 */
     yoco_isa isa;     /* the minimum that all ranks have; the reference backend ignores it */
     yoco_dtype dtype; /* YOCO_F32 or YOCO_BF16 */
+    int gpu;          /* cuda: which GPU of the machine, modulo their number */
 } yoco_device_options;
 
 /* y = x W^T, plus y when accumulate. Both matrix ops take this. */
@@ -209,8 +210,8 @@ static inline int64_t yoco_kv_block(int64_t n_rows, int64_t chunk_rows, int64_t 
  * - attend: a partial for every (segment, block, query, head): m = ceil(max of the scores in base
  *   2), never -0, l = sum 2^(s-m), o = sum 2^(s-m) v
  * - merge_max: M = max of m over this rank's partials of a (query, head), -inf where there are
- *   none; *bad = 1 if any partial is not finite, else 0: merge_sum must then not run. The worker
- *   all-reduces M.
+ *   none; *bad, which the next synchronize writes at the latest, = 1 if any partial is not finite,
+ *   else 0: merge_sum must then not run. The worker all-reduces M.
  * - merge_sum: fixed = sum of round_half_even(l 2^(m-M) 2^l_exponent) and of
  *   round_half_even(o_j 2^(m-M) 2^o_exponent[j]): 64-bit integers, from zero, so every order of
  *   summation gives the same bits. The worker all-reduces.
@@ -252,7 +253,10 @@ typedef struct yoco_matrix {
 
 typedef struct yoco_ops {
     const char *name;
+    bool host_memory; /* what `alloc` gives is host memory: transports read and write it */
 
+    /* One line about the backend's device `index` of this machine; false past the last. */
+    bool (*device_at)(int index, char *text, size_t size);
     /* The part of the arithmetic class that this backend decides: "cpu avx512_bf16 onednn 2.6.3" */
     void (*describe)(const yoco_device_options *options, char *text, size_t size);
     /* Bytes that weight_create takes for an (n_out, n_in) LINEAR weight. */
@@ -264,11 +268,18 @@ typedef struct yoco_ops {
     yoco_status (*synchronize)(
         yoco_device *device); /* waits for all ops; reports a failure since the last call */
 
-    /* Memory: 64-byte aligned device memory; host and device pointers may be the same kind. */
+    /* Memory: 64-byte aligned device memory; see host_memory. */
     yoco_status (*alloc)(yoco_device *device, size_t bytes, const char *what, void **out);
     void (*free)(yoco_device *device, void *ptr);
+    /* Memory that the host reaches too, for messages: the host's once `synchronize` has returned.
+     * Only upload, copy and zero take it beside device memory. */
+    yoco_status (*alloc_shared)(yoco_device *device, size_t bytes, const char *what, void **out);
+    void (*free_shared)(yoco_device *device, void *ptr);
+    /* Host memory is free again when upload returns, and filled when download returns. */
     void (*upload)(yoco_device *device, void *to_device, const void *from_host, size_t bytes);
     void (*download)(yoco_device *device, void *to_host, const void *from_device, size_t bytes);
+    /* As download, on any thread, while ops run that do not write what it reads. Logs a failure. */
+    yoco_status (*fetch)(yoco_device *device, void *to_host, const void *from_device, size_t bytes);
     void (*copy)(yoco_device *device, void *to, const void *from,
                  size_t bytes); /* within the device, disjoint */
     void (*zero)(yoco_device *device, void *ptr, size_t bytes);
@@ -304,8 +315,9 @@ typedef struct yoco_ops {
 
 extern const yoco_ops yoco_reference_ops; /* plain C, the oracle */
 extern const yoco_ops yoco_cpu_ops;       /* SIMD and oneDNN */
+extern const yoco_ops yoco_cuda_ops;      /* NVIDIA GPUs; where it was built */
 
-/* The registry: "reference" or "cpu"; "auto" is the fastest that this machine can run. NULL: no
+/* The registry: "reference", "cpu", "cuda"; "auto" is the fastest that has a device here. NULL: no
  * such backend. */
 const yoco_ops *yoco_ops_find(const char *name);
 const yoco_ops *yoco_ops_at(int index); /* from 0, the fastest first; NULL past the last */

@@ -4,6 +4,9 @@
 
 /* The fastest first: that is what "auto" means. */
 static const yoco_ops *const backends[] = {
+#if YOCO_HAVE_CUDA
+    &yoco_cuda_ops,
+#endif
     &yoco_cpu_ops,
     &yoco_reference_ops,
 };
@@ -23,11 +26,11 @@ const yoco_ops *yoco_ops_at(int index)
 
 const yoco_ops *yoco_ops_find(const char *name)
 {
-    if (strcmp(name, "auto") == 0)
-        return backends[0];
+    char line[256];
+    bool any = strcmp(name, "auto") == 0;
     const yoco_ops *ops;
     for (int i = 0; (ops = yoco_ops_at(i)); i++) {
-        if (strcmp(name, ops->name) == 0)
+        if (any ? ops->device_at(0, line, sizeof line) : strcmp(name, ops->name) == 0)
             return ops;
     }
     return NULL;

@@ -7,6 +7,8 @@
 #include "configs/model_config.h"
 #include "partition/grid.h"
 
+enum { YOCO_MERGE_FLAGS = 9 }; /* floats after the maxima: see worker/merge.c */
+
 /* rows: the most rows in one call, of a prefill piece or a decode step. T is dtype, everything else
  * f32 unless said. */
 typedef enum yoco_buffer {
@@ -47,7 +49,7 @@ typedef enum yoco_buffer {
     YOCO_BUF_PARTIAL_MAX, /* (n_partials, n_attn_heads) */
     YOCO_BUF_PARTIAL_SUM, /* (n_partials, n_attn_heads) */
     YOCO_BUF_PARTIAL_OUT, /* (n_partials, n_attn_heads, head_dim) */
-    YOCO_BUF_GLOBAL_MAX,  /* (n_branches, n_attn_heads) */
+    YOCO_BUF_GLOBAL_MAX,  /* (n_branches, n_attn_heads), then YOCO_MERGE_FLAGS */
     YOCO_BUF_FIXED,       /* (n_branches, n_attn_heads, 1 + head_dim) i64 */
     YOCO_BUF_LOGITS,      /* (n_branches, vocab_size), rank 0 */
     YOCO_N_BUFFERS

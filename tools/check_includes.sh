@@ -27,7 +27,9 @@ mpi.h               comm/comm_mpi.c
 ucp/api/ucp.h       comm/comm_ucx.c comm/ucx_info.c
 uct/api/uct.h       comm/ucx_info.c
 nccl.h              comm/comm_nccl.c comm/comm_nccl.cu
-cuda_runtime.h      comm/comm_nccl.c comm/comm_nccl.cu kernels/cuda/*
+cuda_runtime.h      comm/comm_nccl.c comm/comm_nccl.cu kernels/cuda/* tests/cuda_host/*
+cublasLt.h          kernels/cuda/*
+cuda_host.h         kernels/cuda/portable.cuh
 '
 
 declare -A may_see only_in
@@ -94,7 +96,7 @@ while read -r file; do
             check_own_header
         fi
     done < <(grep -nE '^[[:space:]]*#[[:space:]]*include' "$file" || true)
-done < <(git ls-files --cached --others --exclude-standard '*.c' '*.h' '*.cu' '*.cuh')
+done < <(git ls-files --cached --others --exclude-standard '*.c' '*.h' '*.cu' '*.cuh' '*.cpp')
 
 if [ "$n_files" = 0 ]; then
     echo "no source files found: not a git checkout?"

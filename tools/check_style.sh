@@ -11,7 +11,7 @@ if [ ! -f "$build/compile_commands.json" ]; then
         "cmake --preset dev"
     exit 1
 fi
-mapfile -t files < <(git ls-files --cached --others --exclude-standard '*.c' '*.h')
+mapfile -t files < <(git ls-files --cached --others --exclude-standard '*.c' '*.h' '*.cu' '*.cuh' '*.cpp')
 if [ ${#files[@]} = 0 ]; then
     echo "no source files found: not a git checkout?"
     exit 1
@@ -30,7 +30,7 @@ done
 
 # One process per file: the analyzer's va_list check carries its state over to the next file. Only
 # files that the build compiles: others may need options that nobody knows here.
-sed -n 's|^ *"file": "\(.*\)",*$|\1|p' "$build/compile_commands.json" | sort -u |
+sed -n 's|^ *"file": "\(.*\.c\)",*$|\1|p' "$build/compile_commands.json" | sort -u |
     xargs -r -P "$(nproc)" -n 1 clang-tidy -p "$build" --quiet 2> >(grep -v 'warnings generated' >&2) ||
     failed=1
 

@@ -10,9 +10,8 @@
 
 enum {
     YOCO_TAG_GATHER = 0,
-    YOCO_TAG_END = 1,     /* see ring_agree_end */
-    YOCO_TAG_EDGE = 2,    /* + layer */
-    YOCO_MERGE_FLAGS = 9, /* floats after the maxima: see merge.c */
+    YOCO_TAG_END = 1,  /* see ring_agree_end */
+    YOCO_TAG_EDGE = 2, /* + layer */
 };
 
 typedef struct yoco_snapshot_writer yoco_snapshot_writer;
@@ -40,13 +39,15 @@ struct yoco_worker {
     yoco_ring ring;                   /* of the prefill at work */
     int64_t *branch_n_rows;           /* (n_branches): rows of each branch so far */
 
+    /* see staging.h */
+    bool shared_slots; /* EDGE_IN and EDGE_OUT are shared memory */
+    void *staging;     /* shared memory; NULL: collectives take device memory */
+
     /* host memory */
     int64_t *positions;        /* (plan.rows) */
     yoco_window_view *views;   /* (n_branches) */
     float **states;            /* (n_branches) */
     yoco_kv_segment *segments; /* (1 + n_branches) */
-    float *max_host;           /* (n_branches, n_attn_heads), then YOCO_MERGE_FLAGS */
-    int64_t *fixed_host;       /* (n_branches, n_attn_heads, 1 + head_dim) */
 };
 
 /* A run of consecutive rows that goes through the self-decoder together. */

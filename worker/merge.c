@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "trace.h"
-#include "worker/internal.h"
+#include "worker/staging.h"
 
 enum { HASH_PARTS = 4, N_FLAGS = YOCO_MERGE_FLAGS };
 
@@ -35,23 +35,39 @@ static yoco_status check_flags(const yoco_worker *w, const float *mine, const fl
     return YOCO_OK;
 }
 
+/* The flags stand behind the maxima. */
 static yoco_status reduce_max(yoco_worker *w, const yoco_attend_args *args, int bad)
 {
     int64_t n = args->n_queries * args->n_heads;
-    size_t bytes = (size_t)n * sizeof(float);
-    float mine[N_FLAGS], *flags = w->max_host + n;
-    size_t query_bytes = (size_t)n * (size_t)args->head_dim * sizeof(float);
-    hash_flags(w->ops->hash(w->device, args->q, query_bytes), mine);
+    size_t max_bytes = (size_t)n * sizeof(float), bytes = max_bytes + N_FLAGS * sizeof(float);
+    float mine[N_FLAGS], all[N_FLAGS];
+    void *data;
+    hash_flags(w->ops->hash(w->device, args->q, max_bytes * (size_t)args->head_dim), mine);
     mine[N_FLAGS - 1] = bad ? (float)(w->comm->n_ranks - w->comm->rank) : 0.0f;
-    memcpy(flags, mine, sizeof mine);
-    w->ops->download(w->device, w->max_host, args->global_max, bytes);
     if (bad) /* an all-reduce takes no NaN */
-        memset(w->max_host, 0, bytes);
+        w->ops->zero(w->device, args->global_max, max_bytes);
+    w->ops->upload(w->device, args->global_max + n, mine, sizeof mine);
+    YOCO_TRY(yoco_share_begin(w, args->global_max, bytes, &data));
     yoco_trace_mark mark = yoco_trace_begin();
-    YOCO_TRY(w->comm->ops->all_max_f32(w->comm, w->max_host, n + N_FLAGS));
+    YOCO_TRY(w->comm->ops->all_max_f32(w->comm, data, n + N_FLAGS));
     yoco_trace_end(mark, YOCO_SPAN_REDUCE, "maximum", -1, -1);
-    w->ops->upload(w->device, args->global_max, w->max_host, bytes);
-    return check_flags(w, mine, flags);
+    yoco_share_end(w, args->global_max, bytes);
+    w->ops->download(w->device, all, args->global_max + n, sizeof all);
+    YOCO_TRY(w->ops->synchronize(w->device));
+    return check_flags(w, mine, all);
+}
+
+static yoco_status reduce_sum(yoco_worker *w, const yoco_attend_args *args)
+{
+    int64_t n = args->n_queries * args->n_heads * (1 + args->head_dim);
+    size_t bytes = (size_t)n * sizeof(int64_t);
+    void *data;
+    YOCO_TRY(yoco_share_begin(w, args->fixed, bytes, &data));
+    yoco_trace_mark mark = yoco_trace_begin();
+    YOCO_TRY(w->comm->ops->all_sum_i64(w->comm, data, n));
+    yoco_trace_end(mark, YOCO_SPAN_REDUCE, "sum", -1, -1);
+    yoco_share_end(w, args->fixed, bytes);
+    return YOCO_OK;
 }
 
 yoco_status yoco_merge(yoco_worker *w, const yoco_attend_args *args)
@@ -63,12 +79,7 @@ yoco_status yoco_merge(yoco_worker *w, const yoco_attend_args *args)
     YOCO_TRY(w->ops->synchronize(w->device));
     YOCO_TRY(reduce_max(w, &merge, bad));
     w->ops->merge_sum(w->device, &merge);
-    int64_t n = args->n_queries * args->n_heads * (1 + args->head_dim);
-    w->ops->download(w->device, w->fixed_host, merge.fixed, (size_t)n * sizeof(int64_t));
-    yoco_trace_mark mark = yoco_trace_begin();
-    YOCO_TRY(w->comm->ops->all_sum_i64(w->comm, w->fixed_host, n));
-    yoco_trace_end(mark, YOCO_SPAN_REDUCE, "sum", -1, -1);
-    w->ops->upload(w->device, merge.fixed, w->fixed_host, (size_t)n * sizeof(int64_t));
+    YOCO_TRY(reduce_sum(w, &merge));
     w->ops->merge_finish(w->device, &merge);
     return YOCO_OK;
 }

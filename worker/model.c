@@ -62,13 +62,20 @@ static yoco_status make_layer(yoco_model *m, const yoco_checkpoint *checkpoint, 
 }
 
 /* Frequency i of a head is theta^-(i / (half - 1)): both ends of the range, unlike most models. */
-static yoco_status make_frequencies(int head_dim, double theta, double **out)
+static yoco_status make_frequencies(yoco_model *m, int head_dim, double **out)
 {
+    static const char what[] = "rotary frequencies";
     int half = head_dim / 2;
-    YOCO_TRY(yoco_alloc((size_t)half * sizeof(double), "rotary frequencies", (void **)out));
+    size_t bytes = (size_t)half * sizeof(double);
+    double *host = NULL;
+    YOCO_TRY(yoco_alloc(bytes, what, (void **)&host));
     for (int i = 0; i < half; i++)
-        (*out)[i] = half == 1 ? 1.0 : pow(theta, -((double)i / (half - 1)));
-    return YOCO_OK;
+        host[i] = half == 1 ? 1.0 : pow(m->config.rope_theta, -((double)i / (half - 1)));
+    yoco_status status = m->ops->alloc(m->device, bytes, what, (void **)out);
+    if (status == YOCO_OK)
+        m->ops->upload(m->device, *out, host, bytes);
+    yoco_free(host);
+    return status;
 }
 
 static yoco_status make_merge_scale(yoco_model *m, const yoco_checkpoint *checkpoint)
@@ -99,8 +106,8 @@ static yoco_status fill_model(yoco_model *m, const yoco_checkpoint *checkpoint, 
 {
     const yoco_model_config *c = &m->config;
     YOCO_TRY(make_merge_scale(m, checkpoint)); /* reads v_proj before its pages are released */
-    YOCO_TRY(make_frequencies(yoco_config_self_head_dim(c), c->rope_theta, &m->self_frequencies));
-    YOCO_TRY(make_frequencies(yoco_config_head_dim(c), c->rope_theta, &m->frequencies));
+    YOCO_TRY(make_frequencies(m, yoco_config_self_head_dim(c), &m->self_frequencies));
+    YOCO_TRY(make_frequencies(m, yoco_config_head_dim(c), &m->frequencies));
     YOCO_TRY(
         make_matrix(m, checkpoint, checkpoint->embed_tokens, YOCO_WEIGHT_EMBEDDING, &m->embedding));
     for (int i = 0; i < m->n_self + m->n_cross; i++)
@@ -168,8 +175,8 @@ void yoco_model_free(yoco_model *m)
     m->ops->free(m->device, m->kv_norm);
     m->ops->free(m->device, m->final_norm);
     m->ops->free(m->device, m->o_exponent);
-    yoco_free(m->self_frequencies);
-    yoco_free(m->frequencies);
+    m->ops->free(m->device, m->self_frequencies);
+    m->ops->free(m->device, m->frequencies);
     free(m->layers);
     free(m);
 }

@@ -24,9 +24,9 @@ typedef struct yoco_model {
     float *kv_norm, *final_norm; /* (dim) */
     yoco_weight *output; /* (vocab_size, dim); NULL where this rank has computed no logits yet */
     yoco_layer *layers;  /* (n_self + n_cross) */
-    double *self_frequencies, *frequencies; /* (self_head_dim / 2), (head_dim / 2), host */
+    double *self_frequencies, *frequencies; /* (self_head_dim / 2), (head_dim / 2) */
     int l_exponent;                         /* see merge_scale.h */
-    int *o_exponent;                        /* (kv_dim), device */
+    int *o_exponent;                        /* (kv_dim) */
 } yoco_model;
 
 /* The checkpoint stays the caller's and must outlive the model: the embedding is read from it. */

@@ -2,6 +2,7 @@
 #include "trace.h"
 #include "worker/edges.h"
 #include "worker/snapshot_parts.h"
+#include "worker/staging.h"
 
 /* Where the prefill ends, from rank to rank. */
 typedef struct end_message {
@@ -97,8 +98,12 @@ yoco_status yoco_ring_share_last(yoco_worker *w)
     }
     int owner = yoco_grid_owner(grid, yoco_grid_n_chunks(grid) - 1);
     yoco_trace_mark mark = yoco_trace_begin();
-    for (int layer = 0; layer < w->model->n_self; layer++)
-        YOCO_TRY(w->comm->ops->broadcast(w->comm, owner, yoco_context_edge(w, layer), bytes));
+    for (int layer = 0; layer < w->model->n_self; layer++) {
+        void *data, *edge = yoco_context_edge(w, layer);
+        YOCO_TRY(yoco_share_begin(w, edge, bytes, &data));
+        YOCO_TRY(w->comm->ops->broadcast(w->comm, owner, data, bytes));
+        yoco_share_end(w, edge, bytes);
+    }
     yoco_trace_end(mark, YOCO_SPAN_WAIT, "last edges", -1, -1);
     return YOCO_OK;
 }

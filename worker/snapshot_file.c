@@ -67,7 +67,7 @@ static yoco_status each_piece(const yoco_snapshot *s, const yoco_snapshot_payloa
         const char *from = segment(s, p, i);
         for (size_t done = 0, n; done < p->bytes; done += n) {
             n = (size_t)yoco_i64_min(YOCO_SNAPSHOT_STAGE_BYTES, (int64_t)(p->bytes - done));
-            w->ops->download(w->device, stage, from + done, n);
+            YOCO_TRY(w->ops->fetch(w->device, stage, from + done, n));
             YOCO_TRY(sink(context, stage, n));
         }
     }
@@ -104,8 +104,9 @@ yoco_status yoco_snapshot_write(const yoco_snapshot *s, const yoco_snapshot_payl
     yoco_safetensors_writer *writer;
     YOCO_TRY(yoco_context_part_path(s->folder, &p->part, path));
     YOCO_TRY(yoco_hasher_create(&hasher));
-    each_piece(s, p, stage, add_to_hash, hasher);
+    yoco_status hashed = each_piece(s, p, stage, add_to_hash, hasher);
     entry->checksum = yoco_hasher_finish(hasher);
+    YOCO_TRY(hashed);
     YOCO_TRY(yoco_context_file_create(path, &p->part, entry->checksum, p->tensors, p->n_tensors,
                                       &writer));
     yoco_status status = each_piece(s, p, stage, append, writer);

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "failpoint.h"
-#include "worker/internal.h"
+#include "worker/staging.h"
 
 /* The smallest instruction set of all ranks. */
 static yoco_status agree_isa(yoco_comm *comm, yoco_isa mine, yoco_isa *out)
@@ -73,14 +72,11 @@ yoco_status yoco_worker_create(yoco_comm *comm, const yoco_ops *ops,
 
 static void release(yoco_worker *w)
 {
-    for (int i = 0; i < YOCO_N_BUFFERS; i++) {
-        w->ops->free(w->device, w->buffers[i]);
-        w->buffers[i] = NULL;
-    }
-    void **const host[] = {
-        (void **)&w->edge_in,   (void **)&w->edge_out, (void **)&w->branch_n_rows,
-        (void **)&w->positions, (void **)&w->views,    (void **)&w->states,
-        (void **)&w->segments,  (void **)&w->max_host, (void **)&w->fixed_host};
+    yoco_buffers_free(w);
+    void **const host[] = {(void **)&w->edge_in,       (void **)&w->edge_out,
+                           (void **)&w->branch_n_rows, (void **)&w->positions,
+                           (void **)&w->views,         (void **)&w->states,
+                           (void **)&w->segments};
     for (size_t i = 0; i < sizeof host / sizeof *host; i++) {
         free(*host[i]);
         *host[i] = NULL;
@@ -101,8 +97,7 @@ void yoco_worker_free(yoco_worker *w)
 
 static yoco_status allocate_host(yoco_worker *w)
 {
-    const yoco_model_config *c = &w->model->config;
-    size_t branches = (size_t)w->plan.input.n_branches, heads = (size_t)c->n_attn_heads;
+    size_t branches = (size_t)w->plan.input.n_branches;
     size_t layers = (size_t)w->model->n_self;
     w->edge_in = calloc(layers, sizeof *w->edge_in);
     w->edge_out = calloc(layers, sizeof *w->edge_out);
@@ -111,27 +106,11 @@ static yoco_status allocate_host(yoco_worker *w)
     w->views = calloc(branches, sizeof *w->views);
     w->states = calloc(branches, sizeof *w->states);
     w->segments = calloc(1 + branches, sizeof *w->segments);
-    w->max_host = calloc(branches * heads + YOCO_MERGE_FLAGS, sizeof *w->max_host);
-    w->fixed_host = calloc(branches * (heads + (size_t)c->dim), sizeof *w->fixed_host);
     if (!w->edge_in || !w->edge_out || !w->branch_n_rows || !w->positions || !w->views ||
-        !w->states || !w->segments || !w->max_host || !w->fixed_host) {
+        !w->states || !w->segments) {
         yoco_log_error("cannot allocate the tables of %zu branches", branches);
         return YOCO_ERR_MEMORY;
     }
-    return YOCO_OK;
-}
-
-static yoco_status allocate(yoco_worker *w)
-{
-    if (!yoco_failpoint("worker.memory")) {
-        yoco_log_error("cannot allocate the buffers of a document");
-        return YOCO_ERR_MEMORY;
-    }
-    YOCO_TRY(allocate_host(w));
-    for (int i = 0; i < YOCO_N_BUFFERS; i++)
-        if (w->plan.buffer_bytes[i] > 0)
-            YOCO_TRY(w->ops->alloc(w->device, w->plan.buffer_bytes[i], yoco_buffer_name(i),
-                                   &w->buffers[i]));
     return YOCO_OK;
 }
 
@@ -157,7 +136,9 @@ static yoco_status reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows,
     release(w);
     yoco_status status = yoco_plan_make(&input, &w->plan);
     if (status == YOCO_OK)
-        status = allocate(w);
+        status = allocate_host(w);
+    if (status == YOCO_OK)
+        status = yoco_buffers_alloc(w);
     return w->comm->ops->agree(w->comm, status);
 }
 

@@ -22,6 +22,14 @@ static bool uses_onednn(yoco_isa isa)
     return isa == YOCO_ISA_AVX512 || isa == YOCO_ISA_AVX512_BF16;
 }
 
+static bool cpu_device_at(int index, char *text, size_t size)
+{
+    if (index != 0)
+        return false;
+    snprintf(text, size, "%s", yoco_isa_name(yoco_isa_detect()));
+    return true;
+}
+
 /* glibc: the angles of RoPE and the gates of retention come from its libm. */
 static void cpu_describe(const yoco_device_options *options, char *text, size_t size)
 {
@@ -113,6 +121,12 @@ static void cpu_copy(yoco_device *device, void *to, const void *from, size_t byt
     (void)device;
     if (bytes > 0)
         memcpy(to, from, bytes);
+}
+
+static yoco_status cpu_fetch(yoco_device *device, void *to, const void *from, size_t bytes)
+{
+    cpu_copy(device, to, from, bytes);
+    return YOCO_OK;
 }
 
 static void cpu_zero(yoco_device *device, void *ptr, size_t bytes)
@@ -208,6 +222,8 @@ static void cpu_attend(yoco_device *device, const yoco_attend_args *args)
 
 const yoco_ops yoco_cpu_ops = {
     .name = "cpu",
+    .host_memory = true,
+    .device_at = cpu_device_at,
     .describe = cpu_describe,
     .weight_bytes = yoco_cpu_weight_bytes,
     .open = cpu_open,
@@ -215,8 +231,11 @@ const yoco_ops yoco_cpu_ops = {
     .synchronize = cpu_synchronize,
     .alloc = cpu_alloc,
     .free = cpu_free,
+    .alloc_shared = cpu_alloc,
+    .free_shared = cpu_free,
     .upload = cpu_copy,
     .download = cpu_copy,
+    .fetch = cpu_fetch,
     .copy = cpu_copy,
     .zero = cpu_zero,
     .weight_create = yoco_cpu_weight_create,

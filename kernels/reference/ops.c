@@ -5,6 +5,14 @@
 #include <stdio.h>
 #include <xxhash.h>
 
+static bool reference_device_at(int index, char *text, size_t size)
+{
+    if (index != 0)
+        return false;
+    snprintf(text, size, "plain C on one thread");
+    return true;
+}
+
 /* libm's rounding is part of the results. */
 static void reference_describe(const yoco_device_options *options, char *text, size_t size)
 {
@@ -59,6 +67,12 @@ static void reference_copy(yoco_device *device, void *to, const void *from, size
     (void)device;
     if (bytes > 0)
         memcpy(to, from, bytes);
+}
+
+static yoco_status reference_fetch(yoco_device *device, void *to, const void *from, size_t bytes)
+{
+    reference_copy(device, to, from, bytes);
+    return YOCO_OK;
 }
 
 static void reference_zero(yoco_device *device, void *ptr, size_t bytes)
@@ -117,6 +131,8 @@ static uint64_t reference_hash(yoco_device *device, const void *ptr, size_t byte
 
 const yoco_ops yoco_reference_ops = {
     .name = "reference",
+    .host_memory = true,
+    .device_at = reference_device_at,
     .describe = reference_describe,
     .weight_bytes = reference_weight_bytes,
     .open = reference_open,
@@ -124,8 +140,11 @@ const yoco_ops yoco_reference_ops = {
     .synchronize = reference_synchronize,
     .alloc = reference_alloc,
     .free = reference_free,
+    .alloc_shared = reference_alloc,
+    .free_shared = reference_free,
     .upload = reference_copy,
     .download = reference_copy,
+    .fetch = reference_fetch,
     .copy = reference_copy,
     .zero = reference_zero,
     .weight_create = reference_weight_create,

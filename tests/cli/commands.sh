@@ -49,6 +49,10 @@ init_and_info() {
     succeed "$yoco" info -m "$folder/window"
     holds 'tokenizer +yes'
 
+    succeed "$yoco" info --devices
+    holds '^cpu +0  (portable|avx2|avx512|avx512_bf16)$'
+    holds '^reference +0  '
+
     write_params "$folder/tied.json" 16 50 100
     sed -i 's/{/{"share_input_output_embed": true, /' "$folder/tied.json"
     succeed "$yoco" init --shape "$folder/tied.json" -o "$folder/tied" --dtype f32

@@ -10,7 +10,14 @@
 #include <cmocka.h>
 
 /* Not a multiple of 64: an op gets rows from the middle of a buffer, aligned as their elements. */
-enum { GUARD_BYTES = 72, GUARD = 0xa5 };
+#ifndef YOCO_TEST_GUARD_BYTES
+#define YOCO_TEST_GUARD_BYTES 72
+#endif
+/* "": all of the registry. */
+#ifndef YOCO_TEST_BACKEND
+#define YOCO_TEST_BACKEND ""
+#endif
+enum { GUARD_BYTES = YOCO_TEST_GUARD_BYTES, GUARD = 0xa5 };
 
 struct rig_buffer {
     rig_buffer *next;
@@ -68,9 +75,12 @@ void rig_close(rig *r)
 
 void each_backend(void (*body)(const yoco_ops *ops, yoco_device_options options))
 {
+    char line[256];
     const yoco_ops *ops;
     for (int i = 0; (ops = yoco_ops_at(i)); i++) {
-        yoco_isa best = ops == &yoco_reference_ops ? YOCO_ISA_PORTABLE : yoco_isa_detect();
+        if (!ops->device_at(0, line, sizeof line) || !strstr(ops->name, YOCO_TEST_BACKEND))
+            continue;
+        yoco_isa best = ops == &yoco_cpu_ops ? yoco_isa_detect() : YOCO_ISA_PORTABLE;
         for (int isa = 0; isa <= (int)best; isa++) {
             for (int bf16 = 0; bf16 <= 1; bf16++)
                 body(ops, (yoco_device_options){.n_threads = 1,

@@ -24,8 +24,9 @@ void rig_close(rig *r);
 /* Frees every buffer made since the last reset. */
 void rig_reset(rig *r);
 
-/* Calls body with each backend of the registry except the reference, at each isa this machine has,
- * in f32 and bf16, on 1 and on 2 threads; and with the reference in the same dtype. */
+/* Calls body with each backend of the registry except the reference that has a device here, at each
+ * isa this machine has, in f32 and bf16, on 1 and on 2 threads; and with the reference in the same
+ * dtype. */
 void each_rig(void (*body)(rig *tested, rig *reference));
 /* Calls body with each backend and isa, the reference too, in f32 and bf16; body opens the rigs. */
 void each_backend(void (*body)(const yoco_ops *ops, yoco_device_options options));

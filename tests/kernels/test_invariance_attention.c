@@ -43,6 +43,7 @@ static void window(const yoco_ops *ops, yoco_device_options options)
     static const window_shape shapes[] = {
         {.n_rows = WINDOW_ROWS, .n_edge = 32, .window = 33, .n_heads = 2, .head_dim = 16},
         {.n_rows = WINDOW_ROWS, .n_edge = 5, .window = 200, .n_heads = 3, .head_dim = 10},
+        {.n_rows = WINDOW_ROWS, .n_edge = 20, .window = 50, .n_heads = 1, .head_dim = 32},
     };
     thread_rigs rigs;
     thread_rigs_open(&rigs, ops, options);
@@ -92,6 +93,7 @@ static void attend(const yoco_ops *ops, yoco_device_options options)
         {130, 4, 1, 16, 3, {{0, 130, 200, 63}}},
         {66, 6, 2, 10, 30, {{0, 66, 1100, 4096}}},
         {65, 3, 3, 36, 3, {{0, 65, 90, 1024}}},
+        {66, 2, 1, 32, 3, {{0, 66, 100, 63}}},
     };
     thread_rigs rigs;
     thread_rigs_open(&rigs, ops, options);
@@ -104,7 +106,7 @@ static void attend(const yoco_ops *ops, yoco_device_options options)
     thread_rigs_close(&rigs);
 }
 
-enum { ROWS = 12 * 1100 + 500, CHUNK = 1100, MAX_RANKS = 7 };
+enum { ROWS = 8 * 1100 + 500, CHUNK = 1100, MAX_RANKS = 7 };
 
 /* Rank `rank` of n_ranks holds chunks rank, rank + n_ranks, ... one after the other. */
 static yoco_kv_segment shard(rig *r, const yoco_attend_args *args, int rank, int n_ranks)

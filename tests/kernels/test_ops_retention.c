@@ -44,7 +44,7 @@ static void blocks(rig *tested, rig *reference)
     static const retention_shape shapes[] = {
         {1, 1, 2, 3},     {2, 3, 6, 3},    {63, 2, 10, 30},    {64, 4, 16, 3},  {65, 1, 80, 3},
         {200, 2, 64, 3},  {255, 2, 6, 30}, {256, 2, 16, 3},    {257, 1, 10, 3}, {700, 3, 16, 30},
-        {520, 1, 128, 3}, {40, 1, 256, 3}, {600, 1, 16, 1000},
+        {520, 1, 128, 3}, {40, 1, 256, 3}, {600, 1, 16, 1000}, {300, 1, 32, 3},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         /* A sum of decays up to -16000 in f32 is known to 1e-3: so is then every weight that is not

@@ -12,9 +12,22 @@ static void test_find(void **state)
     (void)state;
     assert_ptr_equal(yoco_ops_find("reference"), &yoco_reference_ops);
     assert_ptr_equal(yoco_ops_find("cpu"), &yoco_cpu_ops);
-    assert_ptr_equal(yoco_ops_find("auto"), &yoco_cpu_ops);
-    assert_null(yoco_ops_find("cuda"));
+    assert_null(yoco_ops_find("gpu"));
     assert_null(yoco_ops_find(""));
+}
+
+/* The first that has a device. */
+static void test_auto(void **state)
+{
+    char line[256];
+    int first = 0;
+    (void)state;
+    while (!yoco_ops_at(first)->device_at(0, line, sizeof line))
+        first++;
+    assert_ptr_equal(yoco_ops_find("auto"), yoco_ops_at(first));
+    assert_true(yoco_cpu_ops.device_at(0, line, sizeof line));
+    assert_int_equal(strcmp(line, yoco_isa_name(yoco_isa_detect())), 0);
+    assert_false(yoco_cpu_ops.device_at(1, line, sizeof line));
 }
 
 static void test_isa_names(void **state)
@@ -36,7 +49,7 @@ static void check_memory_and_hash(const yoco_ops *ops, yoco_device_options optio
     enum { N = 1000 };
     rig r;
     rig_open(&r, ops, options);
-    unsigned char bytes[N], *a = rig_device(&r, NULL, N), *b = rig_device(&r, NULL, N);
+    unsigned char bytes[N], got[N], *a = rig_device(&r, NULL, N), *b = rig_device(&r, NULL, N);
     for (int i = 0; i < N; i++)
         bytes[i] = (unsigned char)(i * 7);
     ops->upload(r.device, a, bytes, N);
@@ -53,6 +66,17 @@ static void check_memory_and_hash(const yoco_ops *ops, yoco_device_options optio
     for (int i = 0; i < N - 1; i++)
         assert_int_equal(zeroed[i], 0);
     assert_int_equal(zeroed[N - 1], bytes[N - 1]);
+
+    void *shared;
+    assert_int_equal(ops->alloc_shared(r.device, N, "shared memory", &shared), YOCO_OK);
+    ops->copy(r.device, shared, a, N - 1);
+    ops->upload(r.device, (char *)shared + N - 1, bytes, 1);
+    ops->copy(r.device, b, shared, N);
+    assert_int_equal(ops->synchronize(r.device), YOCO_OK);
+    assert_int_equal(ops->fetch(r.device, got, b, N), YOCO_OK);
+    assert_memory_equal(got, bytes, N - 1);
+    assert_memory_equal(shared, got, N);
+    ops->free_shared(r.device, shared);
     rig_close(&r);
 }
 
@@ -82,9 +106,8 @@ static void test_description(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find),
-        cmocka_unit_test(test_isa_names),
-        cmocka_unit_test(test_memory_and_hash),
+        cmocka_unit_test(test_find),        cmocka_unit_test(test_auto),
+        cmocka_unit_test(test_isa_names),   cmocka_unit_test(test_memory_and_hash),
         cmocka_unit_test(test_description),
     };
     return cmocka_run_group_tests_name("kernels_registry", tests, NULL, NULL);

@@ -1,0 +1,49 @@
+/* Partials of the cross attention: for heads of any size and f32, a block per (segment, block,
+ * query, head). In bf16, attend_tiles.cu where it can. */
+#include "kernels/cuda/attend.cuh"
+#include "kernels/cuda/run.cuh"
+
+__global__ void __launch_bounds__(RUN_THREADS)
+    attend_kernel(yoco_attend_args args, segment_list list)
+{
+    YOCO_SHARED(shared);
+    const device_segment *s = find_segment(list, blockIdx.x);
+    unsigned task = blockIdx.x - (unsigned)s->first_task,
+             n_queries = (unsigned)s->segment.n_queries;
+    unsigned head = task % (unsigned)args.n_heads, p = task / (unsigned)args.n_heads;
+    int64_t n_rows, row = kv_block(s->segment, p / n_queries, &n_rows);
+    kv_run run = {};
+    run.dtype = args.kv_dtype;
+    run.row_size = (int64_t)args.n_kv_heads * args.head_dim;
+    run.first = (int64_t)(head / (unsigned)(args.n_heads / args.n_kv_heads)) * args.head_dim;
+    run.head_dim = args.head_dim;
+    run.scale_log2 = args.scale_log2;
+    size_t skipped = (size_t)(row * run.row_size) * (run.dtype == YOCO_BF16 ? 2 : 4);
+    run.view.k[0] = (const char *)s->segment.k + skipped;
+    run.view.v[0] = (const char *)s->segment.v + skipped;
+    run.view.n_rows[0] = n_rows;
+    int64_t query = s->segment.first_query + p % n_queries;
+    int64_t at = (s->segment.first_partial + p) * args.n_heads + head;
+    run_memory m = run_cut(shared, args.head_dim);
+    float max, sum;
+    run_attend(run, args.q + (query * args.n_heads + head) * args.head_dim, m, &max, &sum);
+    for (int j = threadIdx.x; j < args.head_dim; j += RUN_THREADS)
+        args.partial[at * args.head_dim + j] = m.values[j];
+    if (threadIdx.x == 0) {
+        args.max[at] = max;
+        args.sum[at] = sum;
+    }
+}
+
+void yoco_cuda_attend(yoco_device *device, const yoco_attend_args *args)
+{
+    segment_list list;
+    if (yoco_cuda_attend_tiles(device, args))
+        return;
+    auto n_tasks = [=](int64_t n_blocks, int64_t n_queries) {
+        return n_blocks * n_queries * args->n_heads;
+    };
+    if (yoco_cuda_send_segments(device, args, n_tasks, &list))
+        YOCO_LAUNCH(attend_kernel, (unsigned)list.n_tasks, RUN_THREADS, run_bytes(args->head_dim),
+                    device->stream, attend_args(args), list);
+}

@@ -1,0 +1,35 @@
+#ifndef YOCO_CUDA_ATTEND_CUH
+#define YOCO_CUDA_ATTEND_CUH
+
+#include "kernels/cuda/segments.cuh"
+
+/* Partials on tensor cores. False where it does not take these arguments: it wants bf16 and heads
+ * of 32, 64 or 128 on 16-byte boundaries. Which kernel runs depends on the model alone. */
+bool yoco_cuda_attend_tiles(yoco_device *device, const yoco_attend_args *args);
+
+/* What attend reads and writes, without what points to host memory or is the merge's. */
+static inline yoco_attend_args attend_args(const yoco_attend_args *args)
+{
+    yoco_attend_args own = *args;
+    own.segments = NULL;
+    own.o_exponent = NULL;
+    own.global_max = NULL;
+    own.bad = NULL;
+    own.fixed = NULL;
+    own.out = NULL;
+    return own;
+}
+
+/* yoco_kv_block, for kernels. */
+__device__ inline int64_t kv_block(const yoco_kv_segment &s, int64_t block, int64_t *n_rows)
+{
+    /* 32 bits: a GPU divides 64 in a function of its own. */
+    unsigned per_chunk = (unsigned)((s.chunk_rows + YOCO_BLOCK_ROWS - 1) / YOCO_BLOCK_ROWS);
+    int64_t in_chunk = (int64_t)((unsigned)block % per_chunk) * YOCO_BLOCK_ROWS;
+    int64_t row = (int64_t)((unsigned)block / per_chunk) * s.chunk_rows + in_chunk;
+    int64_t n = s.chunk_rows - in_chunk < s.n_rows - row ? s.chunk_rows - in_chunk : s.n_rows - row;
+    *n_rows = n < YOCO_BLOCK_ROWS ? n : (int64_t)YOCO_BLOCK_ROWS;
+    return row;
+}
+
+#endif

@@ -1,0 +1,122 @@
+/* The CUDA backend's own types, shared by the sources of this folder.
+ *
+ * Bits: every sum has one order, which its own row's shape decides; integer atomics only. Blocks of
+ * a grid never share a floating-point sum.
+ *
+ * Work: one stream, in the order of the calls; no op waits for it. Kernels get no pointer to host
+ * memory. Descriptors that stand in host memory go through a ring of pinned memory (staging.cu), so
+ * that they may change when the op returns. */
+#ifndef YOCO_CUDA_DEVICE_CUH
+#define YOCO_CUDA_DEVICE_CUH
+
+#include "kernels/cuda/portable.cuh"
+
+constexpr int DEPTH_MULTIPLE = 32;  /* a weight's rows are padded with zeros to this many inputs, */
+constexpr int OUTPUT_MULTIPLE = 16; /* and their number to this many outputs */
+constexpr int STAGING_HALVES = 2;
+
+struct staging_ring {
+    char *host, *device; /* pinned, and its mirror */
+    size_t half_bytes, used;
+    int half;                             /* the one being filled */
+    cudaEvent_t released[STAGING_HALVES]; /* the last work that used it is done */
+};
+
+struct yoco_device {
+    yoco_device_options options;
+    int gpu;
+    size_t shared_limit; /* dynamic shared memory that a block can have */
+    cudaStream_t stream;
+    staging_ring staging;
+    cublasLtHandle_t cublas;
+    cublasLtMatmulDesc_t product; /* transposes the weight */
+    void *workspace;              /* cublasLt's */
+    char *slab;                   /* one slab of rows, padded, and its product */
+    size_t slab_bytes;
+    int *bad_device, *bad_host; /* merge_max's flag, its copy in pinned memory, */
+    int *bad_target;            /* and where synchronize puts it; NULL: nowhere */
+    uint64_t *hash_device;
+    yoco_status status; /* the first failure since the last synchronize */
+};
+
+/* LINEAR: (n_out, n_in) padded to (rows, depth) in the run's dtype. EMBEDDING: as stored. */
+struct yoco_weight {
+    yoco_dtype dtype;
+    int64_t n_out, n_in, rows, depth;
+    void *data;
+    cublasLtMatmulAlgo_t algorithm; /* of linear_slabs, whatever the number of rows */
+    cublasLtMatrixLayout_t layout;
+};
+
+/* Logs the first failure since the last synchronize, and keeps it. */
+void yoco_cuda_fail(yoco_device *device, const char *what, const char *why);
+bool yoco_cuda_check(yoco_device *device, cudaError_t error, const char *what);
+
+/* memory.cu */
+yoco_status yoco_cuda_alloc(yoco_device *device, size_t bytes, const char *what, void **out);
+void yoco_cuda_free(yoco_device *device, void *ptr);
+yoco_status yoco_cuda_alloc_shared(yoco_device *device, size_t bytes, const char *what, void **out);
+void yoco_cuda_free_shared(yoco_device *device, void *ptr);
+void yoco_cuda_upload(yoco_device *device, void *to_device, const void *from_host, size_t bytes);
+void yoco_cuda_download(yoco_device *device, void *to_host, const void *from_device, size_t bytes);
+yoco_status yoco_cuda_fetch(yoco_device *device, void *to_host, const void *from_device,
+                            size_t bytes);
+void yoco_cuda_copy(yoco_device *device, void *to, const void *from, size_t bytes);
+void yoco_cuda_zero(yoco_device *device, void *ptr, size_t bytes);
+
+/* staging.cu: descriptors on their way to the device; at most YOCO_STAGING_BYTES at once. */
+constexpr int YOCO_STAGING_BYTES = 1 << 20;
+yoco_status yoco_cuda_staging_open(yoco_device *device);
+void yoco_cuda_staging_close(yoco_device *device);
+/* Room for `bytes`, to be filled by the caller; *device_memory is where kernels will find them
+ * after yoco_cuda_staging_send. NULL, with the status set, where it cannot be had. */
+void *yoco_cuda_staging_begin(yoco_device *device, size_t bytes, void **device_memory);
+void yoco_cuda_staging_send(yoco_device *device, void *host, size_t bytes, void *to_device);
+
+/* weight.cu */
+size_t yoco_cuda_weight_bytes(const yoco_device_options *options, int64_t n_out, int64_t n_in);
+yoco_status yoco_cuda_weight_create(yoco_device *device, const yoco_matrix *matrix,
+                                    yoco_weight_use use, yoco_weight **out);
+void yoco_cuda_weight_free(yoco_device *device, yoco_weight *weight);
+
+/* slabs.cu */
+yoco_status yoco_cuda_slabs_open(yoco_device *device);
+void yoco_cuda_slabs_close(yoco_device *device);
+yoco_status yoco_cuda_slabs_choose(yoco_device *device, yoco_weight *weight);
+void yoco_cuda_linear_slabs(yoco_device *device, const yoco_linear_args *args);
+
+void yoco_cuda_embed(yoco_device *device, const yoco_embed_args *args);
+void yoco_cuda_rms_norm(yoco_device *device, const yoco_rms_norm_args *args);
+void yoco_cuda_linear_rows(yoco_device *device, const yoco_linear_args *args);
+void yoco_cuda_rope_table(yoco_device *device, const yoco_rope_table_args *args);
+void yoco_cuda_rope(yoco_device *device, const yoco_rope_args *args);
+void yoco_cuda_cast(yoco_device *device, const yoco_cast_args *args);
+void yoco_cuda_swiglu(yoco_device *device, const yoco_swiglu_args *args);
+void yoco_cuda_window_attend(yoco_device *device, const yoco_window_args *args);
+void yoco_cuda_window_step(yoco_device *device, const yoco_window_step_args *args);
+void yoco_cuda_retention_local(yoco_device *device, const yoco_retention_args *args);
+void yoco_cuda_retention_scan(yoco_device *device, const yoco_retention_args *args);
+void yoco_cuda_retention_correct(yoco_device *device, const yoco_retention_args *args);
+void yoco_cuda_retention_step(yoco_device *device, const yoco_retention_step_args *args);
+void yoco_cuda_attend(yoco_device *device, const yoco_attend_args *args);
+void yoco_cuda_merge_max(yoco_device *device, const yoco_attend_args *args);
+void yoco_cuda_merge_sum(yoco_device *device, const yoco_attend_args *args);
+void yoco_cuda_merge_finish(yoco_device *device, const yoco_attend_args *args);
+uint64_t yoco_cuda_hash(yoco_device *device, const void *ptr, size_t bytes);
+
+/* Raises a kernel's limit of dynamic shared memory. */
+template <typename Kernel>
+static inline void allow_shared(yoco_device *device, Kernel *kernel, size_t bytes)
+{
+    yoco_cuda_check(
+        device,
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes),
+        "a kernel's shared memory");
+}
+
+static inline bool is_aligned(const void *ptr, size_t bytes)
+{
+    return (uintptr_t)ptr % bytes == 0;
+}
+
+#endif

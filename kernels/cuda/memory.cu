@@ -1,0 +1,106 @@
+/* Device memory, and copies to, from and within it. */
+#include "kernels/cuda/device.cuh"
+
+#include <string.h>
+
+yoco_status yoco_cuda_alloc(yoco_device *device, size_t bytes, const char *what, void **out)
+{
+    (void)device;
+    if (bytes == 0) {
+        *out = NULL;
+        return YOCO_OK;
+    }
+    size_t free_bytes = 0, total_bytes = 0;
+    cudaError_t error = cudaMalloc(out, bytes);
+    if (error == cudaSuccess)
+        return YOCO_OK;
+    (void)cudaGetLastError(); /* or the next launch would report it */
+    (void)cudaMemGetInfo(&free_bytes, &total_bytes);
+    yoco_log_error("%s takes %.3f GiB, and %.3f of the GPU's %.3f GiB are free: use more GPUs, a "
+                   "shorter prompt or fewer questions (%s)",
+                   what, (double)bytes / (1 << 30), (double)free_bytes / (1 << 30),
+                   (double)total_bytes / (1 << 30), cudaGetErrorString(error));
+    return YOCO_ERR_MEMORY;
+}
+
+void yoco_cuda_free(yoco_device *device, void *ptr)
+{
+    if (ptr)
+        yoco_cuda_check(device, cudaFree(ptr), "freeing memory");
+}
+
+/* Pinned: the device's copies reach it. */
+yoco_status yoco_cuda_alloc_shared(yoco_device *device, size_t bytes, const char *what, void **out)
+{
+    (void)device;
+    *out = NULL;
+    cudaError_t error = bytes > 0 ? cudaMallocHost(out, bytes) : cudaSuccess;
+    if (error == cudaSuccess)
+        return YOCO_OK;
+    (void)cudaGetLastError();
+    yoco_log_error("cannot allocate %zu bytes of pinned memory for %s (%s)", bytes, what,
+                   cudaGetErrorString(error));
+    return YOCO_ERR_MEMORY;
+}
+
+void yoco_cuda_free_shared(yoco_device *device, void *ptr)
+{
+    if (ptr)
+        yoco_cuda_check(device, cudaFreeHost(ptr), "freeing pinned memory");
+}
+
+/* The caller may change its memory when this returns. What does not fit the ring is waited for. */
+void yoco_cuda_upload(yoco_device *device, void *to_device, const void *from_host, size_t bytes)
+{
+    if (bytes == 0)
+        return;
+    if (bytes <= device->staging.half_bytes) {
+        void *host = yoco_cuda_staging_begin(device, bytes, NULL);
+        if (!host)
+            return;
+        memcpy(host, from_host, bytes);
+        yoco_cuda_staging_send(device, host, bytes, to_device);
+        return;
+    }
+    yoco_cuda_check(device,
+                    cudaMemcpyAsync(to_device, from_host, bytes, cudaMemcpyDefault, device->stream),
+                    "an upload");
+    yoco_cuda_check(device, cudaStreamSynchronize(device->stream), "an upload");
+}
+
+void yoco_cuda_download(yoco_device *device, void *to_host, const void *from_device, size_t bytes)
+{
+    if (bytes == 0)
+        return;
+    yoco_cuda_check(
+        device,
+        cudaMemcpyAsync(to_host, from_device, bytes, cudaMemcpyDeviceToHost, device->stream),
+        "a download");
+    yoco_cuda_check(device, cudaStreamSynchronize(device->stream), "a download");
+}
+
+/* A thread starts out on GPU 0; its copies, on the default stream, do not wait for the ops. */
+yoco_status yoco_cuda_fetch(yoco_device *device, void *to_host, const void *from_device,
+                            size_t bytes)
+{
+    cudaError_t error = cudaSetDevice(device->gpu);
+    if (error == cudaSuccess && bytes > 0)
+        error = cudaMemcpy(to_host, from_device, bytes, cudaMemcpyDeviceToHost);
+    if (error == cudaSuccess)
+        return YOCO_OK;
+    yoco_log_error("the GPU failed at a copy to the host: %s", cudaGetErrorString(error));
+    return YOCO_ERR_INTERNAL;
+}
+
+void yoco_cuda_copy(yoco_device *device, void *to, const void *from, size_t bytes)
+{
+    if (bytes > 0)
+        yoco_cuda_check(device, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, device->stream),
+                        "a copy");
+}
+
+void yoco_cuda_zero(yoco_device *device, void *ptr, size_t bytes)
+{
+    if (bytes > 0)
+        yoco_cuda_check(device, cudaMemsetAsync(ptr, 0, bytes, device->stream), "zeroing memory");
+}

@@ -1,0 +1,321 @@
+/* Gated retention of prefill on tensor cores. Inputs stay f32: every number is split into three
+ * bf16, and of their nine products the six that matter are summed.
+ *
+ * - out: a block of threads takes 64 rows of a (block, head), a warp 16 of them, and walks over the
+ *   tiles of 64 rows up to its own: scores q k^T, weighed by the decay between the rows, times v.
+ * - state: a block of threads takes a (block, head), a warp 16 rows of the state.
+ * - correct: 64 rows times the state that entered their block, tile by tile. */
+#include "kernels/cuda/retention.cuh"
+#include "kernels/cuda/tiles.cuh"
+
+constexpr int PARTS = 3;
+constexpr int OUT_THREADS = 128;
+
+template <int DIM> struct split_tile {
+    uint16_t part[PARTS][tile_shape<DIM>::KEYS_SIZE];
+};
+
+template <int DIM> struct out_memory {
+    split_tile<DIM> q, k, v;
+    float decay[2][YOCO_RETENTION_ROWS]; /* high and low part */
+};
+
+template <int DIM> struct state_memory {
+    split_tile<DIM> k, v;
+    double decay[YOCO_RETENTION_ROWS];
+    double totals[DECAY_WARPS];
+};
+
+template <int DIM> struct correct_memory {
+    split_tile<DIM> q, state;
+};
+
+/* A tile of up to 64 rows of f32, split; zeros from row n on. */
+template <int DIM>
+__device__ static void load_split(split_tile<DIM> *tile, const float *rows, int64_t row_size, int n)
+{
+    for (int i = 4 * threadIdx.x; i < TILE_KEYS * DIM; i += 4 * blockDim.x) {
+        int row = i / DIM, column = i % DIM;
+        float x[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+        if (row < n)
+            load_4(rows + row * row_size, column, DIM, x);
+        for (int j = 0; j < 4; j++) {
+            uint16_t parts[PARTS];
+            split<PARTS>(x[j], parts);
+            for (int part = 0; part < PARTS; part++)
+                tile->part[part][row * tile_shape<DIM>::STRIDE + column + j] = parts[part];
+        }
+    }
+}
+
+/* Two products of 16 x 8 with split factors, the smallest parts first; b is that of load_b. */
+__device__ static void multiply(float (&left)[4], float (&right)[4], const uint32_t (&a)[PARTS][4],
+                                const uint32_t (&b)[PARTS][4])
+{
+#pragma unroll
+    for (int both = PARTS - 1; both >= 0; both--) {
+#pragma unroll
+        for (int i = 0; i <= both; i++) {
+            mma_bf16(left, a[i], b[both - i][0], b[both - i][1]);
+            mma_bf16(right, a[i], b[both - i][2], b[both - i][3]);
+        }
+    }
+}
+
+/* out (16 x DIM) += a (16 x 16) times rows row .. row + 15 of the tile. */
+template <int DIM>
+__device__ static void add_values(float (&out)[DIM / 8][4], const uint32_t (&a)[PARTS][4],
+                                  const split_tile<DIM> &tile, int row)
+{
+#pragma unroll
+    for (int column = 0; column < DIM; column += 16) {
+        uint32_t b[PARTS][4];
+#pragma unroll
+        for (int part = 0; part < PARTS; part++)
+            load_b_trans(b[part], tile.part[part], tile_shape<DIM>::STRIDE, row, column);
+        multiply(out[column / 8], out[column / 8 + 1], a, b);
+    }
+}
+
+/* Fragments of 16 columns of weights, from where products left them. */
+__device__ static void split_weights(const float (&left)[4], const float (&right)[4],
+                                     uint32_t (&a)[PARTS][4])
+{
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        const float *from = (i < 2 ? left : right) + i % 2 * 2;
+        uint32_t parts[PARTS];
+        split_pair<PARTS>(from[0], from[1], parts);
+#pragma unroll
+        for (int part = 0; part < PARTS; part++)
+            a[part][i] = parts[part];
+    }
+}
+
+/* Rows `row`.. of the block against 16 rows `key`.. of it, which lie at key % 64 of the tile. */
+template <int DIM>
+__device__ static void out_keys(const out_memory<DIM> *m, int row, int key,
+                                float (&out)[DIM / 8][4])
+{
+    float scores[2][4] = {};
+    uint32_t a[PARTS][4], b[PARTS][4];
+#pragma unroll
+    for (int column = 0; column < DIM; column += 16) {
+#pragma unroll
+        for (int part = 0; part < PARTS; part++) {
+            load_a(a[part], m->q.part[part], tile_shape<DIM>::STRIDE, row % TILE_KEYS, column);
+            load_b(b[part], m->k.part[part], tile_shape<DIM>::STRIDE, key % TILE_KEYS, column);
+        }
+        multiply(scores[0], scores[1], a, b);
+    }
+    int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        int to = row + g + i % 4 / 2 * 8, from = key + i / 4 * 8 + 2 * t + i % 2;
+        float decay = (m->decay[0][to] - m->decay[0][from]) + (m->decay[1][to] - m->decay[1][from]);
+        float *score = &scores[i / 4][i % 4];
+        *score = from <= to ? expf(decay) * *score : 0.0f;
+    }
+    split_weights(scores[0], scores[1], a);
+    add_values<DIM>(out, a, m->v, key % TILE_KEYS);
+}
+
+/* The decays in two floats each, and as results. Shared memory of `scratch` is free afterwards. */
+__device__ static void share_decays(const yoco_retention_args &args, const retention_block &rows,
+                                    int head, bool store, double *scratch, float (*decay)[256])
+{
+    sum_decays(args, rows, head, scratch, scratch + YOCO_RETENTION_ROWS);
+    double sum = scratch[threadIdx.x];
+    decay[0][threadIdx.x] = (float)sum;
+    decay[1][threadIdx.x] = (float)(sum - (float)sum);
+    if (store && threadIdx.x < rows.n_rows)
+        args.decay[(rows.first + threadIdx.x) * args.n_heads + head] = (float)sum;
+    __syncthreads();
+}
+
+/* 256 threads sum the decays; 4 warps of them multiply, two rows of warps sharing the keys would
+ * split sums. */
+template <int DIM>
+__global__ void __launch_bounds__(DECAY_THREADS)
+    retention_out_tiles_kernel(yoco_retention_args args)
+{
+    YOCO_SHARED(shared);
+    out_memory<DIM> *m = (out_memory<DIM> *)shared;
+    int head = blockIdx.y,
+        first = (int)(blockIdx.x % (YOCO_RETENTION_ROWS / TILE_KEYS)) * TILE_KEYS;
+    retention_block rows = block_rows(args, blockIdx.x / (YOCO_RETENTION_ROWS / TILE_KEYS));
+    int64_t row_size = (int64_t)args.n_heads * DIM, at = rows.first * row_size + head * DIM;
+    if (first >= rows.n_rows)
+        return;
+    share_decays(args, rows, head, first == 0, (double *)&m->q, m->decay);
+    load_split<DIM>(&m->q, args.q + at + first * row_size, row_size, (int)rows.n_rows - first);
+    int warp = threadIdx.x / WARP, row = first + warp * 16;
+    float out[DIM / 8][4] = {};
+    for (int tile = 0; tile <= first; tile += TILE_KEYS) {
+        __syncthreads();
+        load_split<DIM>(&m->k, args.k + at + tile * row_size, row_size, (int)rows.n_rows - tile);
+        load_split<DIM>(&m->v, args.v + at + tile * row_size, row_size, (int)rows.n_rows - tile);
+        __syncthreads();
+        for (int key = tile; warp < 4 && key < tile + TILE_KEYS && key <= row; key += 16)
+            out_keys<DIM>(m, row, key, out);
+    }
+    int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
+#pragma unroll
+    for (int i = 0; i < DIM / 2; i++) {
+        int64_t to = row + g + i % 4 / 2 * 8;
+        if (warp < 4 && to < rows.n_rows)
+            args.out[at + to * row_size + i / 4 * 8 + 2 * t + i % 2] = out[i / 4][i % 4];
+    }
+}
+
+template <int DIM>
+__global__ void __launch_bounds__(DECAY_THREADS)
+    retention_state_tiles_kernel(yoco_retention_args args)
+{
+    YOCO_SHARED(shared);
+    state_memory<DIM> *m = (state_memory<DIM> *)shared;
+    int head = blockIdx.y, row = (int)threadIdx.x / WARP * 16;
+    retention_block rows = block_rows(args, blockIdx.x);
+    int64_t row_size = (int64_t)args.n_heads * DIM, at = rows.first * row_size + head * DIM;
+    sum_decays(args, rows, head, m->decay, m->totals);
+    double last = m->decay[rows.n_rows - 1];
+    float state[DIM / 8][4] = {};
+    for (int tile = 0; tile < rows.n_rows; tile += TILE_KEYS) {
+        int n = (int)rows.n_rows - tile;
+        __syncthreads();
+        load_split<DIM>(&m->v, args.v + at + tile * row_size, row_size, n);
+        for (int i = threadIdx.x; i < TILE_KEYS * DIM; i += DECAY_THREADS) {
+            int key = i / DIM, column = i % DIM;
+            uint16_t parts[PARTS] = {};
+            if (key < n)
+                split<PARTS>(expf((float)(last - m->decay[tile + key])) *
+                                 args.k[at + (tile + key) * row_size + column],
+                             parts);
+            for (int part = 0; part < PARTS; part++)
+                m->k.part[part][key * tile_shape<DIM>::STRIDE + column] = parts[part];
+        }
+        __syncthreads();
+        for (int key = 0; row < DIM && key < TILE_KEYS; key += 16) {
+            uint32_t a[PARTS][4];
+#pragma unroll
+            for (int part = 0; part < PARTS; part++)
+                load_a_trans(a[part], m->k.part[part], tile_shape<DIM>::STRIDE, row, key);
+            add_values<DIM>(state, a, m->v, key);
+        }
+    }
+    int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
+    float *to = args.state + ((int64_t)blockIdx.x * args.n_heads + head) * DIM * DIM;
+#pragma unroll
+    for (int i = 0; i < DIM / 2; i++) {
+        if (row < DIM)
+            to[(row + g + i % 4 / 2 * 8) * DIM + i / 4 * 8 + 2 * t + i % 2] = state[i / 4][i % 4];
+    }
+}
+
+template <int DIM>
+__global__ void __launch_bounds__(OUT_THREADS)
+    retention_correct_tiles_kernel(yoco_retention_args args)
+{
+    YOCO_SHARED(shared);
+    correct_memory<DIM> *m = (correct_memory<DIM> *)shared;
+    int head = blockIdx.y, warp_row = (int)threadIdx.x / WARP * 16;
+    int64_t first = (int64_t)blockIdx.x * TILE_KEYS, block = first / YOCO_RETENTION_ROWS;
+    int64_t row_size = (int64_t)args.n_heads * DIM, at = first * row_size + head * DIM;
+    int n = args.n_rows - first < TILE_KEYS ? (int)(args.n_rows - first) : TILE_KEYS;
+    const float *state = args.state + (block * args.n_heads + head) * DIM * DIM;
+    load_split<DIM>(&m->q, args.q + at, row_size, n);
+    float sums[DIM / 8][4] = {};
+    for (int depth = 0; depth < DIM; depth += TILE_KEYS) {
+        __syncthreads();
+        load_split<DIM>(&m->state, state + depth * DIM, DIM, DIM - depth);
+        __syncthreads();
+        for (int k = 0; k < TILE_KEYS && depth + k < DIM; k += 16) {
+            uint32_t a[PARTS][4];
+#pragma unroll
+            for (int part = 0; part < PARTS; part++)
+                load_a(a[part], m->q.part[part], tile_shape<DIM>::STRIDE, warp_row, depth + k);
+            add_values<DIM>(sums, a, m->state, k);
+        }
+    }
+    int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        int row = warp_row + g + 8 * half;
+        if (row >= n)
+            continue;
+        float decay = expf(args.decay[(first + row) * args.n_heads + head]);
+#pragma unroll
+        for (int i = 0; i < DIM / 4; i++) {
+            float *out = &args.out[at + row * row_size + i / 2 * 8 + 2 * t + i % 2];
+            *out = fmaf(decay, sums[i / 2][2 * half + i % 2], *out);
+        }
+    }
+}
+
+template <int DIM> static void launch_local(yoco_device *device, const yoco_retention_args *args)
+{
+    unsigned n_blocks = (unsigned)yoco_div_up(args->n_rows, YOCO_RETENTION_ROWS);
+    dim3 tiles(n_blocks * (YOCO_RETENTION_ROWS / TILE_KEYS), (unsigned)args->n_heads);
+    dim3 blocks(n_blocks, (unsigned)args->n_heads);
+    allow_shared(device, retention_out_tiles_kernel<DIM>, sizeof(out_memory<DIM>));
+    allow_shared(device, retention_state_tiles_kernel<DIM>, sizeof(state_memory<DIM>));
+    YOCO_LAUNCH(retention_out_tiles_kernel<DIM>, tiles, DECAY_THREADS, sizeof(out_memory<DIM>),
+                device->stream, *args);
+    YOCO_LAUNCH(retention_state_tiles_kernel<DIM>, blocks, DECAY_THREADS, sizeof(state_memory<DIM>),
+                device->stream, *args);
+}
+
+template <int DIM> static void launch_correct(yoco_device *device, const yoco_retention_args *args)
+{
+    dim3 tiles((unsigned)yoco_div_up(args->n_rows, TILE_KEYS), (unsigned)args->n_heads);
+    allow_shared(device, retention_correct_tiles_kernel<DIM>, sizeof(correct_memory<DIM>));
+    YOCO_LAUNCH(retention_correct_tiles_kernel<DIM>, tiles, OUT_THREADS,
+                sizeof(correct_memory<DIM>), device->stream, *args);
+}
+
+/* The same answer for all three kernels. */
+static bool fits(const yoco_device *device, int head_dim)
+{
+    size_t bytes = head_dim == 128  ? sizeof(out_memory<128>)
+                   : head_dim == 64 ? sizeof(out_memory<64>)
+                                    : sizeof(out_memory<32>);
+    return bytes <= device->shared_limit;
+}
+
+bool yoco_cuda_retention_tiles_local(yoco_device *device, const yoco_retention_args *args)
+{
+    if (!fits(device, args->head_dim))
+        return false;
+    switch (args->head_dim) {
+    case 32:
+        launch_local<32>(device, args);
+        return true;
+    case 64:
+        launch_local<64>(device, args);
+        return true;
+    case 128:
+        launch_local<128>(device, args);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool yoco_cuda_retention_tiles_correct(yoco_device *device, const yoco_retention_args *args)
+{
+    if (!fits(device, args->head_dim))
+        return false;
+    switch (args->head_dim) {
+    case 32:
+        launch_correct<32>(device, args);
+        return true;
+    case 64:
+        launch_correct<64>(device, args);
+        return true;
+    case 128:
+        launch_correct<128>(device, args);
+        return true;
+    default:
+        return false;
+    }
+}

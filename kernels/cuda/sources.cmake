@@ -1,0 +1,19 @@
+# The backend's sources: compiled by nvcc here, and by the host's compiler in tests/cuda_host.
+set(YOCO_CUDA_SOURCES
+    attend.cu
+    attend_tiles.cu
+    hash.cu
+    memory.cu
+    merge.cu
+    norm.cu
+    pointwise.cu
+    retention.cu
+    retention_tiles.cu
+    rows.cu
+    segments.cu
+    slabs.cu
+    staging.cu
+    table.cu
+    weight.cu
+    window.cu
+    window_tiles.cu)

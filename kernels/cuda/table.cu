@@ -1,0 +1,169 @@
+/* The CUDA backend's life cycle, and its table of ops. */
+#include "kernels/cuda/device.cuh"
+
+#include <stdio.h>
+#include <string.h>
+
+void yoco_cuda_fail(yoco_device *device, const char *what, const char *why)
+{
+    if (device->status == YOCO_OK)
+        yoco_log_error("the GPU failed at %s: %s", what, why);
+    device->status = YOCO_ERR_INTERNAL;
+}
+
+bool yoco_cuda_check(yoco_device *device, cudaError_t error, const char *what)
+{
+    if (error != cudaSuccess)
+        yoco_cuda_fail(device, what, cudaGetErrorString(error));
+    return error == cudaSuccess;
+}
+
+static int n_gpus(void)
+{
+    int n = 0;
+    return cudaGetDeviceCount(&n) == cudaSuccess ? n : 0;
+}
+
+static bool cuda_device_at(int index, char *text, size_t size)
+{
+    cudaDeviceProp properties;
+    if (index < 0 || index >= n_gpus() ||
+        cudaGetDeviceProperties(&properties, index) != cudaSuccess)
+        return false;
+    snprintf(text, size, "%s, %.1f GiB, compute capability %d.%d, %d multiprocessors",
+             properties.name, (double)properties.totalGlobalMem / (1 << 30), properties.major,
+             properties.minor, properties.multiProcessorCount);
+    return true;
+}
+
+/* Ranks of a machine take its GPUs in turn. */
+static int choose_gpu(const yoco_device_options *options)
+{
+    int n = n_gpus();
+    return n > 0 ? options->gpu % n : -1;
+}
+
+static void cuda_describe(const yoco_device_options *options, char *text, size_t size)
+{
+    cudaDeviceProp properties;
+    int gpu = choose_gpu(options);
+    if (gpu < 0 || cudaGetDeviceProperties(&properties, gpu) != cudaSuccess)
+        snprintf(text, size, "cuda without a GPU");
+    else
+        snprintf(text, size, "cuda %s sm_%d%d cublasLt %zu", properties.name, properties.major,
+                 properties.minor, cublasLtGetVersion());
+}
+
+static void cuda_close(yoco_device *device)
+{
+    if (!device)
+        return;
+    if (device->stream)
+        (void)cudaStreamSynchronize(device->stream);
+    yoco_cuda_slabs_close(device);
+    yoco_cuda_staging_close(device);
+    yoco_cuda_free(device, device->bad_device);
+    yoco_cuda_free(device, device->hash_device);
+    if (device->bad_host)
+        (void)cudaFreeHost(device->bad_host);
+    if (device->stream)
+        (void)cudaStreamDestroy(device->stream);
+    yoco_free(device);
+}
+
+static yoco_status open_parts(yoco_device *device)
+{
+    bool opened =
+        yoco_cuda_check(device, cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking),
+                        "making a stream") &&
+        yoco_cuda_check(device, cudaMallocHost((void **)&device->bad_host, sizeof(int)),
+                        "pinned memory");
+    if (!opened)
+        return YOCO_ERR_INTERNAL;
+    YOCO_TRY(yoco_cuda_alloc(device, sizeof(int), "a flag", (void **)&device->bad_device));
+    YOCO_TRY(yoco_cuda_alloc(device, sizeof(uint64_t), "a hash", (void **)&device->hash_device));
+    YOCO_TRY(yoco_cuda_staging_open(device));
+    return yoco_cuda_slabs_open(device);
+}
+
+static yoco_status cuda_open(const yoco_device_options *options, yoco_device **out)
+{
+    void *memory;
+    int gpu = choose_gpu(options);
+    if (gpu < 0) {
+        yoco_log_error(
+            "this machine has no GPU that CUDA can use (yoco info --devices lists them)");
+        return YOCO_ERR_USAGE;
+    }
+    YOCO_TRY(yoco_alloc(sizeof **out, "the cuda backend", &memory));
+    yoco_device *device = (yoco_device *)memory;
+    memset((void *)device, 0, sizeof *device);
+    device->options = *options;
+    device->gpu = gpu;
+    yoco_status status = YOCO_ERR_INTERNAL;
+    cudaDeviceProp properties;
+    if (yoco_cuda_check(device, cudaSetDevice(gpu), "choosing a GPU") &&
+        yoco_cuda_check(device, cudaGetDeviceProperties(&properties, gpu), "asking a GPU")) {
+        device->shared_limit = properties.sharedMemPerBlockOptin;
+        status = open_parts(device);
+    }
+    if (status != YOCO_OK) {
+        cuda_close(device);
+        return status;
+    }
+    *out = device;
+    return YOCO_OK;
+}
+
+static yoco_status cuda_synchronize(yoco_device *device)
+{
+    yoco_cuda_check(device, cudaGetLastError(), "starting a kernel");
+    yoco_cuda_check(device, cudaStreamSynchronize(device->stream), "running kernels");
+    if (device->bad_target)
+        *device->bad_target = *device->bad_host;
+    device->bad_target = NULL;
+    yoco_status status = device->status;
+    device->status = YOCO_OK;
+    return status;
+}
+
+const yoco_ops yoco_cuda_ops = {
+    .name = "cuda",
+    .host_memory = false,
+    .device_at = cuda_device_at,
+    .describe = cuda_describe,
+    .weight_bytes = yoco_cuda_weight_bytes,
+    .open = cuda_open,
+    .close = cuda_close,
+    .synchronize = cuda_synchronize,
+    .alloc = yoco_cuda_alloc,
+    .free = yoco_cuda_free,
+    .alloc_shared = yoco_cuda_alloc_shared,
+    .free_shared = yoco_cuda_free_shared,
+    .upload = yoco_cuda_upload,
+    .download = yoco_cuda_download,
+    .fetch = yoco_cuda_fetch,
+    .copy = yoco_cuda_copy,
+    .zero = yoco_cuda_zero,
+    .weight_create = yoco_cuda_weight_create,
+    .weight_free = yoco_cuda_weight_free,
+    .embed = yoco_cuda_embed,
+    .rms_norm = yoco_cuda_rms_norm,
+    .linear_slabs = yoco_cuda_linear_slabs,
+    .linear_rows = yoco_cuda_linear_rows,
+    .rope_table = yoco_cuda_rope_table,
+    .rope = yoco_cuda_rope,
+    .cast = yoco_cuda_cast,
+    .swiglu = yoco_cuda_swiglu,
+    .window_attend = yoco_cuda_window_attend,
+    .window_step = yoco_cuda_window_step,
+    .retention_local = yoco_cuda_retention_local,
+    .retention_scan = yoco_cuda_retention_scan,
+    .retention_correct = yoco_cuda_retention_correct,
+    .retention_step = yoco_cuda_retention_step,
+    .attend = yoco_cuda_attend,
+    .merge_max = yoco_cuda_merge_max,
+    .merge_sum = yoco_cuda_merge_sum,
+    .merge_finish = yoco_cuda_merge_finish,
+    .hash = yoco_cuda_hash,
+};

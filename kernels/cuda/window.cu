@@ -1,0 +1,80 @@
+/* Windows: a query's own run of rows. Prefill in bf16 goes to window_tiles.cu where it can. */
+#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/run.cuh"
+#include "kernels/cuda/window.cuh"
+
+__device__ static void store_head(const kv_run &run, const run_memory &m, float sum,
+                                  yoco_dtype out_dtype, void *out, int64_t at)
+{
+    for (int j = threadIdx.x; j < run.head_dim; j += RUN_THREADS)
+        store_value(out_dtype, out, at + j, m.values[j] / sum);
+}
+
+__global__ void __launch_bounds__(RUN_THREADS) window_kernel(yoco_window_args args)
+{
+    YOCO_SHARED(shared);
+    int64_t row = args.q_begin + blockIdx.x / (unsigned)args.n_heads;
+    int64_t head = blockIdx.x % (unsigned)args.n_heads, last = args.n_edge + row;
+    int64_t first = last - args.window + 1 > 0 ? last - args.window + 1 : 0;
+    int64_t row_size = (int64_t)args.n_heads * args.head_dim;
+    size_t skipped = (size_t)(first * row_size) * (args.kv_dtype == YOCO_BF16 ? 2 : 4);
+    kv_run run = {};
+    run.view.k[0] = (const char *)args.k + skipped;
+    run.view.v[0] = (const char *)args.v + skipped;
+    run.view.n_rows[0] = last - first + 1;
+    run.dtype = args.kv_dtype;
+    run.row_size = row_size;
+    run.first = head * args.head_dim;
+    run.head_dim = args.head_dim;
+    run.scale_log2 = args.scale_log2;
+    int64_t at = row * row_size + run.first;
+    run_memory m = run_cut(shared, args.head_dim);
+    float max, sum;
+    run_attend(run, args.q + at, m, &max, &sum);
+    store_head(run, m, sum, args.out_dtype, args.out, at);
+}
+
+__global__ void __launch_bounds__(RUN_THREADS)
+    window_step_kernel(yoco_window_step_args args, const yoco_window_view *views)
+{
+    YOCO_SHARED(shared);
+    kv_run run;
+    run.view = views[blockIdx.x / (unsigned)args.n_heads];
+    run.dtype = args.kv_dtype;
+    run.row_size = (int64_t)args.n_heads * args.head_dim;
+    run.first = (int64_t)(blockIdx.x % (unsigned)args.n_heads) * args.head_dim;
+    run.head_dim = args.head_dim;
+    run.scale_log2 = args.scale_log2;
+    int64_t at = (int64_t)blockIdx.x * args.head_dim;
+    run_memory m = run_cut(shared, args.head_dim);
+    float max, sum;
+    run_attend(run, args.q + at, m, &max, &sum);
+    store_head(run, m, sum, args.out_dtype, args.out, at);
+}
+
+void yoco_cuda_window_attend(yoco_device *device, const yoco_window_args *args)
+{
+    int64_t n = (args->q_end - args->q_begin) * args->n_heads;
+    if (n <= 0 || yoco_cuda_window_tiles(device, args))
+        return;
+    YOCO_LAUNCH(window_kernel, (unsigned)n, RUN_THREADS, run_bytes(args->head_dim), device->stream,
+                *args);
+}
+
+void yoco_cuda_window_step(yoco_device *device, const yoco_window_step_args *args)
+{
+    void *views;
+    yoco_window_step_args own = *args;
+    own.views = NULL; /* host memory */
+    size_t bytes = (size_t)args->n_queries * sizeof *args->views;
+    if (args->n_queries == 0)
+        return;
+    yoco_window_view *host = (yoco_window_view *)yoco_cuda_staging_begin(device, bytes, &views);
+    if (!host)
+        return;
+    for (int64_t i = 0; i < args->n_queries; i++)
+        host[i] = args->views[i];
+    yoco_cuda_staging_send(device, host, bytes, views);
+    YOCO_LAUNCH(window_step_kernel, (unsigned)(args->n_queries * args->n_heads), RUN_THREADS,
+                run_bytes(args->head_dim), device->stream, own, (const yoco_window_view *)views);
+}

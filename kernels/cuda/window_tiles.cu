@@ -1,0 +1,224 @@
+/* Window attention of prefill on tensor cores: a block takes 64 queries of one head, a warp 16 of
+ * them, and walks over tiles of 64 keys, the next one on its way while one is used.
+ *
+ * Tiles of keys lie on a grid of rows of K itself and a row's maximum is an integer, so that
+ * rescaling is exact; keys outside a query's window weigh exactly 0. A query's bits depend on its
+ * row and on n_edge, not on which queries share the call. Rows that no query of the block sees are
+ * not read: they may not be written yet. */
+#include "kernels/cuda/tiles.cuh"
+#include "kernels/cuda/window.cuh"
+
+constexpr int WINDOW_QUERIES = 64;
+constexpr int WINDOW_THREADS = 128;
+constexpr int WINDOW_STAGES = 2;
+constexpr int Q_PARTS = 2;
+constexpr int P_PARTS = 2;
+
+template <int DIM> struct window_memory {
+    uint16_t q[Q_PARTS][WINDOW_QUERIES * tile_shape<DIM>::STRIDE];
+    uint16_t k[WINDOW_STAGES][tile_shape<DIM>::KEYS_SIZE];
+    uint16_t v[WINDOW_STAGES][tile_shape<DIM>::KEYS_SIZE];
+};
+
+/* What a lane holds of its two rows, g and g + 8 of the warp's 16. */
+template <int DIM> struct window_rows {
+    float out[DIM / 8][4];
+    float max[2], sum[2];
+};
+
+template <int DIM>
+__device__ static void load_queries(const yoco_window_args &args, int64_t first, int head,
+                                    window_memory<DIM> *m)
+{
+    for (int i = threadIdx.x; i < WINDOW_QUERIES * DIM; i += WINDOW_THREADS) {
+        int row = i / DIM, column = i % DIM;
+        uint16_t parts[Q_PARTS] = {};
+        if (first + row < args.q_end)
+            split<Q_PARTS>(args.q[((first + row) * args.n_heads + head) * DIM + column] *
+                               args.scale_log2,
+                           parts);
+        for (int part = 0; part < Q_PARTS; part++)
+            m->q[part][row * tile_shape<DIM>::STRIDE + column] = parts[part];
+    }
+}
+
+template <int DIM>
+__device__ static void tile_scores(const window_memory<DIM> *m, int stage, int row,
+                                   float (&scores)[8][4])
+{
+    constexpr int STRIDE = tile_shape<DIM>::STRIDE;
+#pragma unroll
+    for (int column = 0; column < DIM; column += 16) {
+        uint32_t a[Q_PARTS][4], b[4];
+#pragma unroll
+        for (int part = 0; part < Q_PARTS; part++)
+            load_a(a[part], m->q[part], STRIDE, row, column);
+#pragma unroll
+        for (int keys = 0; keys < 4; keys++) {
+            load_b(b, m->k[stage], STRIDE, 16 * keys, column);
+#pragma unroll
+            for (int part = Q_PARTS - 1; part >= 0; part--) {
+                mma_bf16(scores[2 * keys], a[part], b[0], b[1]);
+                mma_bf16(scores[2 * keys + 1], a[part], b[2], b[3]);
+            }
+        }
+    }
+}
+
+/* Scores of the tile at `key` become weights. `last`: the last key that row g sees; row g + 8 sees
+ * 8 more. */
+template <int DIM>
+__device__ static void tile_weights(int64_t key, int64_t last, int window, float (&scores)[8][4],
+                                    window_rows<DIM> *rows)
+{
+    int t = threadIdx.x % 4;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        int64_t end = last + 8 * half - key, begin = end - window + 1;
+        float top = -INFINITY;
+#pragma unroll
+        for (int i = 0; i < 16; i++) {
+            int column = i / 2 * 8 + 2 * t + i % 2;
+            bool visible = column >= begin && column <= end;
+            float *score = &scores[i / 2][2 * half + i % 2];
+            top = visible ? fmaxf(top, *score) : top;
+        }
+        float factor = raise_max(quad_max(top), &rows->max[half]);
+        float sum = 0.0f;
+#pragma unroll
+        for (int i = 0; i < 16; i++) {
+            int column = i / 2 * 8 + 2 * t + i % 2;
+            bool visible = column >= begin && column <= end;
+            float *score = &scores[i / 2][2 * half + i % 2];
+            *score = visible ? exp2f(*score - rows->max[half]) : 0.0f;
+            sum += *score;
+        }
+        rows->sum[half] = rows->sum[half] * factor + sum;
+#pragma unroll
+        for (int i = 0; i < DIM / 8; i++) {
+            rows->out[i][2 * half] *= factor;
+            rows->out[i][2 * half + 1] *= factor;
+        }
+    }
+}
+
+template <int DIM>
+__device__ static void tile_values(const window_memory<DIM> *m, int stage,
+                                   const float (&weights)[8][4], window_rows<DIM> *rows)
+{
+#pragma unroll
+    for (int keys = 0; keys < 4; keys++) {
+        uint32_t a[P_PARTS][4], b[4];
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            const float *from = weights[2 * keys + i / 2] + i % 2 * 2;
+            uint32_t parts[P_PARTS];
+            split_pair<P_PARTS>(from[0], from[1], parts);
+#pragma unroll
+            for (int part = 0; part < P_PARTS; part++)
+                a[part][i] = parts[part];
+        }
+#pragma unroll
+        for (int column = 0; column < DIM; column += 16) {
+            load_b_trans(b, m->v[stage], tile_shape<DIM>::STRIDE, 16 * keys, column);
+#pragma unroll
+            for (int part = P_PARTS - 1; part >= 0; part--) {
+                mma_bf16(rows->out[column / 8], a[part], b[0], b[1]);
+                mma_bf16(rows->out[column / 8 + 1], a[part], b[2], b[3]);
+            }
+        }
+    }
+}
+
+template <int DIM>
+__device__ static void store_rows(const yoco_window_args &args, int64_t first, int head,
+                                  const window_rows<DIM> &rows)
+{
+    int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        int64_t row = first + g + 8 * half;
+        float sum = quad_sum(rows.sum[half]);
+        if (row >= args.q_end)
+            continue;
+        int64_t at = (row * args.n_heads + head) * DIM + 2 * t;
+#pragma unroll
+        for (int i = 0; i < DIM / 8; i++) {
+            store_value(args.out_dtype, args.out, at + 8 * i, rows.out[i][2 * half] / sum);
+            store_value(args.out_dtype, args.out, at + 8 * i + 1, rows.out[i][2 * half + 1] / sum);
+        }
+    }
+}
+
+template <int DIM>
+__global__ void __launch_bounds__(WINDOW_THREADS) window_tiles_kernel(yoco_window_args args)
+{
+    YOCO_SHARED(shared);
+    window_memory<DIM> *m = (window_memory<DIM> *)shared;
+    int head = blockIdx.y, warp_row = threadIdx.x / WARP * 16, g = threadIdx.x % WARP / 4;
+    int64_t first = args.q_begin + (int64_t)blockIdx.x * WINDOW_QUERIES;
+    int64_t n = args.q_end - first < WINDOW_QUERIES ? args.q_end - first : WINDOW_QUERIES;
+    int64_t begin = args.n_edge + first - args.window + 1, end = args.n_edge + first + n;
+    begin = begin > 0 ? begin : 0;
+    int64_t row_size = (int64_t)args.n_heads * DIM;
+    const uint16_t *k = (const uint16_t *)args.k + head * DIM;
+    const uint16_t *v = (const uint16_t *)args.v + head * DIM;
+    auto copy = [&](int64_t key, int stage) {
+        int from = begin > key ? (int)(begin - key) : 0;
+        int to = end - key < TILE_KEYS ? (int)(end - key) : TILE_KEYS;
+        copy_tile<DIM>(m->k[stage], k + key * row_size, row_size, from, to);
+        copy_tile<DIM>(m->v[stage], v + key * row_size, row_size, from, to);
+        cp_async_commit();
+    };
+    int64_t key = begin / TILE_KEYS * TILE_KEYS;
+    copy(key, 0);
+    load_queries<DIM>(args, first, head, m);
+    window_rows<DIM> rows = {};
+    rows.max[0] = rows.max[1] = -INFINITY;
+    for (int stage = 0; key < end; key += TILE_KEYS, stage ^= 1) {
+        if (key + TILE_KEYS < end) {
+            copy(key + TILE_KEYS, stage ^ 1);
+            cp_async_wait<1>();
+        } else {
+            cp_async_wait<0>();
+        }
+        __syncthreads();
+        int64_t last = args.n_edge + first + warp_row;
+        if (key <= last + 15 && key + TILE_KEYS > last - args.window + 1) {
+            float scores[8][4] = {};
+            tile_scores<DIM>(m, stage, warp_row, scores);
+            tile_weights<DIM>(key, last + g, args.window, scores, &rows);
+            tile_values<DIM>(m, stage, scores, &rows);
+        }
+        __syncthreads();
+    }
+    store_rows<DIM>(args, first + warp_row, head, rows);
+}
+
+template <int DIM> static bool launch_window(yoco_device *device, const yoco_window_args *args)
+{
+    dim3 grid((unsigned)yoco_div_up(args->q_end - args->q_begin, WINDOW_QUERIES),
+              (unsigned)args->n_heads);
+    if (sizeof(window_memory<DIM>) > device->shared_limit)
+        return false;
+    allow_shared(device, window_tiles_kernel<DIM>, sizeof(window_memory<DIM>));
+    YOCO_LAUNCH(window_tiles_kernel<DIM>, grid, WINDOW_THREADS, sizeof(window_memory<DIM>),
+                device->stream, *args);
+    return true;
+}
+
+bool yoco_cuda_window_tiles(yoco_device *device, const yoco_window_args *args)
+{
+    if (args->kv_dtype != YOCO_BF16 || !is_aligned(args->k, 16) || !is_aligned(args->v, 16))
+        return false;
+    switch (args->head_dim) {
+    case 32:
+        return launch_window<32>(device, args);
+    case 64:
+        return launch_window<64>(device, args);
+    case 128:
+        return launch_window<128>(device, args);
+    default:
+        return false;
+    }
+}

@@ -1,0 +1,28 @@
+/* Running one block of threads as fibers, in an order. */
+#ifndef CUDA_HOST_FIBERS_H
+#define CUDA_HOST_FIBERS_H
+
+#include <functional>
+
+#include "tests/cuda_host/include/cuda_host.h"
+
+enum cuda_host_order { CUDA_HOST_ASCENDING, CUDA_HOST_DESCENDING, CUDA_HOST_SHUFFLED };
+
+void cuda_host_run_block(const char *kernel, dim3 block, cuda_host_order order,
+                         const std::function<void()> &body);
+
+/* A kernel that does what no kernel may: prints a line and ends the program. */
+[[noreturn]] void cuda_host_fail(const char *what);
+
+/* For arithmetic on arrays of known size: most of the time goes there, and a sanitizer would
+ * multiply it. */
+#define CUDA_HOST_UNCHECKED __attribute__((noinline, no_sanitize("address", "undefined")))
+
+/* The running thread's index in its block. */
+int cuda_host_thread();
+
+/* cp.async: a thread begins with no copies under way, and must not end with any. */
+void cuda_host_copies_begin(int n_threads);
+bool cuda_host_copies_done(int thread);
+
+#endif

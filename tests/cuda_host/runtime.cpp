@@ -1,0 +1,290 @@
+/* The runtime: memory that starts as NaN, and one queue of work for all streams. Work runs when the
+ * host waits for it. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <sys/mman.h>
+
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+
+#include "tests/cuda_host/fibers.h"
+
+struct CUstream_st {
+    cuda_host_order order;
+};
+
+struct CUevent_st {
+    bool done;
+};
+
+enum { SHARED_LIMIT = 227 * 1024, N_ORDERS = 3 };
+
+static const size_t TOTAL_BYTES = (size_t)8 << 30;
+
+static std::deque<std::function<void()>> queue;
+static size_t allocated_bytes;
+static std::map<uintptr_t, size_t> allocations; /* device memory */
+static unsigned char *shared;
+
+unsigned char *cuda_host_shared()
+{
+    return shared;
+}
+
+static void drain()
+{
+    while (!queue.empty()) {
+        auto work = std::move(queue.front());
+        queue.pop_front();
+        work();
+    }
+}
+
+/* What ran: kernels, who launched them, with how many threads and how much shared memory; for the
+ * check that none is left out, and for docs/GPU.md. */
+static struct trace {
+    std::set<std::string> lines;
+    ~trace()
+    {
+        FILE *file = lines.empty() ? nullptr : fopen(CUDA_HOST_TRACE, "a");
+        for (auto &line : lines)
+            if (file)
+                fprintf(file, "%s\n", line.c_str());
+        if (file)
+            fclose(file);
+    }
+} ran;
+
+static void run_grid(const char *kernel, dim3 grid, dim3 shape, size_t shared_bytes,
+                     cuda_host_order order, const std::function<void()> &body)
+{
+    void *memory;
+    if (posix_memalign(&memory, 16, shared_bytes) != 0)
+        cuda_host_fail("no memory for shared memory");
+    shared = static_cast<unsigned char *>(memory);
+    gridDim = grid;
+    blockDim = shape;
+    for (unsigned z = 0; z < grid.z; z++) {
+        for (unsigned y = 0; y < grid.y; y++) {
+            for (unsigned x = 0; x < grid.x; x++) {
+                blockIdx = dim3(x, y, z);
+                memset(memory, 0xff, shared_bytes);
+                cuda_host_run_block(kernel, shape, order, body);
+            }
+        }
+    }
+    free(memory);
+}
+
+static bool is_device_memory(uintptr_t address)
+{
+    auto after = allocations.upper_bound(address);
+    if (after == allocations.begin())
+        return false;
+    auto found = std::prev(after);
+    return address <= found->first + found->second; /* one past the end is legal */
+}
+
+/* Heap and stacks lie above this on every system, two small integers in a word, and the sanitizer's
+ * shadow, below. */
+static const uintptr_t FIRST_HOST_ADDRESS = (uintptr_t)1 << 45;
+
+void cuda_host_check_argument(const char *kernel, const void *argument, size_t bytes)
+{
+    for (size_t at = 0; at + sizeof(uintptr_t) <= bytes; at += sizeof(uintptr_t)) {
+        uintptr_t word;
+        unsigned char resident;
+        memcpy(&word, static_cast<const char *>(argument) + at, sizeof word);
+        void *page = (void *)(word & ~(uintptr_t)4095);
+        if (word < FIRST_HOST_ADDRESS || is_device_memory(word) || mincore(page, 1, &resident) != 0)
+            continue;
+        fprintf(stderr, "kernel %s: byte %zu of an argument points to host memory\n", kernel, at);
+        abort();
+    }
+}
+
+void cuda_host_run(const char *kernel, const char *caller, dim3 grid, dim3 shape,
+                   size_t shared_bytes, cudaStream_t stream, std::function<void()> body)
+{
+    ran.lines.insert(std::string(kernel) + "|" + std::to_string(shape.x * shape.y * shape.z) + "|" +
+                     std::to_string(shared_bytes) + "|" + caller);
+    if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535 ||
+        shared_bytes > SHARED_LIMIT) {
+        fprintf(stderr, "kernel %s: a launch of (%u, %u, %u) blocks with %zu bytes is not legal\n",
+                kernel, grid.x, grid.y, grid.z, shared_bytes);
+        abort();
+    }
+    cuda_host_order order = stream->order;
+    queue.push_back([=] { run_grid(kernel, grid, shape, shared_bytes, order, body); });
+}
+
+cudaError_t cudaGetDeviceCount(int *n)
+{
+    *n = 1;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int)
+{
+    *out = {};
+    snprintf(out->name, sizeof out->name, "host");
+    out->totalGlobalMem = TOTAL_BYTES;
+    out->sharedMemPerBlockOptin = SHARED_LIMIT;
+    out->major = 9;
+    out->multiProcessorCount = 4;
+    return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int)
+{
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
+{
+    *free_bytes = TOTAL_BYTES - allocated_bytes;
+    *total_bytes = TOTAL_BYTES;
+    return cudaSuccess;
+}
+
+/* The size stands in front of the memory. */
+static const size_t HEADER = 256;
+
+cudaError_t cudaMalloc(void **out, size_t bytes)
+{
+    if (bytes > TOTAL_BYTES - allocated_bytes)
+        return cudaErrorMemoryAllocation;
+    void *base;
+    if (posix_memalign(&base, HEADER, HEADER + bytes) != 0)
+        return cudaErrorMemoryAllocation;
+    *static_cast<size_t *>(base) = bytes;
+    allocated_bytes += bytes;
+    *out = static_cast<char *>(base) + HEADER;
+    allocations[(uintptr_t)*out] = bytes;
+    memset(*out, 0xff, bytes);
+    return cudaSuccess;
+}
+
+cudaError_t cudaFree(void *ptr)
+{
+    drain();
+    if (!ptr)
+        return cudaSuccess;
+    allocations.erase((uintptr_t)ptr);
+    void *base = static_cast<char *>(ptr) - HEADER;
+    allocated_bytes -= *static_cast<size_t *>(base);
+    free(base);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMallocHost(void **out, size_t bytes)
+{
+    *out = malloc(bytes);
+    return *out ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaFreeHost(void *ptr)
+{
+    drain();
+    free(ptr);
+    return cudaSuccess;
+}
+
+/* On the default stream, which waits for no other: the one call that other threads may make. */
+cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind)
+{
+    memmove(to, from, bytes);
+    return cudaSuccess;
+}
+
+/* All host memory counts as pinned: a copy reads it, or writes it, when its turn comes. */
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind, cudaStream_t)
+{
+    queue.push_back([=] { memmove(to, from, bytes); });
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_t from_pitch,
+                              size_t width, size_t height, cudaMemcpyKind, cudaStream_t)
+{
+    queue.push_back([=] {
+        for (size_t row = 0; row < height; row++)
+            memmove(static_cast<char *>(to) + row * to_pitch,
+                    static_cast<const char *>(from) + row * from_pitch, width);
+    });
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void *ptr, int value, size_t bytes, cudaStream_t)
+{
+    queue.push_back([=] { memset(ptr, value, bytes); });
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned)
+{
+    static int n_streams;
+    *out = new CUstream_st{(cuda_host_order)(n_streams++ % N_ORDERS)};
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream)
+{
+    drain();
+    delete stream;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t)
+{
+    drain();
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned)
+{
+    *out = new CUevent_st{true};
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event)
+{
+    drain();
+    delete event;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t)
+{
+    event->done = false;
+    queue.push_back([=] { event->done = true; });
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event)
+{
+    while (!event->done && !queue.empty()) {
+        auto work = std::move(queue.front());
+        queue.pop_front();
+        work();
+    }
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetLastError()
+{
+    return cudaSuccess;
+}
+
+const char *cudaGetErrorString(cudaError_t error)
+{
+    return error == cudaErrorMemoryAllocation ? "out of memory" : "an error";
+}
+
+void cuda_host_queue(std::function<void()> work)
+{
+    queue.push_back(std::move(work));
+}

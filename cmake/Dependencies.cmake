@@ -11,4 +11,11 @@ pkg_check_modules(NETTLE REQUIRED IMPORTED_TARGET nettle)
 pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
 
 # Transports besides MPI are built where their libraries are found; comm/registry.c knows which.
+list(APPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})
 pkg_check_modules(UCX IMPORTED_TARGET ucx)
+if(YOCO_HAVE_CUDA)
+    find_package(NCCL QUIET)
+endif()
+if(NCCL_FOUND)
+    message(STATUS "NCCL found: ${NCCL_LIBRARY}")
+endif()

@@ -23,6 +23,7 @@ enum { YOCO_REQUEST_BYTES = 32 };
  * Zero-initialised: nothing under way. */
 typedef struct yoco_request {
     bool active;
+    bool device; /* device memory, where the transport carries that in another way */
     int peer, tag;
     size_t bytes;
     _Alignas(16) unsigned char handle[YOCO_REQUEST_BYTES]; /* the transport's own */
@@ -96,14 +97,14 @@ yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ra
 void yoco_comm_mpi_version(char *text, size_t size);
 
 /* The transports: "mpi", "ucx" (messages over UCX) and "nccl" (messages and collectives of device
- * memory over NCCL). All but mpi stand on `control`, an open communicator that launches, agrees and
- * carries the rest; *out takes it over and closes it. On failure it stays the caller's. "auto" is
- * mpi, or nccl where it was built and the device has memory of its own. Collective; the arguments
- * are the same on all ranks. A name that is unknown, was not built or does not fit the device is
- * YOCO_ERR_USAGE. */
+ * memory over NCCL). "auto" is mpi, or nccl where it was built and the device has memory of its
+ * own. A name that is unknown, was not built or does not fit the device is YOCO_ERR_USAGE. */
+yoco_status yoco_transport_check(const char *name, bool device_memory); /* local */
+bool yoco_transport_built(const char *name);
+/* All but mpi stand on `control`, an open communicator that launches, agrees and carries the rest;
+ * *out takes it over and closes it. On failure it stays the caller's. Collective. */
 yoco_status yoco_transport_open(const char *name, bool device_memory, yoco_comm *control,
                                 yoco_comm **out);
-bool yoco_transport_built(const char *name);
 
 /* The UCX library's version and the transports that it finds on this machine, "self, tcp, rc_mlx5";
  * where it was built. */

@@ -10,6 +10,7 @@
  * UCX's own error handling stays off: it would rule out shared memory. The deadline covers it. */
 #include "comm/over.h"
 #include "comm/wait.h"
+#include "trace.h"
 
 #include <string.h>
 #include <ucp/api/ucp.h>
@@ -110,6 +111,8 @@ static yoco_status ucx_send(yoco_comm *comm, int peer, int tag, const void *data
     ucs_status_t status = end_of(c->net, c->ranks[peer], &end);
     if (status != UCS_OK)
         yoco_wait_failed(comm, &subject, ucs_status_string(status));
+    if (!comm->is_group) /* a group numbers its ranks anew */
+        yoco_trace_sent(peer, bytes);
     ucs_status_ptr_t started =
         ucp_tag_send_nbx(end, data, bytes, make_tag(c, comm->rank, tag), &always_request);
     request_begin(c, started, &subject, tag, bytes, request);

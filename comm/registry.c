@@ -31,9 +31,12 @@ static const struct {
     [NCCL] = {"nccl", OPEN_NCCL},
 };
 
-static int find(const char *name)
+/* N_TRANSPORTS: none of that name. */
+static int find(const char *name, bool device_memory)
 {
     int i = 0;
+    if (strcmp(name, "auto") == 0)
+        return device_memory && transports[NCCL].open ? NCCL : MPI;
     while (i < N_TRANSPORTS && strcmp(name, transports[i].name) != 0)
         i++;
     return i;
@@ -41,16 +44,13 @@ static int find(const char *name)
 
 bool yoco_transport_built(const char *name)
 {
-    int i = find(name);
+    int i = find(name, false);
     return i < N_TRANSPORTS && transports[i].open;
 }
 
-yoco_status yoco_transport_open(const char *name, bool device_memory, yoco_comm *control,
-                                yoco_comm **out)
+yoco_status yoco_transport_check(const char *name, bool device_memory)
 {
-    int i = find(name);
-    if (strcmp(name, "auto") == 0)
-        i = device_memory && transports[NCCL].open ? NCCL : MPI;
+    int i = find(name, device_memory);
     if (i == N_TRANSPORTS)
         yoco_log_error("--transport is auto, mpi, ucx or nccl, not '%s'", name);
     else if (!transports[i].open)
@@ -60,6 +60,13 @@ yoco_status yoco_transport_open(const char *name, bool device_memory, yoco_comm 
         yoco_log_error("--transport nccl is between the memories of GPUs, and this backend keeps "
                        "its data in the host's: use mpi or ucx");
     else
-        return transports[i].open(control, out);
+        return YOCO_OK;
     return YOCO_ERR_USAGE;
+}
+
+yoco_status yoco_transport_open(const char *name, bool device_memory, yoco_comm *control,
+                                yoco_comm **out)
+{
+    YOCO_TRY(yoco_transport_check(name, device_memory));
+    return transports[find(name, device_memory)].open(control, out);
 }

@@ -8,6 +8,7 @@
 #include "coordinator/batch_line.h"
 #include "coordinator/batch_run.h"
 #include "coordinator/commands.h"
+#include "coordinator/session_options.h"
 #include "coordinator/signals.h"
 #include "coordinator/trace_file.h"
 
@@ -353,21 +354,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "that they go on after a kill. It is removed when the job's line is durable."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
          "Tokens per chunk (default 2048). A multiple of 256 for models with gated retention."},
-        {"dtype", 0, "auto|f32|bf16", YOCO_OPTION_STRING, &o.session.dtype, 0,
-         "Of matrix inputs and K,V. auto: f32 if the weights are f32, else bf16."},
-        {"backend", 0, "auto|reference|cpu", YOCO_OPTION_STRING, &o.session.backend, 0,
-         "auto is cpu; reference is slow and plain."},
-        {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING, &o.session.isa, 0,
-         "Highest instruction set to use; the smallest of all ranks counts."},
-        {"threads", 0, "T", YOCO_OPTION_SIZE, &o.session.threads, 1,
-         "Threads per rank (default: the machine's cores shared among its ranks)."},
-        {"expect-ranks", 0, "N", YOCO_OPTION_SIZE, &o.session.expect_ranks, 1,
-         "Refuse to start on another number of ranks."},
-        {"deadline", 0, "SECONDS", YOCO_OPTION_REAL, &o.session.deadline_s, 0.001,
-         "Longest wait for another rank (default 600); then the job ends with exit code 75."},
-        {"hang-dir", 0, "DIR", YOCO_OPTION_STRING, &o.session.hang_folder, 0,
-         "Where each rank then says what it was doing, in hang-RANK.json (default: the current\n"
-         "folder). All ranks must see the same folder."},
+        YOCO_SESSION_OPTIONS(o.session),
     };
     return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv, run,
                                 &o);

@@ -8,6 +8,7 @@
 #include "coordinator/bench_engine.h"
 #include "coordinator/bench_peer.h"
 #include "coordinator/commands.h"
+#include "coordinator/session_options.h"
 
 enum { MAX_BRANCHES = 1 << 20 };
 
@@ -246,15 +247,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Runs of each prefill after one that warms up (default 3)."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
          "As in yoco run (default 2048); also the rows of oneDNN's products."},
-        {"dtype", 0, "auto|f32|bf16", YOCO_OPTION_STRING, &o.session.dtype, 0,
-         "As in yoco run; auto is bf16 for a shape."},
-        {"backend", 0, "auto|reference|cpu|cuda", YOCO_OPTION_STRING, &o.session.backend, 0,
-         "As in yoco run."},
-        {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING, &o.session.isa, 0,
-         "As in yoco run."},
-        {"threads", 0, "T", YOCO_OPTION_SIZE, &o.session.threads, 1,
-         "Threads per rank, of the engine and of what it is compared with (default: the\n"
-         "machine's cores shared among its ranks)."},
+        YOCO_SESSION_OPTIONS(o.session),
         {"json", 0, "FILE", YOCO_OPTION_STRING, &o.json, 0,
          "Write everything as JSON, too; '-' writes it to stdout instead of the table."},
     };

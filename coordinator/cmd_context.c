@@ -6,6 +6,7 @@
 #include "configs/context_document.h"
 #include "coordinator/commands.h"
 #include "coordinator/context.h"
+#include "coordinator/session_options.h"
 #include "coordinator/signals.h"
 
 typedef struct context_options {
@@ -200,27 +201,13 @@ enum { INFO, VERIFY, LOAD, SAVE };
  */
 static int run_verb(const yoco_command *command, int verb, int argc, char **argv)
 {
-    static const int n_options[] = {0, 1, 8, 15};
+    enum { N_LOAD = 1 + YOCO_N_SESSION_OPTIONS, N_SAVE = N_LOAD + 7 };
+    static const int n_options[] = {0, 1, N_LOAD, N_SAVE};
     static yoco_status (*const runs[])(void *) = {info, verify, load, save};
     context_options o = {.session = YOCO_SESSION_DEFAULTS};
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.session.model, 0, "Model folder."},
-        {"dtype", 0, "auto|f32|bf16", YOCO_OPTION_STRING, &o.session.dtype, 0,
-         "Of matrix inputs and K,V. auto: f32 if the weights are f32, else bf16."},
-        {"backend", 0, "auto|reference|cpu", YOCO_OPTION_STRING, &o.session.backend, 0,
-         "auto is cpu; reference is slow and plain."},
-        {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING, &o.session.isa, 0,
-         "Highest instruction set to use. Other sets give other rounding: a context is used with\n"
-         "the one that it was made with."},
-        {"threads", 0, "T", YOCO_OPTION_SIZE, &o.session.threads, 1,
-         "Threads per rank (default: the machine's cores shared among its ranks)."},
-        {"expect-ranks", 0, "N", YOCO_OPTION_SIZE, &o.session.expect_ranks, 1,
-         "Refuse to start on another number of ranks."},
-        {"deadline", 0, "SECONDS", YOCO_OPTION_REAL, &o.session.deadline_s, 0.001,
-         "Longest wait for another rank (default 600); then the job ends with exit code 75."},
-        {"hang-dir", 0, "DIR", YOCO_OPTION_STRING, &o.session.hang_folder, 0,
-         "Where each rank then says what it was doing, in hang-RANK.json (default: the current\n"
-         "folder). All ranks must see the same folder."},
+        YOCO_SESSION_OPTIONS(o.session),
         {"output", 'o', "DIR", YOCO_OPTION_STRING, &o.folder, 0,
          "Folder of the context, new or of an unfinished one."},
         {"file", 'f', "FILE", YOCO_OPTION_STRING, &o.prompt.file, 0, "The document: a text file."},
@@ -233,7 +220,7 @@ static int run_verb(const yoco_command *command, int verb, int argc, char **argv
         {"special-tokens", 0, NULL, YOCO_OPTION_FLAG, &o.prompt.special_tokens, 0,
          "Text that spells a special token becomes that token; else it stays text."},
     };
-    _Static_assert(sizeof options / sizeof *options == 15, "save takes all options");
+    _Static_assert(sizeof options / sizeof *options == N_SAVE, "save takes all options");
     if (verb != SAVE)
         take_folder(&o, &argc, &argv);
     return yoco_command_execute(command, options, n_options[verb], argc, argv, runs[verb], &o);

@@ -4,6 +4,7 @@
 #include "coordinator/commands.h"
 #include "coordinator/eval_report.h"
 #include "coordinator/eval_run.h"
+#include "coordinator/session_options.h"
 
 enum { DEFAULT_MAX_TOKENS = 24, MAX_MAX_TOKENS = 1 << 20 };
 
@@ -96,18 +97,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Print the documents and questions instead of asking them; needs no -o."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.eval.chunk_rows, 1,
          "Tokens per chunk (default 2048)."},
-        {"dtype", 0, "auto|f32|bf16", YOCO_OPTION_STRING, &session->dtype, 0,
-         "Of matrix inputs and K,V. auto: f32 if the weights are f32, else bf16."},
-        {"backend", 0, "auto|reference|cpu", YOCO_OPTION_STRING, &session->backend, 0,
-         "auto is cpu; reference is slow and plain."},
-        {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING, &session->isa, 0,
-         "Highest instruction set to use; the smallest of all ranks counts."},
-        {"threads", 0, "T", YOCO_OPTION_SIZE, &session->threads, 1,
-         "Threads per rank (default: the machine's cores shared among its ranks)."},
-        {"expect-ranks", 0, "N", YOCO_OPTION_SIZE, &session->expect_ranks, 1,
-         "Refuse to start on another number of ranks."},
-        {"deadline", 0, "SECONDS", YOCO_OPTION_REAL, &session->deadline_s, 0.001,
-         "Longest wait for another rank (default 600); then the job ends with exit code 75."},
+        YOCO_SESSION_OPTIONS(o.eval.session),
     };
     if (asks_for_report(argc, argv))
         return report(argc, argv);

@@ -7,6 +7,7 @@
 #include "coordinator/generate.h"
 #include "coordinator/output.h"
 #include "coordinator/progress.h"
+#include "coordinator/session_options.h"
 #include "coordinator/signals.h"
 
 typedef struct run_options {
@@ -233,16 +234,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
          "Tokens per chunk (default 2048). A multiple of 256 for models with gated retention.\n"
          "Other chunk sizes give other rounding; other rank counts never do."},
-        {"dtype", 0, "auto|f32|bf16", YOCO_OPTION_STRING, &o.session.dtype, 0,
-         "Of matrix inputs and K,V. auto: f32 if the weights are f32, else bf16."},
-        {"backend", 0, "auto|reference|cpu|cuda", YOCO_OPTION_STRING, &o.session.backend, 0,
-         "auto is cpu; reference is slow and plain."},
-        {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING, &o.session.isa, 0,
-         "Highest instruction set to use; the smallest of all ranks counts. Other sets give\n"
-         "other rounding."},
-        {"threads", 0, "T", YOCO_OPTION_SIZE, &o.session.threads, 1,
-         "Threads per rank (default: the machine's cores shared among its ranks). Does not\n"
-         "change any bit."},
+        YOCO_SESSION_OPTIONS(o.session),
         {"temperature", 0, "X", YOCO_OPTION_REAL, &o.generate.sampling.temperature, 0,
          "0 takes the most likely token (default); above 0 samples."},
         {"top-k", 0, "K", YOCO_OPTION_SIZE, &o.generate.sampling.top_k, 0,
@@ -270,13 +262,6 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Keep the prefill in this folder while it runs; after a kill the same command goes on\n"
          "from there, on any number of ranks. SIGTERM or SIGUSR1 stops after about one more\n"
          "chunk, with exit code 75. Removed once the answers are out."},
-        {"expect-ranks", 0, "N", YOCO_OPTION_SIZE, &o.session.expect_ranks, 1,
-         "Refuse to start on another number of ranks."},
-        {"deadline", 0, "SECONDS", YOCO_OPTION_REAL, &o.session.deadline_s, 0.001,
-         "Longest wait for another rank (default 600); then the job ends with exit code 75."},
-        {"hang-dir", 0, "DIR", YOCO_OPTION_STRING, &o.session.hang_folder, 0,
-         "Where each rank then says what it was doing, in hang-RANK.json (default: the current\n"
-         "folder). All ranks must see the same folder."},
     };
     return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv, run,
                                 &o);

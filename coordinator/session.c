@@ -102,10 +102,37 @@ static yoco_status choose(const yoco_session_options *options, yoco_session *s)
     return s->comm->ops->agree(s->comm, status);
 }
 
+/* Where only some ranks found a GPU, the transport could not be the same on all. */
+static yoco_status agree_memory(yoco_session *s)
+{
+    float device = s->ops->host_memory ? 0.0f : 1.0f;
+    yoco_status status = YOCO_OK;
+    YOCO_TRY(s->comm->ops->all_max_f32(s->comm, &device, 1));
+    if (s->ops->host_memory && device != 0.0f) {
+        yoco_log_error("this machine has no GPU that --backend auto could take, and another has: "
+                       "name a backend");
+        status = YOCO_ERR_USAGE;
+    }
+    return s->comm->ops->agree(s->comm, status);
+}
+
+/* The launcher's communicator becomes that of the transport. */
+static yoco_status open_transport(const yoco_session_options *options, yoco_session *s)
+{
+    bool device_memory = !s->ops->host_memory;
+    YOCO_TRY(agree_memory(s));
+    yoco_log_set_quiet(s->comm->rank != 0);
+    yoco_status status = yoco_transport_check(options->transport, device_memory);
+    yoco_log_set_quiet(false);
+    YOCO_TRY(status);
+    return yoco_transport_open(options->transport, device_memory, s->comm, &s->comm);
+}
+
 static yoco_status open_worker(const yoco_session_options *options, yoco_session *s)
 {
     YOCO_TRY(open_model(options, s));
     YOCO_TRY(choose(options, s));
+    YOCO_TRY(open_transport(options, s));
     if (options->threads == 0)
         s->device.n_threads = default_threads(s->comm);
     s->device.gpu = s->comm->node_rank;

@@ -15,12 +15,14 @@ typedef struct yoco_session_options {
     int64_t threads;     /* per rank; 0: the cores of the machine shared among its ranks */
     int64_t expect_ranks;
     double deadline_s;
+    const char *transport;   /* "auto", "mpi", "ucx", "nccl" */
     const char *hang_folder; /* NULL: the current folder; see yoco_comm_options */
 } yoco_session_options;
 
 #define YOCO_SESSION_DEFAULTS                                                                      \
     {                                                                                              \
-        .backend = "auto", .isa = "auto", .dtype = "auto", .deadline_s = 600.0                     \
+        .backend = "auto", .isa = "auto", .dtype = "auto", .transport = "auto",                    \
+        .deadline_s = 600.0                                                                        \
     }
 
 typedef struct yoco_session {

@@ -23,11 +23,12 @@ tests               base configs partition kernels comm worker coordinator tests
 
 # A header of a library, and the only files that may include it.
 owned='
-mpi.h               comm/comm_mpi.c
+mpi.h               comm/comm_mpi.c tests/nccl_host/nccl.c
 ucp/api/ucp.h       comm/comm_ucx.c comm/ucx_info.c
 uct/api/uct.h       comm/ucx_info.c
-nccl.h              comm/comm_nccl.c comm/comm_nccl.cu
-cuda_runtime.h      comm/comm_nccl.c comm/comm_nccl.cu kernels/cuda/* tests/cuda_host/*
+nccl.h              comm/comm_nccl.c tests/nccl_host/nccl.c
+cuda_runtime_api.h  comm/comm_nccl.c comm/cuda_place.c tests/nccl_host/*
+cuda_runtime.h      kernels/cuda/* tests/cuda_host/*
 cublasLt.h          kernels/cuda/*
 cuda_host.h         kernels/cuda/portable.cuh
 '

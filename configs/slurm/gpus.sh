@@ -1,7 +1,7 @@
 #!/bin/bash
 # sbatch --nodes=N gpus.sh MODEL JOBS RESULTS [OPTION]...
 # A batch on nodes with GPUs, one rank for each GPU, which is the only one that it sees. Needs a yoco
-# with a GPU backend.
+# built with CUDA (docs/GPU.md).
 #SBATCH --job-name=yoco
 #SBATCH --output=%x-%j.log
 #SBATCH --nodes=1

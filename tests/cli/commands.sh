@@ -3,7 +3,7 @@
 source "$(dirname "$0")/driver.sh"
 
 help_and_version() {
-    local command
+    local command heading option
     succeed "$yoco" --version
     holds '^yoco [0-9]+\.[0-9]+\.[0-9]+$'
     succeed "$yoco" --help
@@ -17,6 +17,12 @@ help_and_version() {
         done
         [ -s "$folder/err" ] && fail "$command --help writes to stderr"
         awk 'length > 100 { exit 1 }' "$folder/out" || fail "$command --help has long lines"
+    done
+    for command in run batch "context save" "context load" eval bench; do
+        succeed "$yoco" $command --help
+        for option in dtype backend isa threads transport expect-ranks deadline hang-dir; do
+            holds "^    --$option "
+        done
     done
     "$yoco" >"$folder/out" 2>"$folder/err"
     same "exit code without a command" $? 2

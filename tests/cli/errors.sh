@@ -25,6 +25,8 @@ usage() {
         --chunk 100
     expect 2 '--dtype .*f64' "$yoco" run "${window[@]}" --dtype f64
     expect 2 '--backend .*gpu' "$yoco" run "${window[@]}" --backend gpu
+    expect 2 '--transport .*bogus' "$yoco" run "${window[@]}" --transport bogus
+    expect 2 '--transport nccl' "$yoco" run "${window[@]}" --transport nccl
     expect 2 '--isa .*bogus' "$yoco" run "${window[@]}" --isa bogus
     expect 2 '--threads' "$yoco" run "${window[@]}" --threads 0
     expect 2 '--threads' "$yoco" run "${window[@]}" --threads 5G
@@ -200,6 +202,7 @@ three_ranks() {
     expect 2 '--dtype .*f64' "${three[@]}" "${window[@]}" --dtype f64
     expect 2 'multiple of 256' "${three[@]}" -m "$folder/retention" --prompt-ids "$folder/ids" \
         --chunk 100
+    expect 2 '--transport .*bogus' "${three[@]}" "${window[@]}" --transport bogus
     expect 2 '4 ranks expected, but MPI sees 3' "${three[@]}" "${window[@]}" --expect-ranks 4
     expect 66 'cannot open .*none/params.json' "${three[@]}" -m "$folder/none" -p x
     expect 66 'cannot open .*none' "${three[@]}" "${text[@]}" -f "$folder/none"

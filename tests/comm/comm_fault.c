@@ -77,10 +77,13 @@ int main(int argc, char **argv)
     yoco_comm *comm, *control;
     yoco_comm_options options = {.deadline_s = 2, .hang_folder = argv[1]};
     yoco_status status = yoco_comm_open_mpi(&options, atoi(argv[4]), &control);
-    if (status == YOCO_OK)
-        status = yoco_transport_open(argv[2], uses_device_memory(), control, &comm);
     if (status != YOCO_OK)
         return yoco_status_exit_code(status);
+    status = yoco_transport_open(argv[2], uses_device_memory(), control, &comm);
+    if (status != YOCO_OK) {
+        control->ops->close(control);
+        return yoco_status_exit_code(status);
+    }
     printf("rank %d was here\n", comm->rank);
     if (comm->rank == comm->n_ranks - 1) {
         if (strncmp(fault, "stop", 4) == 0)

@@ -1,9 +1,10 @@
 #!/bin/bash
-# engine.sh YOCO MPIEXEC DUMP_TOOL FOLDER [BACKEND MAX_RANKS]: the engine on the GPU backend. In f32,
-# what the authors' code computes for a model of tests/reference; in bf16, what the cpu backend
-# computes; the same bytes on every number of ranks, twice in a row, and from a saved context.
+# engine.sh YOCO MPIEXEC DUMP_TOOL FOLDER [BACKEND MAX_RANKS TRANSPORT]: the engine on the GPU
+# backend. In f32, what the authors' code computes for a model of tests/reference; in bf16, what the
+# cpu backend computes; the same bytes on every number of ranks, twice in a row, and from a saved
+# context.
 source "$(dirname "$0")/../engine/driver.sh"
-model=$1 backend=${2:-cuda} max_ranks=${3:-4}
+model=$1 backend=${2:-cuda} max_ranks=${3:-4} transport=${4:-auto}
 limit=5e-5 bf16_limit=0.08
 expected=$model/expected.safetensors
 
@@ -19,7 +20,7 @@ else
     generated=generated
 fi
 questions+=(-n "$("$tool" ids "$expected" $generated | wc -l)" -m "$model" --threads 1)
-gpu=(--backend "$backend")
+gpu=(--backend "$backend" --transport "$transport")
 options=("${questions[@]}" --prompt-ids "$folder/prompt.ids")
 chunk=100
 grep -q '"sliding_window": null' "$model/params.json" && chunk=256

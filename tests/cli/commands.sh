@@ -91,6 +91,14 @@ plan() {
     succeed "$yoco" plan -m "$shape" --tokens 3000 --ranks 8
     holds '6 ranks have no chunk'
     grep -q 'fit' "$folder/out" -i && fail "a verdict without --device-memory"
+    succeed "$yoco" plan -m "$source/configs/shapes/yoco-3b-window.json" --tokens 1M --ranks 64 --time \
+        --hardware h100-infiniband --target 0.2
+    holds 'predicted on h100-infiniband .*rates of data sheets'
+    holds 'prefill is limited by +compute$'
+    holds '^for a prefill in 0.2 s: 64 ranks, --chunk [0-9]+: prefill'
+    succeed "$yoco" plan -m "$source/configs/shapes/yoco-3b-window.json" --tokens 1M --compare
+    holds '4096 bytes, a Transformer of this shape: 106496 bytes \(26 times\)'
+    holds '^  1048576 +4\.00 .* 104\.00 '
     succeed "$yoco" plan -m "$folder/window" --tokens 0
     succeed "$yoco" plan -m "$shape" --tokens 1M --chunk 9223372036854775807
     holds 'in 1 chunks'

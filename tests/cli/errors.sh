@@ -41,6 +41,10 @@ usage() {
     expect 2 'no command' "$yoco" nonsense
     expect 2 '--tokens N is missing' "$yoco" plan -m "$folder/window"
     expect 2 'give -m MODEL' "$yoco" plan --tokens 5
+    expect 2 'ask one' "$yoco" plan -m "$folder/window" --tokens 5 --time --compare
+    expect 2 'belong to --time' "$yoco" plan -m "$folder/window" --tokens 5 --target 1
+    expect 2 'needs --hardware' "$yoco" plan -m "$folder/window" --tokens 5 --branch-tokens 1 --time
+    expect 2 'starts at 32K' "$yoco" plan -m "$folder/window" --tokens 5 --branch-tokens 1 --compare
     expect 2 'give --shape' "$yoco" init -o "$folder/x"
     expect 2 'give --shape' "$yoco" init --shape "$folder/window.json"
     expect 2 '--dtype is f32 or bf16' "$yoco" init --shape "$folder/window.json" -o "$folder/x" \

@@ -1,0 +1,85 @@
+#include "partition/op_work.h"
+
+enum { SLAB_ROWS = 64, F32_BYTES = 4 };
+
+yoco_work yoco_work_linear(yoco_work_kind kind, int64_t n_rows, int64_t n_out, int64_t n_in,
+                           size_t element, bool accumulate)
+{
+    double rows = (double)(kind == YOCO_WORK_SLABS ? yoco_round_up(n_rows, SLAB_ROWS) : n_rows);
+    double out = (double)n_out, in = (double)n_in, y_bytes = accumulate ? 2 * F32_BYTES : F32_BYTES;
+    return (yoco_work){.kind = kind,
+                       .flops = 2 * rows * out * in,
+                       .bytes = (double)element * in * (out + rows) + y_bytes * rows * out};
+}
+
+double yoco_window_pairs(int64_t n_edge, int64_t begin, int64_t end, int64_t window)
+{
+    int64_t full = yoco_i64_min(yoco_i64_max(window - 1 - n_edge, begin), end);
+    double head = (double)(full - begin);
+    return head * ((double)(n_edge + begin + 1) + (double)(n_edge + full)) / 2 +
+           (double)(end - full) * (double)window;
+}
+
+/* A score and a weighted sum: 4 flops for each pair and channel. */
+yoco_work yoco_work_window(int64_t n_edge, int64_t q_begin, int64_t q_end, int window, int64_t dim,
+                           size_t element)
+{
+    double queries = (double)(q_end - q_begin), width = (double)dim, past = (double)window;
+    return (yoco_work){.kind = YOCO_WORK_WINDOW,
+                       .flops = 4 * width * yoco_window_pairs(n_edge, q_begin, q_end, window),
+                       .bytes = width * (queries * (F32_BYTES + (double)element) +
+                                         2 * (double)element * (queries + past))};
+}
+
+static double blocks(int64_t n_rows)
+{
+    return (double)yoco_div_up(n_rows, YOCO_RETENTION_ROWS);
+}
+
+/* Every block: the pairs within it, and what it adds to the state. */
+yoco_work yoco_work_retention_local(int64_t n_rows, int64_t dim, int64_t head_dim)
+{
+    int64_t whole = n_rows / YOCO_RETENTION_ROWS, rest = n_rows % YOCO_RETENTION_ROWS;
+    double pairs = (double)whole * YOCO_RETENTION_ROWS * (YOCO_RETENTION_ROWS + 1) / 2 +
+                   (double)rest * (double)(rest + 1) / 2;
+    double rows = (double)n_rows, width = (double)dim, head = (double)head_dim;
+    return (yoco_work){.kind = YOCO_WORK_RETENTION,
+                       .flops = 4 * width * pairs + 2 * rows * width * head,
+                       .bytes = F32_BYTES * width * (4 * rows + head * blocks(n_rows))};
+}
+
+yoco_work yoco_work_retention_scan(int64_t n_rows, int64_t dim, int64_t head_dim)
+{
+    double states = F32_BYTES * (double)dim * (double)head_dim * (2 * blocks(n_rows) + 2);
+    return (yoco_work){.kind = YOCO_WORK_STATE, .flops = states / 4, .bytes = states};
+}
+
+yoco_work yoco_work_retention_correct(int64_t n_rows, int64_t dim, int64_t head_dim)
+{
+    double rows = (double)n_rows, width = (double)dim, head = (double)head_dim;
+    return (yoco_work){.kind = YOCO_WORK_STATE,
+                       .flops = 2 * rows * width * head,
+                       .bytes = F32_BYTES * width * (3 * rows + head * blocks(n_rows))};
+}
+
+yoco_work yoco_work_retention_step(int64_t n_rows, int64_t dim, int64_t head_dim)
+{
+    double elements = (double)n_rows * (double)dim * (double)head_dim;
+    return (yoco_work){
+        .kind = YOCO_WORK_STATE, .flops = 5 * elements, .bytes = 2 * F32_BYTES * elements};
+}
+
+yoco_work yoco_work_attend(int64_t n_queries, int64_t n_rows, int64_t dim, int64_t kv_dim,
+                           size_t element, int64_t n_partials)
+{
+    double rows = (double)n_rows, width = (double)dim;
+    return (yoco_work){.kind = YOCO_WORK_ATTEND,
+                       .flops = 4 * width * rows * (double)n_queries,
+                       .bytes = 2 * (double)element * (double)kv_dim * rows +
+                                F32_BYTES * width * (double)(n_queries + n_partials)};
+}
+
+yoco_work yoco_work_pointwise(double bytes)
+{
+    return (yoco_work){.kind = YOCO_WORK_POINTWISE, .flops = 0, .bytes = bytes};
+}

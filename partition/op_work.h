@@ -1,0 +1,38 @@
+/* What the ops of kernels.h must do, as flops and as bytes of device memory: what the simulated
+ * device charges for and what the formula adds up. `element` is the size of the run's dtype. */
+#ifndef YOCO_OP_WORK_H
+#define YOCO_OP_WORK_H
+
+#include "configs/hardware.h"
+
+typedef struct yoco_work {
+    yoco_work_kind kind;
+    double flops, bytes;
+} yoco_work;
+
+static inline double yoco_work_s(const yoco_hardware *hardware, yoco_work work)
+{
+    return yoco_hardware_op_s(hardware, work.kind, work.flops, work.bytes);
+}
+
+/* Slabs are padded to 64 rows. y is read too where the product accumulates. */
+yoco_work yoco_work_linear(yoco_work_kind kind, int64_t n_rows, int64_t n_out, int64_t n_in,
+                           size_t element, bool accumulate);
+/* Query rows q_begin..q_end-1 of a piece behind n_edge rows, as in yoco_window_args. */
+yoco_work yoco_work_window(int64_t n_edge, int64_t q_begin, int64_t q_end, int window, int64_t dim,
+                           size_t element);
+yoco_work yoco_work_retention_local(int64_t n_rows, int64_t dim, int64_t head_dim);
+yoco_work yoco_work_retention_scan(int64_t n_rows, int64_t dim, int64_t head_dim);
+yoco_work yoco_work_retention_correct(int64_t n_rows, int64_t dim, int64_t head_dim);
+yoco_work yoco_work_retention_step(int64_t n_rows, int64_t dim, int64_t head_dim);
+/* n_queries over n_rows rows of K,V of width kv_dim; partials are of width dim. */
+yoco_work yoco_work_attend(int64_t n_queries, int64_t n_rows, int64_t dim, int64_t kv_dim,
+                           size_t element, int64_t n_partials);
+/* Reads and writes that many bytes. */
+yoco_work yoco_work_pointwise(double bytes);
+
+/* Pairs of a query and a row it sees, for queries begin..end-1 when query i sees
+ * min(window, n_edge + i + 1) rows. */
+double yoco_window_pairs(int64_t n_edge, int64_t begin, int64_t end, int64_t window);
+
+#endif

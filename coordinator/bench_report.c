@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "coordinator/machine.h"
+
 static const double MIB = 1 << 20, BUSY_SHARE = 0.95;
 
 /* One line of the decode table: what follows from the steps, the same steps on the base context,
@@ -57,30 +59,13 @@ static prefill_row derive_prefill(const yoco_bench_report *r, const yoco_bench_p
     return row;
 }
 
-static void read_cpu_model(char *text, size_t size)
-{
-    char line[256];
-    FILE *file = fopen("/proc/cpuinfo", "re");
-    snprintf(text, size, "unknown");
-    while (file && fgets(line, sizeof line, file)) {
-        const char *name = strchr(line, ':');
-        if (strncmp(line, "model name", strlen("model name")) != 0 || !name)
-            continue;
-        line[strcspn(line, "\n")] = '\0';
-        snprintf(text, size, "%s", name + 1 + strspn(name + 1, " "));
-        break;
-    }
-    if (file)
-        fclose(file);
-}
-
 /* The table. */
 
 static void print_head(const yoco_bench_report *r)
 {
     const yoco_model_config *c = &r->session->checkpoint->config;
     char cpu[256], mixer[64] = "gated retention";
-    read_cpu_model(cpu, sizeof cpu);
+    yoco_machine_cpu(cpu, sizeof cpu);
     if (!yoco_config_is_retention(c))
         snprintf(mixer, sizeof mixer, "window attention over %d tokens", c->sliding_window);
     printf("model    %s: %s, dim %d, %d layers\n", r->model_name, mixer, c->dim, c->n_layers);
@@ -246,7 +231,7 @@ static json_t *json_spread(const yoco_spread *s)
 static json_t *json_machine(const yoco_bench_report *r)
 {
     char cpu[256];
-    read_cpu_model(cpu, sizeof cpu);
+    yoco_machine_cpu(cpu, sizeof cpu);
     return json_pack("{s:s, s:I, s:f}", "cpu", cpu, "cores",
                      (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "cpu_share", r->cpu_share);
 }

@@ -7,6 +7,7 @@
 #include "configs/atomic_file.h"
 #include "coordinator/bench_engine.h"
 #include "coordinator/bench_peer.h"
+#include "coordinator/bench_profile.h"
 #include "coordinator/commands.h"
 #include "coordinator/session_options.h"
 
@@ -17,7 +18,7 @@ typedef struct bench_options {
     yoco_strings token_texts, context_texts, branch_texts;
     yoco_bench_list tokens, contexts, branches;
     int64_t n_runs, chunk_rows;
-    const char *json;
+    const char *json, *profile;
 } bench_options;
 
 /* The values of an option that may be given several times; `list` holds the default. */
@@ -216,13 +217,20 @@ static yoco_status run_with_file(yoco_session *session, const bench_options *o)
     return comm->ops->agree(comm, status);
 }
 
+static yoco_status run_profile(yoco_session *session, const bench_options *o)
+{
+    int64_t chunk_rows;
+    YOCO_TRY(yoco_session_chunk_rows(&session->checkpoint->config, o->chunk_rows, &chunk_rows));
+    return yoco_bench_profile_write(session, chunk_rows, o->profile);
+}
+
 static yoco_status bench(void *parsed)
 {
     bench_options *o = parsed;
     yoco_session session;
     YOCO_TRY(parse_lists(o));
     YOCO_TRY(yoco_session_open(&o->session, &session));
-    yoco_status status = run_with_file(&session, o);
+    yoco_status status = o->profile ? run_profile(&session, o) : run_with_file(&session, o);
     yoco_session_close(&session);
     return status;
 }
@@ -250,6 +258,9 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         YOCO_SESSION_OPTIONS(o.session),
         {"json", 0, "FILE", YOCO_OPTION_STRING, &o.json, 0,
          "Write everything as JSON, too; '-' writes it to stdout instead of the table."},
+        {"profile", 0, "FILE", YOCO_OPTION_STRING, &o.profile, 0,
+         "Measure the rates of the ops instead and write them as a hardware file, for\n"
+         "yoco plan --time and yoco scale. As many ranks and threads as will be used."},
     };
     return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv,
                                 bench, &o);

@@ -200,6 +200,32 @@ yoco_status yoco_checkpoint_open(const char *folder, yoco_checkpoint **out)
     return YOCO_OK;
 }
 
+yoco_status yoco_checkpoint_borrow(const yoco_model_config *config, yoco_dtype dtype,
+                                   const void *data, yoco_checkpoint **out)
+{
+    yoco_checkpoint *c;
+    YOCO_TRY(yoco_checkpoint_create(config, &c));
+    checkpoint_store *store = c->store;
+    store->is_borrowed = true;
+    for (int i = 0; i < store->n_specs; i++) {
+        const checkpoint_spec *spec = &store->specs[i];
+        yoco_tensor *tensor = &store->own[store->n_own++];
+        size_t n = (size_t)spec->shape[0] * (spec->n_dims == 2 ? (size_t)spec->shape[1] : 1);
+        *tensor = (yoco_tensor){.name = spec->name,
+                                .dtype = dtype,
+                                .n_dims = spec->n_dims,
+                                .shape = {spec->shape[0], spec->shape[1]},
+                                .data = data,
+                                .bytes = n * yoco_dtype_bytes(dtype)};
+        *spec->slot = tensor;
+    }
+    c->dtype = dtype;
+    if (config->share_input_output_embed)
+        c->output_projection = c->embed_tokens;
+    *out = c;
+    return YOCO_OK;
+}
+
 void yoco_tensor_release(const yoco_checkpoint *checkpoint, const yoco_tensor *tensor)
 {
     const checkpoint_store *store = checkpoint->store;
@@ -218,7 +244,7 @@ void yoco_checkpoint_close(yoco_checkpoint *checkpoint)
         return;
     checkpoint_store *store = checkpoint->store;
     if (store) {
-        for (int i = 0; i < store->n_own; i++)
+        for (int i = 0; i < store->n_own && !store->is_borrowed; i++)
             yoco_free((void *)store->own[i].data);
         yoco_free(store->own);
         yoco_free(store->specs);

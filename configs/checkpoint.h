@@ -41,6 +41,10 @@ yoco_status yoco_checkpoint_open(const char *folder, yoco_checkpoint **out);
  * activations and logits around rms 1. For benchmarks and tests. */
 yoco_status yoco_checkpoint_random(const yoco_model_config *config, yoco_dtype dtype, uint64_t seed,
                                    yoco_checkpoint **out);
+/* A checkpoint whose tensors all have the same data, as long as the longest of them, the caller's:
+ * a shape for the simulation, at no cost. */
+yoco_status yoco_checkpoint_borrow(const yoco_model_config *config, yoco_dtype dtype,
+                                   const void *data, yoco_checkpoint **out);
 /* Writes model.safetensors, then params.json, into an existing or new folder. */
 yoco_status yoco_checkpoint_save(const yoco_checkpoint *checkpoint, const char *folder);
 /* Of the config and every tensor: equal hashes, equal models. Reads all weights. */

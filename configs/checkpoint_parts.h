@@ -31,6 +31,7 @@ typedef struct checkpoint_store {
     int n_own;
     yoco_tensor
         *own; /* (n_specs); tensors with data of their own: random, or unaligned in a file */
+    bool is_borrowed; /* the data of `own` belongs to the caller */
 } checkpoint_store;
 
 /* A checkpoint with its specs and every slot NULL. */

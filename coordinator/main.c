@@ -7,9 +7,9 @@
 #include "failpoint.h"
 
 static const yoco_command *const commands[] = {
-    &yoco_command_run,   &yoco_command_batch, &yoco_command_context,
-    &yoco_command_eval,  &yoco_command_plan,  &yoco_command_info,
-    &yoco_command_bench, &yoco_command_init,  &yoco_command_doctor};
+    &yoco_command_run,    &yoco_command_batch, &yoco_command_context, &yoco_command_eval,
+    &yoco_command_plan,   &yoco_command_info,  &yoco_command_bench,   &yoco_command_init,
+    &yoco_command_doctor, &yoco_command_scale, &yoco_command_measure};
 
 static void print_usage(FILE *file)
 {

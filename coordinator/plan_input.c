@@ -9,8 +9,7 @@ static size_t weight_bytes(const void *context, int64_t n_out, int64_t n_in)
     return b->ops->weight_bytes(&b->device, n_out, n_in);
 }
 
-/* The shape, from a params.json or the one in a model folder. */
-static yoco_status load_config(const char *model, yoco_model_config *out)
+yoco_status yoco_plan_shape_load(const char *model, yoco_model_config *out)
 {
     char path[4096];
     struct stat info;
@@ -38,7 +37,7 @@ yoco_status yoco_plan_basis_make(const yoco_plan_question *q, yoco_plan_basis *o
         yoco_log_error("too many ranks or branches");
         return YOCO_ERR_USAGE;
     }
-    YOCO_TRY(load_config(q->session.model, &out->config));
+    YOCO_TRY(yoco_plan_shape_load(q->session.model, &out->config));
     YOCO_TRY(yoco_session_choose(&q->session, YOCO_BF16, &out->ops, &out->device));
     YOCO_TRY(yoco_session_chunk_rows(&out->config, q->chunk_rows, &chunk_rows));
     if (q->n_tokens > out->config.max_seq_len ||

@@ -17,6 +17,8 @@ typedef struct yoco_plan_basis {
     yoco_plan_input input; /* of rank 0 */
 } yoco_plan_basis;
 
+/* The shape, from a params.json or the one in a model folder; NULL is a usage error. */
+yoco_status yoco_plan_shape_load(const char *model, yoco_model_config *out);
 yoco_status yoco_plan_basis_make(const yoco_plan_question *question, yoco_plan_basis *out);
 
 #endif

@@ -327,9 +327,9 @@ static double step_merge_s(const yoco_cost_input *in)
     const yoco_model_config *c = in->config;
     double queries = in->n_branches, heads = c->n_attn_heads, dim = c->dim;
     double max_bytes = F32 * queries * heads, sum_bytes = I64 * queries * (heads + dim);
-    return pointwise_s(in, F32 * queries * dim) + 2 * host_copy_s(in, max_bytes) +
-           2 * host_copy_s(in, sum_bytes) + all_reduce_s(in, max_bytes + F32 * MERGE_FLAGS) +
-           all_reduce_s(in, sum_bytes) +
+    double flag_bytes = F32 * MERGE_FLAGS;
+    return pointwise_s(in, F32 * queries * dim) + 2 * host_copy_s(in, flag_bytes) +
+           all_reduce_s(in, max_bytes + flag_bytes) + all_reduce_s(in, sum_bytes) +
            pointwise_s(in, queries * dim * (I64 + (double)yoco_dtype_bytes(in->dtype)));
 }
 

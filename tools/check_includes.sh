@@ -14,16 +14,19 @@ partition           base configs partition
 kernels             base kernels
 kernels/cpu         base kernels kernels/cpu
 kernels/reference   base kernels kernels/reference
+kernels/sim         base configs partition kernels kernels/sim
 kernels/cuda        base kernels kernels/cuda
 comm                base comm
 worker              base configs partition kernels comm worker
 coordinator         base configs partition comm/comm.h worker coordinator
+coordinator/sim     base configs partition comm/comm.h kernels kernels/sim worker coordinator
 tests               base configs partition kernels comm worker coordinator tests
 '
 
 # A header of a library, and the only files that may include it.
 owned='
-mpi.h               comm/comm_mpi.c tests/nccl_host/nccl.c
+mpi.h               comm/comm_mpi.c kernels/sim/mpi.c tests/nccl_host/nccl.c
+smpi/smpi.h         kernels/sim/account.c
 ucp/api/ucp.h       comm/comm_ucx.c comm/ucx_info.c
 uct/api/uct.h       comm/ucx_info.c
 nccl.h              comm/comm_nccl.c tests/nccl_host/nccl.c

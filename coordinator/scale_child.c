@@ -1,0 +1,96 @@
+#include "coordinator/scale_child.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const size_t MAX_BYTES = (size_t)256 << 20;
+
+extern char **environ;
+
+static yoco_status grow(char **text, size_t used, size_t *size)
+{
+    char *larger;
+    if (*size >= MAX_BYTES) {
+        yoco_log_error("a child printed more than %zu bytes", MAX_BYTES);
+        return YOCO_ERR_DATA;
+    }
+    size_t wanted = *size ? 2 * *size : 1 << 16;
+    YOCO_TRY(yoco_alloc(wanted, "a child's output", (void **)&larger));
+    if (used > 0)
+        memcpy(larger, *text, used);
+    yoco_free(*text);
+    *text = larger;
+    *size = wanted;
+    return YOCO_OK;
+}
+
+static yoco_status read_all(int fd, char **text)
+{
+    size_t used = 0, size = 0;
+    for (;;) {
+        if (used + 1 >= size)
+            YOCO_TRY(grow(text, used, &size));
+        ssize_t n = read(fd, *text + used, size - used - 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            yoco_log_error("reading a child's output failed: %s", strerror(errno));
+            return YOCO_ERR_IO;
+        }
+        if (n == 0)
+            break;
+        used += (size_t)n;
+    }
+    (*text)[used] = '\0';
+    return YOCO_OK;
+}
+
+static yoco_status start(const char *const *argv, pid_t *pid, int *from)
+{
+    int ends[2];
+    if (pipe(ends) != 0) {
+        yoco_log_error("cannot make a pipe: %s", strerror(errno));
+        return YOCO_ERR_INTERNAL;
+    }
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addclose(&actions, ends[0]);
+    posix_spawn_file_actions_addclose(&actions, ends[1]);
+    int failed = posix_spawnp(pid, argv[0], &actions, NULL, (char *const *)argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    if (failed) {
+        close(ends[0]);
+        yoco_log_error("cannot start %s: %s", argv[0], strerror(failed));
+        return YOCO_ERR_OPEN;
+    }
+    *from = ends[0];
+    return YOCO_OK;
+}
+
+yoco_status yoco_child_run(const char *const *argv, char **text)
+{
+    pid_t pid;
+    int from, ended = 0;
+    *text = NULL;
+    YOCO_TRY(start(argv, &pid, &from));
+    yoco_status status = read_all(from, text);
+    close(from);
+    while (waitpid(pid, &ended, 0) < 0 && errno == EINTR)
+        ;
+    if (status == YOCO_OK && (!WIFEXITED(ended) || WEXITSTATUS(ended) != 0)) {
+        yoco_log_error("%s ended with %s %d", argv[0], WIFEXITED(ended) ? "status" : "signal",
+                       WIFEXITED(ended) ? WEXITSTATUS(ended) : WTERMSIG(ended));
+        status = YOCO_ERR_STOPPED;
+    }
+    if (status != YOCO_OK) {
+        yoco_free(*text);
+        *text = NULL;
+    }
+    return status;
+}

@@ -1,0 +1,328 @@
+/* The table. What each op must do stands in partition/op_work.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/sim/account.h"
+
+/* The flags that a merge carries are the one upload that is read back (worker/merge.c). */
+enum { FLAG_BYTES = 64 };
+
+struct yoco_device {
+    yoco_dtype dtype;
+    const void *flags_at;
+    char flags[FLAG_BYTES];
+};
+
+struct yoco_weight {
+    int64_t n_out, n_in;
+};
+
+static const double F32_BYTES = 4;
+
+static void charge_bytes(double bytes)
+{
+    yoco_sim_charge(yoco_work_pointwise(bytes));
+}
+
+static double bytes_of(yoco_dtype dtype)
+{
+    return (double)yoco_dtype_bytes(dtype);
+}
+
+static void describe(const yoco_device_options *options, char *text, size_t size)
+{
+    (void)options;
+    snprintf(text, size, "simulated");
+}
+
+static size_t weight_bytes(const yoco_device_options *options, int64_t n_out, int64_t n_in)
+{
+    return (size_t)n_out * (size_t)n_in * yoco_dtype_bytes(options->dtype);
+}
+
+static yoco_status open_device(const yoco_device_options *options, yoco_device **out)
+{
+    yoco_device *device = NULL;
+    YOCO_TRY(yoco_alloc(sizeof *device, "the simulated device", (void **)&device));
+    device->dtype = options->dtype;
+    *out = device;
+    return YOCO_OK;
+}
+
+static void close_device(yoco_device *device)
+{
+    yoco_free(device);
+}
+
+static yoco_status synchronize(yoco_device *device)
+{
+    (void)device;
+    yoco_sim_settle();
+    return YOCO_OK;
+}
+
+static yoco_status alloc_buffer(yoco_device *device, size_t bytes, const char *what, void **out)
+{
+    (void)device;
+    *out = bytes > 0 ? yoco_sim_address(bytes) : NULL;
+    if (bytes == 0 || *out)
+        return YOCO_OK;
+    yoco_log_error("%s: %zu bytes are too many for a simulation", what, bytes);
+    return YOCO_ERR_MEMORY;
+}
+
+static void free_buffer(yoco_device *device, void *ptr)
+{
+    (void)device;
+    (void)ptr;
+}
+
+static void upload(yoco_device *device, void *to, const void *from, size_t bytes)
+{
+    yoco_sim_charge_host_copy(bytes);
+    if (bytes > FLAG_BYTES)
+        return;
+    device->flags_at = to;
+    memcpy(device->flags, from, bytes);
+}
+
+static void download(yoco_device *device, void *to, const void *from, size_t bytes)
+{
+    yoco_sim_charge_host_copy(bytes);
+    if (from == device->flags_at && bytes <= FLAG_BYTES)
+        memcpy(to, device->flags, bytes);
+}
+
+static yoco_status fetch(yoco_device *device, void *to, const void *from, size_t bytes)
+{
+    download(device, to, from, bytes);
+    return YOCO_OK;
+}
+
+static bool device_at(int index, char *text, size_t size)
+{
+    snprintf(text, size, "simulated");
+    return index == 0;
+}
+
+static void copy_bytes(yoco_device *device, void *to, const void *from, size_t bytes)
+{
+    (void)device;
+    (void)to;
+    (void)from;
+    charge_bytes(2 * (double)bytes);
+}
+
+static void zero(yoco_device *device, void *ptr, size_t bytes)
+{
+    (void)device;
+    (void)ptr;
+    charge_bytes((double)bytes);
+}
+
+static yoco_status weight_create(yoco_device *device, const yoco_matrix *matrix,
+                                 yoco_weight_use use, yoco_weight **out)
+{
+    (void)device;
+    (void)use;
+    YOCO_TRY(yoco_alloc(sizeof **out, "a weight", (void **)out));
+    **out = (yoco_weight){.n_out = matrix->n_out, .n_in = matrix->n_in};
+    return YOCO_OK;
+}
+
+static void weight_free(yoco_device *device, yoco_weight *weight)
+{
+    (void)device;
+    yoco_free(weight);
+}
+
+static void embed(yoco_device *device, const yoco_embed_args *a)
+{
+    charge_bytes((double)(a->n_rows * a->table->n_in) * (bytes_of(device->dtype) + F32_BYTES));
+}
+
+static void rms_norm(yoco_device *device, const yoco_rms_norm_args *a)
+{
+    (void)device;
+    charge_bytes((double)(a->n_rows * a->dim) * (F32_BYTES + bytes_of(a->out_dtype)));
+}
+
+static void linear(const yoco_device *device, const yoco_linear_args *a, yoco_work_kind kind)
+{
+    yoco_sim_charge(yoco_work_linear(kind, a->n_rows, a->weight->n_out, a->weight->n_in,
+                                     yoco_dtype_bytes(device->dtype), a->accumulate));
+}
+
+static void linear_slabs(yoco_device *device, const yoco_linear_args *a)
+{
+    linear(device, a, YOCO_WORK_SLABS);
+}
+
+static void linear_rows(yoco_device *device, const yoco_linear_args *a)
+{
+    linear(device, a, YOCO_WORK_ROWS);
+}
+
+static void rope_table(yoco_device *device, const yoco_rope_table_args *a)
+{
+    (void)device;
+    charge_bytes(2 * F32_BYTES * (double)(a->n_rows * a->n_freqs));
+}
+
+static void rope(yoco_device *device, const yoco_rope_args *a)
+{
+    (void)device;
+    charge_bytes((double)(a->n_rows * a->n_heads * a->head_dim) *
+                 (F32_BYTES + bytes_of(a->out_dtype)));
+}
+
+static void cast(yoco_device *device, const yoco_cast_args *a)
+{
+    (void)device;
+    charge_bytes((double)a->n * (F32_BYTES + bytes_of(a->out_dtype)));
+}
+
+static void swiglu(yoco_device *device, const yoco_swiglu_args *a)
+{
+    (void)device;
+    charge_bytes((double)a->n * (2 * F32_BYTES + bytes_of(a->out_dtype)));
+}
+
+static void window_attend(yoco_device *device, const yoco_window_args *a)
+{
+    (void)device;
+    yoco_sim_charge(yoco_work_window(a->n_edge, a->q_begin, a->q_end, a->window,
+                                     (int64_t)a->n_heads * a->head_dim,
+                                     yoco_dtype_bytes(a->kv_dtype)));
+}
+
+static void window_step(yoco_device *device, const yoco_window_step_args *a)
+{
+    (void)device;
+    int64_t n_rows = 0, dim = (int64_t)a->n_heads * a->head_dim;
+    for (int64_t i = 0; i < a->n_queries; i++)
+        for (int part = 0; part < YOCO_WINDOW_VIEW_PARTS; part++)
+            n_rows += a->views[i].n_rows[part];
+    yoco_sim_charge(yoco_work_attend(1, n_rows, dim, dim, yoco_dtype_bytes(a->kv_dtype), 0));
+}
+
+static void retention_local(yoco_device *device, const yoco_retention_args *a)
+{
+    (void)device;
+    yoco_sim_charge(
+        yoco_work_retention_local(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
+}
+
+static void retention_scan(yoco_device *device, const yoco_retention_args *a)
+{
+    (void)device;
+    yoco_sim_charge(
+        yoco_work_retention_scan(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
+}
+
+static void retention_correct(yoco_device *device, const yoco_retention_args *a)
+{
+    (void)device;
+    yoco_sim_charge(
+        yoco_work_retention_correct(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
+}
+
+static void retention_step(yoco_device *device, const yoco_retention_step_args *a)
+{
+    (void)device;
+    yoco_sim_charge(
+        yoco_work_retention_step(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
+}
+
+static void attend(yoco_device *device, const yoco_attend_args *a)
+{
+    (void)device;
+    int64_t dim = (int64_t)a->n_heads * a->head_dim;
+    for (int i = 0; i < a->n_segments; i++) {
+        const yoco_kv_segment *s = &a->segments[i];
+        if (s->n_rows > 0)
+            yoco_sim_charge(
+                yoco_work_attend(s->n_queries, s->n_rows, dim, (int64_t)a->n_kv_heads * a->head_dim,
+                                 yoco_dtype_bytes(a->kv_dtype),
+                                 s->n_queries * yoco_kv_n_blocks(s->n_rows, s->chunk_rows)));
+    }
+}
+
+static int64_t count_partials(const yoco_attend_args *a)
+{
+    int64_t n = 0;
+    for (int i = 0; i < a->n_segments; i++)
+        n += a->segments[i].n_queries *
+             yoco_kv_n_blocks(a->segments[i].n_rows, a->segments[i].chunk_rows);
+    return n;
+}
+
+static void merge_max(yoco_device *device, const yoco_attend_args *a)
+{
+    (void)device;
+    *a->bad = 0;
+    charge_bytes(F32_BYTES * (double)(count_partials(a) * a->n_heads * (1 + a->head_dim)));
+}
+
+static void merge_sum(yoco_device *device, const yoco_attend_args *a)
+{
+    (void)device;
+    charge_bytes((double)(a->n_heads * (1 + a->head_dim)) *
+                 (F32_BYTES * (double)count_partials(a) + 8 * (double)a->n_queries));
+}
+
+static void merge_finish(yoco_device *device, const yoco_attend_args *a)
+{
+    (void)device;
+    charge_bytes((double)(a->n_queries * a->n_heads * a->head_dim) * (8 + bytes_of(a->out_dtype)));
+}
+
+static uint64_t hash(yoco_device *device, const void *ptr, size_t bytes)
+{
+    (void)device;
+    (void)ptr;
+    charge_bytes((double)bytes);
+    return 0;
+}
+
+const yoco_ops yoco_sim_ops = {
+    .name = "sim",
+    .host_memory = true,
+    .device_at = device_at,
+    .describe = describe,
+    .weight_bytes = weight_bytes,
+    .open = open_device,
+    .close = close_device,
+    .synchronize = synchronize,
+    .alloc = alloc_buffer,
+    .free = free_buffer,
+    .alloc_shared = alloc_buffer,
+    .free_shared = free_buffer,
+    .upload = upload,
+    .download = download,
+    .fetch = fetch,
+    .copy = copy_bytes,
+    .zero = zero,
+    .weight_create = weight_create,
+    .weight_free = weight_free,
+    .embed = embed,
+    .rms_norm = rms_norm,
+    .linear_slabs = linear_slabs,
+    .linear_rows = linear_rows,
+    .rope_table = rope_table,
+    .rope = rope,
+    .cast = cast,
+    .swiglu = swiglu,
+    .window_attend = window_attend,
+    .window_step = window_step,
+    .retention_local = retention_local,
+    .retention_scan = retention_scan,
+    .retention_correct = retention_correct,
+    .retention_step = retention_step,
+    .attend = attend,
+    .merge_max = merge_max,
+    .merge_sum = merge_sum,
+    .merge_finish = merge_finish,
+    .hash = hash,
+};

@@ -1,6 +1,6 @@
 #!/bin/bash
 # calibrate.sh BUILD OUT [SHAPE]: profiles this machine and compares measured, simulated and
-# predicted prefill and decode at 1, 2 and 4 ranks of one thread. Takes about ten minutes of an idle
+# predicted prefill and decode at 1, 2 and 4 ranks of one thread. Takes some minutes of an idle
 # machine; OUT/P/report.html has the errors for P ranks. A profile is of P ranks at the same time, as
 # they share memory and caches: one for each P.
 set -euo pipefail

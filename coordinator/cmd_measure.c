@@ -3,7 +3,7 @@
 
 #include "coordinator/commands.h"
 #include "coordinator/scale_measure.h"
-#include "coordinator/session.h"
+#include "coordinator/session_options.h"
 
 enum { MAX_BRANCHES = 1 << 20 };
 
@@ -108,15 +108,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"cold", 0, NULL, YOCO_OPTION_FLAG, &o.cold, 0,
          "Time the first prefill and step, too, instead of warming up with them."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1, "As in yoco run (default 2048)."},
-        {"dtype", 0, "auto|f32|bf16", YOCO_OPTION_STRING, &o.session.dtype, 0, "As in yoco run."},
-        {"backend", 0, "auto|reference|cpu", YOCO_OPTION_STRING, &o.session.backend, 0,
-         "As in yoco run."},
-        {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING, &o.session.isa, 0,
-         "As in yoco run."},
-        {"threads", 0, "T", YOCO_OPTION_SIZE, &o.session.threads, 1,
-         "Threads per rank (default: the machine's cores shared among its ranks)."},
-        {"expect-ranks", 0, "P", YOCO_OPTION_SIZE, &o.session.expect_ranks, 1,
-         "Refuse any other number of ranks."},
+        YOCO_SESSION_OPTIONS(o.session),
     };
     return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv,
                                 measure, &o);

@@ -4,7 +4,7 @@
 # on one rank, compute-sanitizer on the op suite, and yoco bench; writes one report below
 # docs/gpu-reports/. Goes on where a part fails; exit code 1 if one did.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 2
 build=build-gpu
 bench=yes
 [ "${1:-}" != --no-bench ] || bench=no

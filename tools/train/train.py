@@ -3,7 +3,7 @@
 
     pip install -r tools/train/requirements.txt
     tools/train/fetch_corpus.sh /tmp/corpus
-    tools/train/train.py --params models/demo/params.json --corpus /tmp/corpus --out /tmp/demo --steps 9000 --decay 800
+    tools/train/train.py --params models/demo/params.json --corpus /tmp/corpus --out /tmp/demo --steps 11100 --decay 600
 
 Levels go from copying inside 128 tokens to one needle among many; the next level starts when the
 running answer loss falls below the level's bound. From the fifth on, the positions of the

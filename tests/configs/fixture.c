@@ -139,3 +139,21 @@ void log_end(const char *expected)
     if (!line_end || line_end[1] != '\0' || !strstr(text, expected))
         fail_msg("expected one line with '%s', got '%s'", expected, text);
 }
+
+yoco_checkpoint *checkpoint_tiny(int sliding_window)
+{
+    const yoco_model_config config = {.dim = 32,
+                                      .hidden_dim = 48,
+                                      .n_layers = 4,
+                                      .n_self_heads = 2,
+                                      .n_attn_heads = 4,
+                                      .n_attn_kv_heads = 2,
+                                      .vocab_size = 50,
+                                      .sliding_window = sliding_window,
+                                      .max_seq_len = 1000,
+                                      .norm_eps = 1e-5f,
+                                      .rope_theta = 10000.0};
+    yoco_checkpoint *checkpoint;
+    assert_int_equal(yoco_checkpoint_random(&config, YOCO_F32, 1, &checkpoint), YOCO_OK);
+    return checkpoint;
+}

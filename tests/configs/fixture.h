@@ -2,7 +2,7 @@
 #ifndef YOCO_TESTS_CONFIGS_FIXTURE_H
 #define YOCO_TESTS_CONFIGS_FIXTURE_H
 
-#include "base.h"
+#include "configs/checkpoint.h"
 
 /* A new folder below /tmp, created by `folder_create` and removed with everything in it. */
 char *folder_create(void);
@@ -22,6 +22,10 @@ void file_patch(const char *path, const char *from, const char *to);
 /* A safetensors file: the length of `header`, `header`, n_data bytes 0, 1, 2, ... */
 char *safetensors_bytes(const char *header, size_t n_data, size_t *size);
 void safetensors_file(const char *path, const char *header, size_t n_data);
+
+/* Random weights in f32, the same at every call: 2 + 2 layers, 50 ids, at most 1000 positions;
+ * sliding_window 0: gated retention. */
+yoco_checkpoint *checkpoint_tiny(int sliding_window);
 
 /* Catches stderr between the two calls. `log_end` fails the test unless exactly one line came, and
  * it holds `expected`; NULL: no line at all. */

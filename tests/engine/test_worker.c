@@ -15,24 +15,6 @@ enum { VOCAB = 50, CHUNK = 4, MAX_TOKENS = 64 };
 
 static yoco_comm *comm;
 
-static yoco_checkpoint *random_checkpoint(int sliding_window)
-{
-    const yoco_model_config config = {.dim = 32,
-                                      .hidden_dim = 48,
-                                      .n_layers = 4,
-                                      .n_self_heads = 2,
-                                      .n_attn_heads = 4,
-                                      .n_attn_kv_heads = 2,
-                                      .vocab_size = VOCAB,
-                                      .sliding_window = sliding_window,
-                                      .max_seq_len = 1000,
-                                      .norm_eps = 1e-5f,
-                                      .rope_theta = 10000.0};
-    yoco_checkpoint *checkpoint;
-    assert_int_equal(yoco_checkpoint_random(&config, YOCO_F32, 1, &checkpoint), YOCO_OK);
-    return checkpoint;
-}
-
 static yoco_worker *open_worker(const yoco_checkpoint *checkpoint)
 {
     const yoco_device_options options = {.n_threads = 1, .isa = YOCO_ISA_PORTABLE};
@@ -66,7 +48,7 @@ static yoco_status step(yoco_worker *worker, int32_t id, float logits[VOCAB])
 static void ranks_that_diverge_stop(void **state)
 {
     (void)state;
-    yoco_checkpoint *checkpoint = random_checkpoint(8);
+    yoco_checkpoint *checkpoint = checkpoint_tiny(8);
     yoco_worker *worker = open_worker(checkpoint);
     float logits[VOCAB];
     for (int other = 0; other < comm->n_ranks; other++) {
@@ -84,7 +66,7 @@ static void ranks_that_diverge_stop(void **state)
 static void other_arithmetic_is_refused(void **state)
 {
     (void)state;
-    yoco_checkpoint *checkpoint = random_checkpoint(8);
+    yoco_checkpoint *checkpoint = checkpoint_tiny(8);
     yoco_device_options options = {.n_threads = 1, .isa = YOCO_ISA_PORTABLE};
     yoco_worker *worker;
     options.dtype = comm->rank == 0 ? YOCO_F32 : YOCO_BF16;
@@ -99,7 +81,7 @@ static void other_arithmetic_is_refused(void **state)
 static void the_smallest_instruction_set_counts(void **state)
 {
     (void)state;
-    yoco_checkpoint *checkpoint = random_checkpoint(8);
+    yoco_checkpoint *checkpoint = checkpoint_tiny(8);
     yoco_device_options options = {.n_threads = 1, .isa = yoco_isa_detect()};
     yoco_worker *worker;
     if (comm->rank == comm->n_ranks - 1)
@@ -115,7 +97,7 @@ static void the_smallest_instruction_set_counts(void **state)
 static void weights_that_are_not_finite_stop(void **state)
 {
     (void)state;
-    yoco_checkpoint *checkpoint = random_checkpoint(8);
+    yoco_checkpoint *checkpoint = checkpoint_tiny(8);
     float *q = (float *)(uintptr_t)checkpoint->layers[3].q_proj->data; /* made here, so writable */
     float logits[VOCAB];
     q[7] = NAN;
@@ -131,7 +113,7 @@ static void weights_that_are_not_finite_stop(void **state)
 
 static void check_replaced(int sliding_window, int64_t chunk_rows)
 {
-    yoco_checkpoint *checkpoint = random_checkpoint(sliding_window);
+    yoco_checkpoint *checkpoint = checkpoint_tiny(sliding_window);
     yoco_worker *worker = open_worker(checkpoint);
     static const int64_t n_tokens[] = {0, 1, 30, MAX_TOKENS, 7};
     float first[5][VOCAB] = {0}, again[VOCAB] = {0};
@@ -158,7 +140,7 @@ static void a_context_replaces_an_earlier_one(void **state)
 static void groups_give_the_same_bits(void **state)
 {
     (void)state;
-    yoco_checkpoint *checkpoint = random_checkpoint(8);
+    yoco_checkpoint *checkpoint = checkpoint_tiny(8);
     yoco_worker *worker = open_worker(checkpoint);
     yoco_comm *world = comm, *alone;
     float together[VOCAB] = {0}, mine[VOCAB] = {0};

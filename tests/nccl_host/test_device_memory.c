@@ -3,6 +3,7 @@
  * loaded. All give the bits of a rank alone whose memory is the host's.
  * The device is the CPU backend with other allocations; every copy and every message is checked to
  * name the kind of memory that it may. */
+#include "tests/configs/fixture.h"
 #include "worker/snapshot.h"
 
 #include <cuda_runtime_api.h>
@@ -238,21 +239,9 @@ static void compute(yoco_comm *comm, const yoco_ops *ops, const yoco_checkpoint 
 static void check(int sliding_window, int64_t chunk_rows, way last, const yoco_ops *ops,
                   yoco_comm *comm)
 {
-    const yoco_model_config config = {.dim = 32,
-                                      .hidden_dim = 48,
-                                      .n_layers = 4,
-                                      .n_self_heads = 2,
-                                      .n_attn_heads = 4,
-                                      .n_attn_kv_heads = 2,
-                                      .vocab_size = VOCAB,
-                                      .sliding_window = sliding_window,
-                                      .max_seq_len = 1000,
-                                      .norm_eps = 1e-5f,
-                                      .rope_theta = 10000.0};
     result *expected = malloc(sizeof *expected), *got = malloc(sizeof *got);
-    yoco_checkpoint *checkpoint;
+    yoco_checkpoint *checkpoint = checkpoint_tiny(sliding_window);
     yoco_comm *alone;
-    assert_int_equal(yoco_checkpoint_random(&config, YOCO_F32, 1, &checkpoint), YOCO_OK);
     assert_int_equal(world->ops->split(world, world->rank, &alone), YOCO_OK);
     compute(alone, &yoco_cpu_ops, checkpoint, chunk_rows, PLAIN, expected);
     compute(alone, ops, checkpoint, chunk_rows, PLAIN, got);

@@ -24,19 +24,8 @@ static yoco_checkpoint *checkpoint;
 
 static void open_worker(int sliding_window)
 {
-    const yoco_model_config config = {.dim = 32,
-                                      .hidden_dim = 48,
-                                      .n_layers = 4,
-                                      .n_self_heads = 2,
-                                      .n_attn_heads = 4,
-                                      .n_attn_kv_heads = 2,
-                                      .vocab_size = VOCAB,
-                                      .sliding_window = sliding_window,
-                                      .max_seq_len = 1000,
-                                      .norm_eps = 1e-5f,
-                                      .rope_theta = 10000.0};
     const yoco_device_options options = {.n_threads = 1, .isa = YOCO_ISA_PORTABLE};
-    assert_int_equal(yoco_checkpoint_random(&config, YOCO_F32, 1, &checkpoint), YOCO_OK);
+    checkpoint = checkpoint_tiny(sliding_window);
     assert_int_equal(yoco_worker_create(comm, yoco_ops_find("auto"), &options, checkpoint, &worker),
                      YOCO_OK);
 }

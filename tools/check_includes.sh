@@ -25,7 +25,7 @@ tests               base configs partition kernels comm worker coordinator tests
 
 # A header of a library, and the only files that may include it.
 owned='
-mpi.h               comm/comm_mpi.c kernels/sim/mpi.c tests/nccl_host/nccl.c
+mpi.h               comm/comm_mpi.c kernels/sim/mpi.c tests/comm/comm_fault.c tests/nccl_host/nccl.c
 smpi/smpi.h         kernels/sim/account.c
 ucp/api/ucp.h       comm/comm_ucx.c comm/ucx_info.c
 uct/api/uct.h       comm/ucx_info.c

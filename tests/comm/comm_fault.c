@@ -1,13 +1,25 @@
-/* comm_fault FOLDER TRANSPORT FAULT EXPECTED_RANKS: the last rank commits a fault, the others wait
- * for it with a deadline of 2 s. Each rank leaves its process id in FOLDER. Run by faults.sh. */
+/* comm_fault FOLDER TRANSPORT FAULT EXPECTED_RANKS: the last rank (all ranks: "all-stuck") commits
+ * a fault, the others wait for it with a deadline of 2 s. Each rank leaves its process id in
+ * FOLDER. Run by faults.sh. */
 #include "comm/comm.h"
 #include "tests/comm/memory.h"
 
+#include <mpi.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static bool is_stuck;
+
+/* In place of the library's: a call that never returns. */
+int MPI_Test(MPI_Request *request, int *done, MPI_Status *status)
+{
+    while (is_stuck)
+        pause();
+    return PMPI_Test(request, done, status);
+}
 
 static bool leave_pid(const char *folder)
 {
@@ -63,6 +75,19 @@ static yoco_status skip(yoco_comm *comm)
     return comm->ops->broadcast(comm, 0, bytes, sizeof bytes);
 }
 
+/* Stuck in a call of MPI: all ranks in a sum, or the last one in a message while the others sum. */
+static yoco_status stick(yoco_comm *control, bool all)
+{
+    int64_t value = 1;
+    bool is_last = control->rank == control->n_ranks - 1;
+    yoco_request request = {.active = false};
+    is_stuck = all || is_last;
+    if (all || !is_last)
+        return control->ops->all_sum_i64(control, &value, 1);
+    YOCO_TRY(control->ops->receive(control, 0, 3, &value, sizeof value, &request));
+    return control->ops->wait(control, &request, &(yoco_wait_for){"edge", 17, 2});
+}
+
 static void compute_for_ever(void)
 {
     for (;;)
@@ -97,6 +122,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(fault, "skip") == 0)
         status = skip(comm);
+    else if (strcmp(fault, "stuck") == 0 || strcmp(fault, "all-stuck") == 0)
+        status = stick(control, fault[0] == 'a');
     else if (strcmp(fault, "none") != 0)
         status = wait_for_the_last(comm, fault);
     comm->ops->close(comm);

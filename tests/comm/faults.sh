@@ -77,6 +77,15 @@ expect "a rank that computes for ever" 75 \
     "hang: rank 2 \(.*\) waits for nobody: .* stuck, for [0-9]+ s since" \
     "$mpiexec" -n 3 "${job[@]}" compute 0
 reports "a rank that computes for ever" 0 1 2
+expect "a rank stuck in a call of MPI" 75 \
+    "hang: rank 2 .* differs: it waits in edge, chunk 17, layer 2, from rank 0; rank 0 in the sum over all ranks" \
+    "$mpiexec" -n 3 "${job[@]}" stuck 0
+reports "a rank stuck in a call of MPI" 0 1 2
+# 75, or mpiexec's own code for the ranks that it then kills.
+expect "all ranks stuck in a call of MPI" nonzero \
+    "stuck in a call of MPI for more than --deadline 2 s; all ranks wait in the sum over all ranks" \
+    "$mpiexec" -n 3 "${job[@]}" all-stuck 0
+reports "all ranks stuck in a call of MPI" 0 1 2
 expect "a rank that skips a collective" 75 \
     "hang: rank 2 .* differs: it waits in a broadcast, collective [0-9]+.*; rank 0 in the sum over all ranks" \
     "$mpiexec" -n 3 "${job[@]}" skip 0

@@ -16,11 +16,40 @@ static yoco_status io_error(const yoco_scale_rows *r, const char *what)
     return YOCO_ERR_IO;
 }
 
+/* NULL if there is none. */
+static const char *text_of(const json_t *row, const char *name)
+{
+    return json_string_value(json_object_get(row, name));
+}
+
+/* The row's place, or the number of rows. */
+static size_t find(const yoco_scale_rows *r, const char *key)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(r->rows, i, row)
+    {
+        if (strcmp(text_of(row, "key"), key) == 0)
+            break;
+    }
+    return i;
+}
+
+/* A later run of the same point replaces the earlier one. */
+static void put(const yoco_scale_rows *r, json_t *row)
+{
+    size_t at = find(r, text_of(row, "key"));
+    if (at < json_array_size(r->rows))
+        json_array_set_new(r->rows, at, row);
+    else
+        json_array_append_new(r->rows, row);
+}
+
 static yoco_status add_line(const yoco_scale_rows *r, const char *line, size_t size, int64_t number)
 {
     json_error_t error;
     json_t *row = json_loadb(line, size, JSON_REJECT_DUPLICATES, &error);
-    if (!json_is_object(row) || !json_string_value(json_object_get(row, "key")) ||
+    if (!json_is_object(row) || !text_of(row, "key") ||
         !json_is_object(json_object_get(row, "run"))) {
         yoco_log_error("%s, line %lld: not a run of yoco scale; give another folder or remove the "
                        "line",
@@ -28,7 +57,7 @@ static yoco_status add_line(const yoco_scale_rows *r, const char *line, size_t s
         json_decref(row);
         return YOCO_ERR_DATA;
     }
-    json_array_append_new(r->rows, row);
+    put(r, row);
     return YOCO_OK;
 }
 
@@ -90,16 +119,11 @@ yoco_status yoco_scale_rows_open(const char *folder, yoco_scale_rows *out)
     return YOCO_OK;
 }
 
-bool yoco_scale_rows_has(const yoco_scale_rows *r, const char *key)
+bool yoco_scale_rows_has(const yoco_scale_rows *r, const char *key, const char *settings)
 {
-    size_t i;
-    json_t *row;
-    json_array_foreach(r->rows, i, row)
-    {
-        if (strcmp(json_string_value(json_object_get(row, "key")), key) == 0)
-            return true;
-    }
-    return false;
+    size_t at = find(r, key);
+    const char *had = text_of(json_array_get(r->rows, at), "settings");
+    return had && strcmp(had, settings) == 0;
 }
 
 yoco_status yoco_scale_rows_append(yoco_scale_rows *r, json_t *row)
@@ -114,7 +138,7 @@ yoco_status yoco_scale_rows_append(yoco_scale_rows *r, json_t *row)
     text[size] = '\n'; /* in place of the NUL */
     bool written = yoco_write_all("file.write", r->fd, text, size + 1) && fsync(r->fd) == 0;
     free(text);
-    json_array_append_new(r->rows, row);
+    put(r, row);
     return written ? YOCO_OK : io_error(r, "writing to");
 }
 

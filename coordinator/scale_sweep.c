@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "configs/hash.h"
 #include "coordinator/machine.h"
 #include "coordinator/scale_child.h"
 #include "partition/cost.h"
@@ -250,8 +251,31 @@ static void make_key(const yoco_sweep *s, const yoco_scale_point *p, const char 
                  s->backend);
 }
 
+/* What a point was run with: with other settings it is run again. */
+static yoco_status make_settings(const yoco_sweep *s, const yoco_scale_point *p, char *text,
+                                 size_t size)
+{
+    char *profile, hash_text[YOCO_HASH_TEXT_BYTES];
+    yoco_hasher *hasher;
+    if (p->kind == YOCO_SCALE_MEASURED) {
+        snprintf(text, size, "%" PRId64 " runs, %" PRId64 " steps", s->n_runs, s->n_steps);
+        return YOCO_OK;
+    }
+    YOCO_TRY(yoco_hardware_print(s->hardware, &profile));
+    yoco_status status = yoco_hasher_create(&hasher);
+    if (status == YOCO_OK) {
+        yoco_hasher_add(hasher, profile, strlen(profile));
+        yoco_hash_text(yoco_hasher_finish(hasher), hash_text);
+        int64_t n_steps = p->kind == YOCO_SCALE_SIMULATED ? s->sim_steps : 0;
+        snprintf(text, size, "%" PRId64 " steps, hardware %s", n_steps, hash_text);
+    }
+    yoco_free(profile);
+    return status;
+}
+
 static json_t *make_row(const yoco_sweep *s, const yoco_scale_point *p, const char *key,
-                        const char *hardware, const char *what_if, json_t *run)
+                        const char *settings, const char *hardware, const char *what_if,
+                        json_t *run)
 {
     char machine[512], now[32];
     time_t seconds = time(NULL);
@@ -266,10 +290,11 @@ static json_t *make_row(const yoco_sweep *s, const yoco_scale_point *p, const ch
         snprintf(machine, sizeof machine, "%s (%s)", s->hardware->device.name,
                  s->hardware->device.measured ? "measured rates" : "data sheet");
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "key", key, "kind",
-                     kind_names[p->kind], "scaling", p->weak ? "weak" : "strong", "model", s->model,
-                     "hardware", hardware, "what_if", what_if, "machine", machine, "commit",
-                     yoco_machine_commit(), "version", YOCO_VERSION, "time", now, "run", run);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "key", key,
+                     "settings", settings, "kind", kind_names[p->kind], "scaling",
+                     p->weak ? "weak" : "strong", "model", s->model, "hardware", hardware,
+                     "what_if", what_if, "machine", machine, "commit", yoco_machine_commit(),
+                     "version", YOCO_VERSION, "time", now, "run", run);
 }
 
 yoco_status yoco_scale_point_run(const yoco_sweep *s, const yoco_scale_point *p,
@@ -278,20 +303,21 @@ yoco_status yoco_scale_point_run(const yoco_sweep *s, const yoco_scale_point *p,
     static yoco_status (*const run_kind[YOCO_N_SCALE_KINDS])(
         const yoco_sweep *, const yoco_scale_point *, int64_t,
         json_t **) = {run_measured, run_simulated, run_predicted};
-    char key[2048], what_if[256] = "";
+    char key[2048], settings[256], what_if[256] = "";
     const char *hardware = p->kind == YOCO_SCALE_MEASURED ? "this machine" : s->hardware->name;
     int64_t chunk = 0;
     json_t *run = NULL;
     if (p->kind == YOCO_SCALE_SIMULATED)
         what_if_text(&s->what_if, what_if, sizeof what_if);
     make_key(s, p, hardware, what_if, key, sizeof key);
-    if (yoco_scale_rows_has(rows, key))
+    YOCO_TRY(make_settings(s, p, settings, sizeof settings));
+    if (yoco_scale_rows_has(rows, key, settings))
         return YOCO_OK;
     YOCO_TRY(choose_chunk(s, p, &chunk));
     yoco_log_info("%s: ranks %d, tokens %" PRId64 ", branches %" PRId64 ", chunks of %" PRId64,
                   kind_names[p->kind], p->n_ranks, p->n_tokens, p->n_branches, chunk);
     YOCO_TRY(run_kind[p->kind](s, p, chunk, &run));
-    json_t *row = make_row(s, p, key, hardware, what_if, run);
+    json_t *row = make_row(s, p, key, settings, hardware, what_if, run);
     if (!row) {
         yoco_log_error("cannot allocate a row of the report");
         return YOCO_ERR_MEMORY;

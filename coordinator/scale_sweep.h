@@ -1,6 +1,6 @@
 /* The points of a scaling experiment, each run once: measured by `yoco measure` under a launcher,
- * simulated by yoco-sim under smpirun, predicted by the formula. Points that the folder already has
- * are not run again. */
+ * simulated by yoco-sim under smpirun, predicted by the formula. Points that the folder already
+ * has, run with the same numbers of runs and steps and the same hardware, are not run again. */
 #ifndef YOCO_SCALE_SWEEP_H
 #define YOCO_SCALE_SWEEP_H
 

@@ -65,7 +65,7 @@ bad_input() {
     refuse 65 'line 1: not a run' -m "$window" -o "$folder/bad" --report-only
 }
 
-# A second call runs nothing; a torn last line runs once more.
+# A second call runs nothing; a torn last line runs once more, and so does a point with other settings.
 resume() {
     local options=(-m "$(shape window)" --ranks 1,2 --tokens 100 --chunk 64 --runs 1 --steps 1)
     scale resume "${options[@]}"
@@ -79,6 +79,21 @@ resume() {
     flock "$folder/resume/scale.jsonl" "$yoco" scale -o "$folder/resume" --report-only 2>"$folder/err" &&
         fail "two sweeps in one folder"
     [ "$(wc -l <"$folder/resume/scale.csv")" = 3 ] || fail "not a head and two lines of CSV"
+    scale resume "${options[@]}" --runs 2
+    [ "$(grep -c measured: "$folder/err")" = 2 ] || fail "another number of runs, yet not run again"
+    [ "$(wc -l <"$folder/resume/scale.csv")" = 3 ] || fail "the newer runs did not replace the older"
+    scale resume "${options[@]}" --runs 2
+    ! grep -q measured: "$folder/err" || fail "a run with the same settings ran again"
+}
+
+# A profile that has changed under its name predicts anew.
+changed_hardware() {
+    local options=(-m "$(shape window)" --ranks 2 --tokens 1K --predict --hardware "$folder/profile.json")
+    cp "$source/configs/hardware/h100-infiniband.json" "$folder/profile.json"
+    scale profile "${options[@]}"
+    sed -i 's/"launch_s": [^,]*/"launch_s": 0.5/' "$folder/profile.json"
+    scale profile "${options[@]}"
+    [ "$(grep -c predicted: "$folder/err")" = 1 ] || fail "another profile, yet not predicted again"
 }
 
 # The ranks' messages and reductions, measured and simulated. Chunks of 16 are shorter than an edge.
@@ -130,6 +145,7 @@ what_if() {
 
 bad_input
 resume
+changed_hardware
 if [ "$simulator" != none ]; then
     messages
     twice

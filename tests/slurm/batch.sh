@@ -120,10 +120,19 @@ ends_of_jobs() {
     same_lines "$folder/joined" "$folder/undisturbed"
 }
 
+# A sweep of runs with 1 and 4 ranks, each its own step of the allocation.
+scaling() {
+    local job
+    job=$(sbatch --parsable --output="$folder/%j.log" --nodes=2 --ntasks-per-node=2 --cpus-per-task=1 \
+        "$scripts/scale.sh" "$folder/model" "$folder/scaling" --ranks 1,4 --tokens 1K --runs 1 --steps 1)
+    comes 120 job_is "$job" 'JobState=COMPLETED'
+    [ "$(cut -d, -f6 "$folder/scaling/scale.csv" | tail -n +2 | xargs)" = '1 4' ] || fail "not 1 and 4 ranks"
+}
+
 long_jobs
 write_yoco
 comes 1 start_cluster
-for part in disturbed_batch ends_of_jobs; do
+for part in disturbed_batch ends_of_jobs scaling; do
     $part
     echo "done: $part"
 done

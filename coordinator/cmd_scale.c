@@ -224,8 +224,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Model folder, or a params.json alone (configs/shapes/): random weights of that shape."},
         {"output", 'o', "FOLDER", YOCO_OPTION_STRING, &s->folder, 0,
          "scale.jsonl, scale.csv, scale.json and report.html go there. Points that\n"
-         "scale.jsonl already has are not run again unless --runs, --steps or the\n"
-         "hardware have changed."},
+         "scale.jsonl already has are not run again unless --runs, --steps, --sim-steps\n"
+         "or the hardware have changed."},
         {"ranks", 0, "P,...", YOCO_OPTION_STRINGS, &o.rank_texts, 0, "Numbers of ranks."},
         {"tokens", 0, "N,...", YOCO_OPTION_STRINGS, &o.token_texts, 0,
          "Strong scaling: tokens of the document."},

@@ -266,8 +266,10 @@ static yoco_status make_settings(const yoco_sweep *s, const yoco_scale_point *p,
     if (status == YOCO_OK) {
         yoco_hasher_add(hasher, profile, strlen(profile));
         yoco_hash_text(yoco_hasher_finish(hasher), hash_text);
-        int64_t n_steps = p->kind == YOCO_SCALE_SIMULATED ? s->sim_steps : 0;
-        snprintf(text, size, "%" PRId64 " steps, hardware %s", n_steps, hash_text);
+        size_t used = 0;
+        if (p->kind == YOCO_SCALE_SIMULATED)
+            used = (size_t)snprintf(text, size, "%" PRId64 " steps, ", s->sim_steps);
+        snprintf(text + used, size - used, "hardware %s", hash_text);
     }
     yoco_free(profile);
     return status;

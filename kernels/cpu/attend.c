@@ -1,7 +1,7 @@
 /* Attention of the queries of a decode step over runs of K,V: blocks of the shared K,V, and
  * windows.
  *
- * Queries are taken in passes; a pass reads tiles of K, then tiles of V, from cache. All of a
+ * Queries are taken in passes; a pass reads tiles of K, then tiles of V. All of a
  * query's arithmetic is its own: chains over the head's channels for a score, over the rows for the
  * output, and lane i of the sum takes rows i, i + VF_LANES, ... So it gives the same bits in any
  * company. */
@@ -13,10 +13,10 @@
 #include <omp.h>
 
 enum {
-    PASS_ROWS = 192, /* (query, head) rows that share a pass over K and V */
-    VALUE_ROWS = 32, /* rows of V in a tile */
-    STAGE_ROWS = VALUE_ROWS > TILE_COLUMNS ? VALUE_ROWS : TILE_COLUMNS,
-    SCORE_MARGIN = 16 /* keeps rows of scores from falling on the same cache sets */
+    PASS_ROWS = 192,  /* (query, head) rows that share a pass over K and V */
+    TILE_KEYS = 32,   /* rows of K or V in a tile */
+    SCORE_MARGIN = 16 /* for a vector of scores that ends past the last key; it also keeps rows of
+                         scores from falling on the same cache sets */
 };
 
 /* A pass: n_rows queries of each of n_heads heads of K,V, over the n_keys rows of a view. Heads
@@ -27,7 +27,6 @@ typedef struct pass {
     int head_dim;
     size_t row_bytes, first_bytes; /* of a row in the view; from its start to the first head */
     int64_t n_keys, n_heads, n_rows, score_stride, out_stride;
-    char *stage;      /* (2, STAGE_ROWS, n_heads, head_dim): this tile and the next */
     float *q;         /* (n_heads, n_rows, head_dim), times scale_log2 */
     float *many;      /* scratch of many_attend */
     float *scores;    /* (n_heads, n_rows, score_stride), then weights 2^(score - max) */
@@ -45,11 +44,11 @@ static int64_t out_stride(int head_dim)
     return yoco_round_up(head_dim, TILE_COLUMNS);
 }
 
-static size_t pass_bytes(int64_t n_rows, int64_t n_keys, int64_t n_heads, int head_dim)
+static size_t pass_bytes(int64_t n_rows, int64_t n_keys, int head_dim)
 {
     int64_t wide = out_stride(head_dim);
-    int64_t floats = n_rows * (score_stride(n_keys) + 2 * wide + 2) +
-                     many_scratch(n_rows, head_dim) + 2 * STAGE_ROWS * n_heads * head_dim;
+    int64_t floats =
+        n_rows * (score_stride(n_keys) + 2 * wide + 2) + many_scratch(n_rows, head_dim);
     return (size_t)floats * sizeof(float);
 }
 
@@ -65,95 +64,52 @@ static pass pass_cut(float *scratch, int64_t max_rows, int64_t max_keys, int hea
     p.max = p.scores + max_rows * p.score_stride;
     p.sum = p.max + max_rows;
     p.many = p.sum + max_rows;
-    p.stage = (char *)(p.many + many_scratch(max_rows, head_dim));
     return p;
 }
 
-/* The pass's heads of one row, parts being the view's k or v. */
-static const char *view_row(const pass *p, const void *const parts[], int64_t row)
-{
-    int part = 0;
-    while (row >= p->view->n_rows[part])
-        row -= p->view->n_rows[part++];
-    return (const char *)parts[part] + (size_t)row * p->row_bytes + p->first_bytes;
-}
-
-static size_t stage_row_bytes(const pass *p)
-{
-    return (size_t)(p->n_heads * p->head_dim) * yoco_dtype_bytes(p->dtype);
-}
-
-/* Where a tile of rows is staged: in turns. */
-static char *stage_tile(const pass *p, int64_t tile)
-{
-    return p->stage + (size_t)(tile % 2 * STAGE_ROWS) * stage_row_bytes(p);
-}
-
-/* Copies one of n_heads shares of the tile of `rows` rows from `first` on, in the order of memory:
- * the processor sees one stream and runs ahead of it, which it does not for one head's part of each
- * row. The next tile's shares are copied between this tile's heads, so that waiting and computing
- * overlap. */
-static void stage_share(const pass *p, const void *const parts[], int64_t first, int64_t rows,
-                        int64_t share)
-{
-    size_t bytes = stage_row_bytes(p);
-    int64_t row = first + rows * share / p->n_heads;
-    int64_t end = yoco_i64_min(first + rows * (share + 1) / p->n_heads, p->n_keys);
-    char *to = stage_tile(p, first / rows) + (size_t)(row - first) * bytes;
-    for (; row < end; row++, to += bytes) {
-        const char *from = view_row(p, parts, row);
-        size_t at = 0;
-        for (; bytes - at >= sizeof(vf); at += sizeof(vf)) {
-            __builtin_prefetch(from + at + PREFETCH_BYTES, 0, 2);
-            vf_store((float *)(void *)(to + at), vf_load((const float *)(const void *)(from + at)));
-        }
-        memcpy(to + at, from + at, bytes - at);
-    }
-}
-
-/* The pass takes whole rows of one run of memory: then a tile is one run too, and is copied line by
- * line between the sums. */
-static bool is_one_run(const pass *p)
-{
-    return p->row_bytes == stage_row_bytes(p) && p->view->n_rows[0] >= p->n_keys;
-}
-
-static copy_ahead tile_copy(const pass *p, const void *const parts[], int64_t first, int64_t rows)
-{
-    int64_t n = is_one_run(p) ? yoco_i64_min(rows, p->n_keys - first) : 0;
-    if (n <= 0)
-        return (copy_ahead){0};
-    return (copy_ahead){.from = view_row(p, parts, first),
-                        .to = stage_tile(p, first / rows),
-                        .n_bytes = (size_t)n * p->row_bytes};
-}
-
-static head_rows staged_head(const pass *p, int64_t tile, int64_t head)
+/* One head, from row `row` on, of a part of the view's k or v. */
+static head_rows part_head(const pass *p, const void *part, int64_t row, int64_t head)
 {
     size_t head_bytes = (size_t)p->head_dim * yoco_dtype_bytes(p->dtype);
-    return (head_rows){.first = stage_tile(p, tile) + (size_t)head * head_bytes,
-                       .row_bytes = stage_row_bytes(p),
+    size_t at = (size_t)row * p->row_bytes + p->first_bytes + (size_t)head * head_bytes;
+    return (head_rows){.first = (const char *)part + at,
+                       .row_bytes = p->row_bytes,
                        .dtype = p->dtype,
                        .head_dim = p->head_dim};
 }
 
-static void pass_scores(const pass *p)
+/* What a tile of n rows of a part adds, its first row being key `key` of the view: scores, */
+static void tile_scores(const pass *p, const void *part, int64_t row, int64_t n, int64_t key)
 {
-    for (int64_t head = 0; head < p->n_heads; head++)
-        stage_share(p, p->view->k, 0, TILE_COLUMNS, head);
-    for (int64_t key = 0; key < p->n_keys; key += TILE_COLUMNS) {
-        int64_t n = yoco_i64_min(TILE_COLUMNS, p->n_keys - key);
-        copy_ahead next = tile_copy(p, p->view->k, key + TILE_COLUMNS, TILE_COLUMNS);
-        for (int64_t head = 0; head < p->n_heads; head++) {
-            head_rows k = staged_head(p, key / TILE_COLUMNS, head);
-            const float *q = p->q + head * p->n_rows * p->head_dim;
-            float *scores = p->scores + head * p->n_rows * p->score_stride + key;
-            if (!is_one_run(p))
-                stage_share(p, p->view->k, key + TILE_COLUMNS, TILE_COLUMNS, head);
-            few_scores(&k, n, q, p->n_rows, scores, p->score_stride, &next);
+    for (int64_t head = 0; head < p->n_heads; head++) {
+        head_rows k = part_head(p, part, row, head);
+        few_scores(&k, n, p->q + head * p->n_rows * p->head_dim, p->n_rows,
+                   p->scores + head * p->n_rows * p->score_stride + key, p->score_stride);
+    }
+}
+
+/* or products of weights and V. */
+static void tile_values(const pass *p, const void *part, int64_t row, int64_t n, int64_t key)
+{
+    for (int64_t head = 0; head < p->n_heads; head++) {
+        head_rows v = part_head(p, part, row, head);
+        few_values(&v, n, p->scores + head * p->n_rows * p->score_stride + key, p->score_stride,
+                   p->n_rows, p->out + head * p->n_rows * p->out_stride, p->out_stride);
+    }
+}
+
+typedef void tile_fn(const pass *p, const void *part, int64_t row, int64_t n, int64_t key);
+
+/* Tile by tile through the parts of k or v. */
+static void pass_tiles(const pass *p, const void *const parts[], tile_fn *tile)
+{
+    int64_t key = 0;
+    for (int part = 0; part < YOCO_WINDOW_VIEW_PARTS; part++) {
+        int64_t n_rows = p->view->n_rows[part];
+        for (int64_t row = 0, n; row < n_rows; row += n, key += n) {
+            n = yoco_i64_min(TILE_KEYS, n_rows - row);
+            tile(p, parts[part], row, n, key);
         }
-        if (next.n_bytes > 0)
-            memcpy(next.to, next.from, next.n_bytes);
     }
 }
 
@@ -171,56 +127,22 @@ static void pass_weights(const pass *p, int64_t row)
     p->max[row] = ceilf(vf_max_lane(max)) + 0.0f; /* + 0: -0 becomes 0 */
     vf ceiling = vf_set(p->max[row]);
     for (int64_t key = 0; key < end; key += VF_LANES) {
-        vf weight = vf_exp2(vf_load(scores + key) - ceiling);
+        vf weight = vf_exp2_bounded(vf_load(scores + key) - ceiling);
         vf_store(scores + key, weight);
         sum += weight;
     }
     p->sum[row] = vf_sum(sum);
 }
 
-static void pass_values(const pass *p)
-{
-    int64_t n_rows = p->n_heads * p->n_rows;
-    memset(p->out, 0, (size_t)(n_rows * p->out_stride) * sizeof(float));
-    for (int64_t head = 0; head < p->n_heads; head++)
-        stage_share(p, p->view->v, 0, VALUE_ROWS, head);
-    for (int64_t key = 0; key < p->n_keys; key += VALUE_ROWS) {
-        int64_t n = yoco_i64_min(VALUE_ROWS, p->n_keys - key);
-        copy_ahead next = tile_copy(p, p->view->v, key + VALUE_ROWS, VALUE_ROWS);
-        for (int64_t head = 0; head < p->n_heads; head++) {
-            head_rows v = staged_head(p, key / VALUE_ROWS, head);
-            const float *weights = p->scores + head * p->n_rows * p->score_stride + key;
-            float *out = p->out + head * p->n_rows * p->out_stride;
-            if (!is_one_run(p))
-                stage_share(p, p->view->v, key + VALUE_ROWS, VALUE_ROWS, head);
-            few_values(&v, n, weights, p->score_stride, p->n_rows, out, p->out_stride, &next);
-        }
-        if (next.n_bytes > 0)
-            memcpy(next.to, next.from, next.n_bytes);
-    }
-    for (int64_t row = 0; row < n_rows; row++)
-        few_finish(p->dtype, p->out + row * p->out_stride, p->out_stride);
-}
-
-/* One head of a view of one part. */
-static head_rows view_head(const pass *p, const void *const parts[], int64_t head)
-{
-    size_t head_bytes = (size_t)p->head_dim * yoco_dtype_bytes(p->dtype);
-    return (head_rows){.first = view_row(p, parts, 0) + (size_t)head * head_bytes,
-                       .row_bytes = p->row_bytes,
-                       .dtype = p->dtype,
-                       .head_dim = p->head_dim};
-}
-
 static void pass_many(const pass *p)
 {
     many_queries m = {.n_rows = p->n_rows,
                       .head_dim = p->head_dim,
-                      .score_stride = p->score_stride,
                       .out_stride = p->out_stride,
                       .scratch = p->many};
     for (int64_t head = 0; head < p->n_heads; head++) {
-        head_rows k = view_head(p, p->view->k, head), v = view_head(p, p->view->v, head);
+        head_rows k = part_head(p, p->view->k[0], 0, head);
+        head_rows v = part_head(p, p->view->v[0], 0, head);
         int64_t row = head * p->n_rows;
         m.q = p->q + row * p->head_dim;
         m.scores = p->scores + row * p->score_stride;
@@ -233,10 +155,14 @@ static void pass_many(const pass *p)
 
 static void pass_few(const pass *p)
 {
-    pass_scores(p);
-    for (int64_t row = 0; row < p->n_heads * p->n_rows; row++)
+    int64_t n_rows = p->n_heads * p->n_rows;
+    pass_tiles(p, p->view->k, tile_scores);
+    for (int64_t row = 0; row < n_rows; row++)
         pass_weights(p, row);
-    pass_values(p);
+    memset(p->out, 0, (size_t)(n_rows * p->out_stride) * sizeof(float));
+    pass_tiles(p, p->view->v, tile_values);
+    for (int64_t row = 0; row < n_rows; row++)
+        few_finish(p->dtype, p->out + row * p->out_stride, p->out_stride);
 }
 
 static void pass_run(const pass *p)
@@ -324,8 +250,7 @@ void YOCO_SIMD(attend)(yoco_device *device, const yoco_attend_args *args)
     int64_t n_blocks = 0;
     for (int i = 0; i < args->n_segments; i++)
         n_blocks += segment_blocks(&args->segments[i]);
-    if (!yoco_cpu_reserve(device,
-                          pass_bytes(PASS_ROWS, YOCO_BLOCK_ROWS, args->n_kv_heads, args->head_dim)))
+    if (!yoco_cpu_reserve(device, pass_bytes(PASS_ROWS, YOCO_BLOCK_ROWS, args->head_dim)))
         return;
     /* Heads become tasks of their own where there are too few blocks to keep the threads busy. */
     int64_t n_parts = n_blocks < 4 * device->options.n_threads ? args->n_kv_heads : 1;
@@ -376,7 +301,7 @@ void YOCO_SIMD(window_step)(yoco_device *device, const yoco_window_step_args *ar
     int64_t max_keys = 0;
     for (int64_t i = 0; i < args->n_queries; i++)
         max_keys = yoco_i64_max(max_keys, view_rows(&args->views[i]));
-    if (!yoco_cpu_reserve(device, pass_bytes(1, max_keys, 1, args->head_dim)))
+    if (!yoco_cpu_reserve(device, pass_bytes(1, max_keys, args->head_dim)))
         return;
     int64_t n_tasks = args->n_queries * args->n_heads;
     int n_threads = yoco_cpu_threads(device, n_tasks * max_keys * args->head_dim);

@@ -7,20 +7,28 @@ VF_INLINE vf load_lanes(const char *p, int n, bool whole)
     return whole ? vf_load(lanes) : vf_load_first(lanes, n);
 }
 
-/* Adds up to a vector of lanes to the sums of even and of odd channels, for a vector of keys. */
-VF_INLINE void score_lanes(const char *rows, size_t row_bytes, int n, bool whole, bool pairs,
-                           const float *q, int q_stride, int n_rows, vf even[FEW_ROWS],
+VF_INLINE void prefetch_later(const char *p, size_t row_bytes)
+{
+    __builtin_prefetch(p + AHEAD_ROWS * row_bytes, 0, 3);
+    __builtin_prefetch(p + FAR_ROWS * row_bytes, 0, 2);
+}
+
+/* Adds up to a vector of lanes to the sums of even and of odd channels, for a vector of keys; keys
+ * past the last repeat it. */
+VF_INLINE void score_lanes(const char *rows, size_t row_bytes, int last, int n, bool whole,
+                           bool pairs, const float *q, int q_stride, int n_rows, vf even[FEW_ROWS],
                            vf odd[FEW_ROWS])
 {
     vf block[VF_LANES];
 #pragma GCC unroll 16
     for (int i = 0; i < VF_LANES; i++)
-        block[i] = load_lanes(rows + (size_t)i * row_bytes, n, whole);
+        block[i] = load_lanes(rows + (size_t)(i < last ? i : last) * row_bytes, n, whole);
     vf_transpose(block);
 #pragma GCC unroll 16
     for (int i = 0; i < VF_LANES; i++) {
+        prefetch_later(rows + (size_t)i * row_bytes, row_bytes);
         if (!whole && i >= n)
-            break;
+            continue;
 #pragma GCC unroll 4
         for (int r = 0; r < n_rows; r++) {
             const float *qr = q + r * q_stride;
@@ -36,9 +44,9 @@ VF_INLINE void score_lanes(const char *rows, size_t row_bytes, int n, bool whole
     }
 }
 
-/* One vector of keys. */
-VF_INLINE void score_keys(const head_rows *k, int64_t key, bool pairs, const float *q, int n_rows,
-                          float *scores, int64_t stride, copy_ahead *copy)
+/* A vector of keys, the last of them at `last`. */
+VF_INLINE void score_keys(const head_rows *k, int64_t key, int last, bool pairs, const float *q,
+                          int n_rows, float *scores, int64_t stride)
 {
     vf even[FEW_ROWS], odd[FEW_ROWS];
 #pragma GCC unroll 4
@@ -48,40 +56,43 @@ VF_INLINE void score_keys(const head_rows *k, int64_t key, bool pairs, const flo
     size_t row_bytes = k->row_bytes;
     const char *rows = head_row(k, key);
     for (; n_lanes >= VF_LANES; n_lanes -= VF_LANES) {
-        score_lanes(rows, row_bytes, VF_LANES, true, pairs, q, dim, n_rows, even, odd);
-        copy_vectors(copy, VF_LANES);
+        score_lanes(rows, row_bytes, last, VF_LANES, true, pairs, q, dim, n_rows, even, odd);
         rows += VF_LANES * sizeof(float);
         q += pairs ? 2 * VF_LANES : VF_LANES;
     }
     if (n_lanes > 0)
-        score_lanes(rows, row_bytes, n_lanes, false, pairs, q, dim, n_rows, even, odd);
+        score_lanes(rows, row_bytes, last, n_lanes, false, pairs, q, dim, n_rows, even, odd);
 #pragma GCC unroll 4
     for (int r = 0; r < n_rows; r++)
         vf_store(scores + r * stride + key, even[r] + odd[r]);
 }
 
+/* Constants for the compiler: one loop per number of rows. */
+VF_INLINE void score_rows(const head_rows *k, int64_t key, int last, bool pairs, const float *q,
+                          int64_t n_rows, float *scores, int64_t stride)
+{
+    if (n_rows == 1)
+        score_keys(k, key, last, pairs, q, 1, scores, stride);
+    else if (n_rows == 2)
+        score_keys(k, key, last, pairs, q, 2, scores, stride);
+    else if (n_rows == 3)
+        score_keys(k, key, last, pairs, q, 3, scores, stride);
+    else
+        score_keys(k, key, last, pairs, q, 4, scores, stride);
+}
+
 void few_scores(const head_rows *k, int64_t n, const float *q, int64_t n_rows, float *scores,
-                int64_t stride, copy_ahead *copy)
+                int64_t stride)
 {
     bool pairs = k->dtype == YOCO_BF16;
     for (int64_t key = 0; key < n; key += VF_LANES) {
-        /* The constants are for the compiler: one loop per case. */
-        if (pairs && n_rows == 1)
-            score_keys(k, key, true, q, 1, scores, stride, copy);
-        else if (pairs && n_rows == 2)
-            score_keys(k, key, true, q, 2, scores, stride, copy);
-        else if (pairs && n_rows == 3)
-            score_keys(k, key, true, q, 3, scores, stride, copy);
+        int last = (int)yoco_i64_min(VF_LANES, n - key) - 1;
+        if (pairs && last == VF_LANES - 1)
+            score_rows(k, key, VF_LANES - 1, true, q, n_rows, scores, stride);
         else if (pairs)
-            score_keys(k, key, true, q, 4, scores, stride, copy);
-        else if (n_rows == 1)
-            score_keys(k, key, false, q, 1, scores, stride, copy);
-        else if (n_rows == 2)
-            score_keys(k, key, false, q, 2, scores, stride, copy);
-        else if (n_rows == 3)
-            score_keys(k, key, false, q, 3, scores, stride, copy);
+            score_rows(k, key, last, true, q, n_rows, scores, stride);
         else
-            score_keys(k, key, false, q, 4, scores, stride, copy);
+            score_rows(k, key, last, false, q, n_rows, scores, stride);
     }
 }
 
@@ -93,7 +104,6 @@ typedef struct stretch {
     int64_t n, stride, out_stride;
     const float *weights;
     float *out;
-    copy_ahead *copy;
     int n_lanes;
 } stretch;
 
@@ -109,9 +119,9 @@ VF_INLINE void add_stretch(const stretch *s, bool pairs, int n_loads, bool whole
     }
     const char *row = s->row;
     for (int64_t key = 0; key < s->n; key++, row += s->row_bytes) {
-        copy_vectors(s->copy, n_loads);
 #pragma GCC unroll 4
         for (int load = 0; load < n_loads; load++) {
+            prefetch_later(row + load * VF_LANES * 4, s->row_bytes);
             vf lanes = load_lanes(row + load * VF_LANES * 4, s->n_lanes, whole);
 #pragma GCC unroll 4
             for (int r = 0; r < n_rows; r++) {
@@ -153,7 +163,7 @@ VF_INLINE void add_rows(stretch s, int dim, bool pairs, int n_rows)
 }
 
 void few_values(const head_rows *v, int64_t n, const float *weights, int64_t stride, int64_t n_rows,
-                float *out, int64_t out_stride, copy_ahead *copy)
+                float *out, int64_t out_stride)
 {
     bool pairs = v->dtype == YOCO_BF16;
     int dim = v->head_dim;
@@ -163,8 +173,7 @@ void few_values(const head_rows *v, int64_t n, const float *weights, int64_t str
                  .stride = stride,
                  .out_stride = out_stride,
                  .weights = weights,
-                 .out = out,
-                 .copy = copy};
+                 .out = out};
     if (pairs && n_rows == 1)
         add_rows(s, dim, true, 1);
     else if (pairs && n_rows == 2)

@@ -41,7 +41,7 @@ static void prefetch_rows(const head_rows *rows, int64_t first, int64_t n)
 
 /* Even channels, then odd ones: the order of few_scores. */
 VF_INLINE void score_block(const float *q, int64_t dim, int n_rows, const float *keys,
-                           float *scores, int64_t stride, float *max)
+                           float *scores, float *max)
 {
     vf even[SCORE_ROWS][2], odd[SCORE_ROWS][2];
 #pragma GCC unroll 6
@@ -62,8 +62,8 @@ VF_INLINE void score_block(const float *q, int64_t dim, int n_rows, const float 
 #pragma GCC unroll 6
     for (int r = 0; r < n_rows; r++) {
         vf low = even[r][0] + odd[r][0], high = even[r][1] + odd[r][1];
-        vf_store(scores + r * stride, low);
-        vf_store(scores + r * stride + VF_LANES, high);
+        vf_store(scores + r * TILE_COLUMNS, low);
+        vf_store(scores + r * TILE_COLUMNS + VF_LANES, high);
         vf so_far = vf_load(max + r * VF_LANES);
         vf_store(max + r * VF_LANES, vf_max(high, vf_max(low, so_far)));
     }
@@ -73,18 +73,19 @@ VF_INLINE void score_block(const float *q, int64_t dim, int n_rows, const float 
  * reach the sum. Scores past n are the last key's. */
 static void find_scores(const many_queries *m, const tiles *t, const head_rows *k, int64_t n)
 {
-    int64_t dim = m->head_dim, stride = m->score_stride;
+    int64_t dim = m->head_dim;
     for (int64_t i = 0; i < m->n_rows * VF_LANES; i++)
         t->lanes[i] = -INFINITY;
     for (int64_t key = 0; key < n; key += TILE_COLUMNS) {
         int64_t next = key + TILE_COLUMNS, row = 0;
+        float *scores = m->scores + key * m->n_rows;
         tile_load_keys(k, key, yoco_i64_min(TILE_COLUMNS, n - key), t->keys);
         prefetch_rows(k, next, yoco_i64_min(TILE_COLUMNS, n - next));
         for (; m->n_rows - row >= SCORE_ROWS; row += SCORE_ROWS)
-            score_block(m->q + row * dim, dim, SCORE_ROWS, t->keys, m->scores + row * stride + key,
-                        stride, t->lanes + row * VF_LANES);
+            score_block(m->q + row * dim, dim, SCORE_ROWS, t->keys, scores + row * TILE_COLUMNS,
+                        t->lanes + row * VF_LANES);
         for (; row < m->n_rows; row++)
-            score_block(m->q + row * dim, dim, 1, t->keys, m->scores + row * stride + key, stride,
+            score_block(m->q + row * dim, dim, 1, t->keys, scores + row * TILE_COLUMNS,
                         t->lanes + row * VF_LANES);
     }
     for (int64_t row = 0; row < m->n_rows; row++)
@@ -94,17 +95,21 @@ static void find_scores(const many_queries *m, const tiles *t, const head_rows *
 /* The weights of n keys from `key` on, added to the lanes of the sum. */
 static void weigh(const many_queries *m, const tiles *t, int64_t key, int64_t n)
 {
-    int64_t end = yoco_round_up(n, VF_LANES);
     for (int64_t row = 0; row < m->n_rows; row++) {
-        float *scores = m->scores + row * m->score_stride + key;
+        const float *scores = m->scores + key * m->n_rows + row * TILE_COLUMNS;
         float *weights = t->weights + row * VALUE_ROWS, *lanes = t->lanes + row * VF_LANES;
         vf ceiling = vf_set(m->max[row]), sum = vf_load(lanes);
-        for (int64_t i = n; i < end; i++)
-            scores[i] = -INFINITY;
-        for (int64_t i = 0; i < end; i += VF_LANES) {
-            vf weight = vf_exp2(vf_load(scores + i) - ceiling);
-            vf_store(weights + i, weight);
-            sum += weight;
+        for (int64_t i = 0; i < n; i += TILE_COLUMNS, scores += m->n_rows * TILE_COLUMNS) {
+            vf low = vf_load(scores), high = vf_load(scores + VF_LANES);
+            if (n - i < TILE_COLUMNS) {
+                low = vf_select(vi_lane() < (int)(n - i), low, vf_set(-INFINITY));
+                high = vf_select(vi_lane() + VF_LANES < (int)(n - i), high, vf_set(-INFINITY));
+            }
+            low = vf_exp2_bounded(low - ceiling);
+            high = vf_exp2_bounded(high - ceiling);
+            vf_store(weights + i, low);
+            vf_store(weights + i + VF_LANES, high);
+            sum = sum + low + high;
         }
         vf_store(lanes, sum);
     }

@@ -10,9 +10,8 @@ typedef struct many_queries {
     int64_t n_rows; /* queries */
     int head_dim;   /* even */
     const float *q; /* (n_rows, head_dim), times scale_log2 */
-    float *scores;  /* (n_rows, score_stride), scratch; a row takes n keys in whole tiles */
-    int64_t score_stride;
-    float *out; /* (n_rows, out_stride): sums of weights 2^(score - max) times V */
+    float *scores;  /* (tiles of n, n_rows, TILE_COLUMNS), scratch */
+    float *out;     /* (n_rows, out_stride): sums of weights 2^(score - max) times V */
     int64_t out_stride;
     float *max, *sum; /* (n_rows): the ceiling of the greatest score, the sum of the weights */
     float *scratch;   /* many_scratch(n_rows, head_dim) */

@@ -1,5 +1,6 @@
 /* The exact merge of attend's partials: integers, so the same bits as every other backend's. */
 #include "kernels/cpu/device.h"
+#include "kernels/cpu/simd.h"
 
 #include <math.h>
 #include <string.h>
@@ -96,18 +97,16 @@ static double power_of_two(int exponent)
     return value;
 }
 
-/* Products by powers of two are exact in f64, so llrint rounds once, half to even. */
-static void add_fixed(const yoco_attend_args *args, int64_t at, int64_t head, float global_max,
-                      int64_t *fixed)
+static void add_partial(const yoco_device *device, const yoco_attend_args *args, int64_t at,
+                        int64_t head, float global_max, int64_t *fixed)
 {
     int group = args->n_heads / args->n_kv_heads;
     const int *o_exponent = args->o_exponent + head / group * args->head_dim;
-    const float *o = args->partial + at * args->head_dim;
     /* A shift below this bound leaves nothing of any partial. */
     int shift = (int)fmaxf(args->max[at] - global_max, -800.0f);
-    fixed[0] += llrint(args->sum[at] * power_of_two(shift + args->l_exponent));
-    for (int j = 0; j < args->head_dim; j++)
-        fixed[1 + j] += llrint(o[j] * power_of_two(shift + o_exponent[j]));
+    device->simd->add_fixed(&args->sum[at], &args->l_exponent, shift, 1, fixed);
+    device->simd->add_fixed(args->partial + at * args->head_dim, o_exponent, shift, args->head_dim,
+                            fixed + 1);
 }
 
 void yoco_cpu_merge_sum(yoco_device *device, const yoco_attend_args *args)
@@ -123,7 +122,7 @@ void yoco_cpu_merge_sum(yoco_device *device, const yoco_attend_args *args)
             partial_run run = segment_run(&args->segments[s], query);
             for (int64_t b = 0; b < run.n_blocks; b++) {
                 int64_t at = partial_at(args, &run, b, head);
-                add_fixed(args, at, head, args->global_max[i], fixed);
+                add_partial(device, args, at, head, args->global_max[i], fixed);
             }
         }
     }

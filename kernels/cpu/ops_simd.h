@@ -18,6 +18,8 @@ void YOCO_SIMD(retention_scan)(yoco_device *device, const yoco_retention_args *a
 void YOCO_SIMD(retention_correct)(yoco_device *device, const yoco_retention_args *args);
 void YOCO_SIMD(retention_step)(yoco_device *device, const yoco_retention_step_args *args);
 void YOCO_SIMD(attend)(yoco_device *device, const yoco_attend_args *args);
+void YOCO_SIMD(add_fixed)(const float *x, const int *exponent, int shift, int64_t n,
+                          int64_t *fixed);
 void YOCO_SIMD(widen)(const uint16_t *x, int64_t n, float *out);
 void YOCO_SIMD(widen_panel)(const uint16_t *panel, int64_t depth, float *out);
 void YOCO_SIMD(panel_product)(int64_t n_rows, int64_t n_in, const float *x, int64_t x_stride,

@@ -117,3 +117,12 @@ void YOCO_SIMD(swiglu)(yoco_device *device, const yoco_swiglu_args *args)
         row_store(args->out_dtype, args->out, i, silu(a) * b, args->n - i);
     }
 }
+
+void YOCO_SIMD(add_fixed)(const float *x, const int *exponent, int shift, int64_t n, int64_t *fixed)
+{
+    int64_t i = 0;
+    for (; n - i >= FIXED_LANES; i += FIXED_LANES)
+        vf_add_fixed(x + i, exponent + i, shift, fixed + i);
+    for (; i < n; i++)
+        add_fixed(x[i], exponent[i] + shift, fixed + i);
+}

@@ -8,6 +8,7 @@
 enum {
     PAIR_VECTORS = VF_LANES == 16 ? 4 : 2, /* columns of a pass over a bf16 panel, in vectors */
     PAIR_ROWS = VF_LANES == 16 ? 3 : 2,    /* its rows: what the registers hold */
+    WIDEN_ROWS = 12,                       /* from so many on a panel is widened first */
 };
 
 /* Rows of x (n_rows, x_stride), f32; x_stride is even and zeros fill it. */
@@ -99,19 +100,44 @@ void YOCO_SIMD(widen_panel)(const uint16_t *panel, int64_t depth, float *out)
     }
 }
 
+/* The sums of pair_product, from the panel as f32 (n_in, 64). */
+static void wide_product(const few_rows *rows, const float *panel, float *tile)
+{
+    product p = {.n_rows = rows->n_rows,
+                 .n_columns = PANEL_COLUMNS,
+                 .depth = yoco_div_up(rows->n_in, 2),
+                 .a = rows->x,
+                 .a_row_stride = rows->x_stride,
+                 .a_depth_stride = 2,
+                 .b = panel,
+                 .b_stride = 2 * PANEL_COLUMNS,
+                 .c = tile,
+                 .c_stride = PANEL_COLUMNS};
+    product_run(&p);
+    p.a += 1;
+    p.b += PANEL_COLUMNS;
+    p.start = PRODUCT_ADD;
+    product_run(&p);
+}
+
+/* wide: memory for a panel as f32. */
 static void panel_rows(const yoco_linear_args *args, const few_rows *rows, int64_t first_row,
-                       int64_t panel)
+                       int64_t panel, float *wide)
 {
     float tile[ROWS_PER_PASS * PANEL_COLUMNS];
     const yoco_weight *weight = args->weight;
     int64_t n_out = weight->n_out, first = panel * PANEL_COLUMNS;
     int64_t n = yoco_i64_min(PANEL_COLUMNS, n_out - first);
     const void *w = weight_panel(weight, panel);
-    if (weight->dtype == YOCO_BF16)
-        pair_product(rows, w, tile);
-    else
+    if (weight->dtype == YOCO_F32) {
         YOCO_SIMD(panel_product)
-    (rows->n_rows, rows->n_in, rows->x, rows->x_stride, w, tile, PANEL_COLUMNS);
+        (rows->n_rows, rows->n_in, rows->x, rows->x_stride, w, tile, PANEL_COLUMNS);
+    } else if (rows->n_rows < WIDEN_ROWS) {
+        pair_product(rows, w, tile);
+    } else {
+        YOCO_SIMD(widen_panel)(w, weight->depth, wide);
+        wide_product(rows, wide, tile);
+    }
     for (int64_t row = 0; row < rows->n_rows; row++) {
         float *y = args->y + (first_row + row) * n_out + first;
         const float *from = tile + row * PANEL_COLUMNS;
@@ -146,12 +172,15 @@ void YOCO_SIMD(linear_rows)(yoco_device *device, const yoco_linear_args *args)
     const yoco_weight *weight = args->weight;
     int64_t n_panels = yoco_div_up(weight->n_out, PANEL_COLUMNS);
     int n_threads = yoco_cpu_threads(device, args->n_rows * weight->n_out * weight->n_in);
-    if (!yoco_cpu_reserve(device, (size_t)(ROWS_PER_PASS * weight->depth) * sizeof(float)))
+    int64_t rows_floats = ROWS_PER_PASS * weight->depth,
+            wide_floats = PANEL_COLUMNS * weight->depth;
+    if (!yoco_cpu_reserve(device, (size_t)(rows_floats + wide_floats) * sizeof(float)))
         return;
     for (int64_t first = 0; first < args->n_rows; first += ROWS_PER_PASS) {
         few_rows rows = take_rows(device, args, first);
 #pragma omp parallel for num_threads(n_threads) schedule(static)
         for (int64_t panel = 0; panel < n_panels; panel++)
-            panel_rows(args, &rows, first, panel);
+            panel_rows(args, &rows, first, panel,
+                       (float *)yoco_cpu_scratch(device, omp_get_thread_num()) + rows_floats);
     }
 }

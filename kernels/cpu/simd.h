@@ -20,6 +20,8 @@ struct yoco_simd {
     void (*retention_step)(yoco_device *device, const yoco_retention_step_args *args);
     void (*attend)(yoco_device *device, const yoco_attend_args *args);
 
+    /* fixed (n) += x 2^(exponent + shift), each rounded half to even. */
+    void (*add_fixed)(const float *x, const int *exponent, int shift, int64_t n, int64_t *fixed);
     /* out (n) = x, bf16 widened. */
     void (*widen)(const uint16_t *x, int64_t n, float *out);
     /* A bf16 panel of (depth / 2, 64, 2) as f32 (depth, 64). */

@@ -14,6 +14,7 @@ const yoco_simd YOCO_SIMD(yoco_simd) = {
     .retention_correct = YOCO_SIMD(retention_correct),
     .retention_step = YOCO_SIMD(retention_step),
     .attend = YOCO_SIMD(attend),
+    .add_fixed = YOCO_SIMD(add_fixed),
     .widen = YOCO_SIMD(widen),
     .widen_panel = YOCO_SIMD(widen_panel),
     .panel_product = YOCO_SIMD(panel_product),

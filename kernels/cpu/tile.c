@@ -58,8 +58,8 @@ VF_INLINE void product_columns(const product *p, int n_vectors, int64_t column)
 void product_run(const product *p)
 {
     int64_t column = 0;
-    /* Few rows leave registers for more columns: longer runs of b, more sums under way. */
-    if (TILE_ROWS == 12 && p->n_rows <= 6) {
+    /* Of the shapes that fill the registers, the one with the fewest loads. */
+    if (TILE_ROWS == 12) {
         for (; p->n_columns - column >= 4 * VF_LANES; column += 4 * VF_LANES)
             product_columns(p, 4, column);
     }

@@ -8,6 +8,7 @@
 
 #include "base.h"
 
+#include <math.h>
 #include <string.h>
 
 #if defined(__AVX512F__) || defined(__AVX2__)
@@ -22,12 +23,22 @@
 #define VF_INLINE static inline __attribute__((always_inline))
 
 #if defined(__AVX512F__)
-enum { VF_LANES = 16 };
+enum { VF_LANES = 16, FIXED_LANES = 8 };
 #elif defined(__AVX2__)
-enum { VF_LANES = 8 };
+enum { VF_LANES = 8, FIXED_LANES = 1 };
 #else
-enum { VF_LANES = 4 };
+enum { VF_LANES = 4, FIXED_LANES = 1 };
 #endif
+
+/* *fixed += x 2^exponent, rounded half to even: the product is exact in f64. -1022 <= exponent <=
+ * 1023. Wraps where x is not finite. */
+VF_INLINE void add_fixed(float x, int exponent, int64_t *fixed)
+{
+    uint64_t bits = (uint64_t)(exponent + 1023) << 52;
+    double power;
+    memcpy(&power, &bits, sizeof power);
+    *fixed = (int64_t)((uint64_t)*fixed + (uint64_t)llrint(x * power));
+}
 
 /* + - * / and comparisons are the compiler's, lane by lane. */
 typedef float vf __attribute__((vector_size(VF_LANES * 4)));
@@ -76,6 +87,17 @@ VF_INLINE vf vf_load_bf16(const uint16_t *p)
 {
     __m256i half = _mm256_loadu_si256((const __m256i *)p);
     return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16);
+}
+
+/* add_fixed for FIXED_LANES elements, 2^(exponent[i] + shift). */
+VF_INLINE void vf_add_fixed(const float *x, const int *exponent, int shift, int64_t *fixed)
+{
+    __m256i power = _mm256_add_epi32(_mm256_loadu_si256((const __m256i *)exponent),
+                                     _mm256_set1_epi32(shift + 1023));
+    __m512i bits = _mm512_slli_epi64(_mm512_cvtepi32_epi64(power), 52);
+    __m512d scaled = _mm512_cvtps_pd(_mm256_loadu_ps(x)) * _mm512_castsi512_pd(bits);
+    _mm512_storeu_si512(fixed,
+                        _mm512_add_epi64(_mm512_loadu_si512(fixed), _mm512_cvtpd_epi64(scaled)));
 }
 
 /* Rows become columns. */
@@ -192,6 +214,11 @@ VF_INLINE void vf_transpose(vf r[VF_LANES])
 
 #endif
 
+VF_INLINE void vf_add_fixed(const float *x, const int *exponent, int shift, int64_t *fixed)
+{
+    add_fixed(*x, *exponent + shift, fixed);
+}
+
 VF_INLINE vf vf_load_first(const float *p, int n)
 {
     vf x = {0};
@@ -289,12 +316,12 @@ VF_INLINE vf vf_select(vi mask, vf x, vf y)
     return (vf)((mask & (vi)x) | (~mask & (vi)y));
 }
 
-/* 2^x, relative error below 2e-7 and exact at 0; 0 below -126.5, at most 2^127; NaN stays NaN. */
-VF_INLINE vf vf_exp2(vf x)
+/* vf_exp2 for x <= 127. */
+VF_INLINE vf vf_exp2_bounded(vf x)
 {
-    /* Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits. */
-    const vf magic = vf_set(12582912.0f);
-    x = vf_min(vf_set(127.0f), vf_max(vf_set(-127.0f), x));
+    /* Adding 1.5 * 2^23 + 127 rounds to an integer and leaves it, biased, in the low bits. */
+    const vf magic = vf_set(12583039.0f);
+    x = vf_max(vf_set(-127.0f), x);
     vf shifted = x + magic;
     vf r = x - (shifted - magic);
     vf p = vf_fma(r, vf_set(0x1.44138ap-13f), vf_set(0x1.5f0890p-10f));
@@ -303,8 +330,13 @@ VF_INLINE vf vf_exp2(vf x)
     p = vf_fma(r, p, vf_set(0x1.ebfbe0p-3f));
     p = vf_fma(r, p, vf_set(0x1.62e430p-1f));
     p = vf_fma(r, p, vf_set(1.0f));
-    vu power = ((vu)shifted + 127u) << 23;
-    return p * (vf)power;
+    return p * (vf)((vu)shifted << 23);
+}
+
+/* 2^x, relative error below 2e-7 and exact at 0; 0 below -126.5, at most 2^127; NaN stays NaN. */
+VF_INLINE vf vf_exp2(vf x)
+{
+    return vf_exp2_bounded(vf_min(vf_set(127.0f), x));
 }
 
 #endif

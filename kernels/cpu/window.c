@@ -128,7 +128,7 @@ static void query_weights(window_tile *t, int64_t query, int64_t block, int64_t 
     vf ceiling = vf_set(t->max[query]), zero = vf_set(0.0f);
     vf sum = vf_load(t->sum + query * VF_LANES);
     for (int64_t key = begin; key < end; key += VF_LANES) {
-        vf weight = vf_exp2(vf_load(weights + key) - ceiling);
+        vf weight = vf_exp2_bounded(vf_load(weights + key) - ceiling);
         weight = where_visible(weight, zero, key, first, last);
         vf_store(weights + key, weight);
         sum += weight;

@@ -210,8 +210,8 @@ static inline int64_t yoco_kv_block(int64_t n_rows, int64_t chunk_rows, int64_t 
  * - attend: a partial for every (segment, block, query, head): m = ceil(max of the scores in base
  *   2), never -0, l = sum 2^(s-m), o = sum 2^(s-m) v
  * - merge_max: M = max of m over this rank's partials of a (query, head), -inf where there are
- *   none; *bad, which the next synchronize writes at the latest, = 1 if any partial is not finite,
- *   else 0: merge_sum must then not run. The worker all-reduces M.
+ *   none; *bad |= 1, by the next synchronize at the latest, if any partial is not finite: what
+ *   merge_sum and merge_finish make of it then means nothing. The worker all-reduces M.
  * - merge_sum: fixed = sum of round_half_even(l 2^(m-M) 2^l_exponent) and of
  *   round_half_even(o_j 2^(m-M) 2^o_exponent[j]): 64-bit integers, from zero, so every order of
  *   summation gives the same bits. The worker all-reduces.
@@ -236,7 +236,7 @@ typedef struct yoco_attend_args {
     int l_exponent;        /* see worker/merge_scale.h */
     const int *o_exponent; /* (n_kv_heads, head_dim) */
     float *global_max;     /* (n_queries, n_heads): written by merge_max, read by the others */
-    int *bad;              /* written by merge_max, host memory */
+    int *bad;              /* merge_max may set it, host memory, until synchronize returns */
     int64_t *fixed;        /* (n_queries, n_heads, 1 + head_dim): l, then o */
     yoco_dtype out_dtype;
     void *out; /* (n_queries, n_heads, head_dim) */
@@ -267,6 +267,10 @@ typedef struct yoco_ops {
     void (*close)(yoco_device *device);
     yoco_status (*synchronize)(
         yoco_device *device); /* waits for all ops; reports a failure since the last call */
+    /* Between record(true) and record(false) the same ops come again and again, on other rows: a
+     * backend may keep them back until something waits, to start them together. NULL: it would not
+     * gain. */
+    void (*record)(yoco_device *device, bool on);
 
     /* Memory: 64-byte aligned device memory; see host_memory. */
     yoco_status (*alloc)(yoco_device *device, size_t bytes, const char *what, void **out);

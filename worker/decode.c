@@ -165,25 +165,43 @@ static yoco_status cross_layers(yoco_worker *w, const step *s)
     return YOCO_OK;
 }
 
+static void record(yoco_worker *w, bool on)
+{
+    if (w->ops->record)
+        w->ops->record(w->device, on);
+}
+
+static yoco_status run_layers(yoco_worker *w, const step *s, const int32_t *ids)
+{
+    yoco_embed_rows(w, ids, w->positions, s->n_rows);
+    self_layers(w, s);
+    store_kv(w, s);
+    YOCO_TRY(cross_layers(w, s));
+    if (w->comm->rank == 0) {
+        yoco_norm_rows(w, w->model->final_norm, s->n_rows);
+        yoco_project(w, w->ops->linear_rows, w->model->output, yoco_f32(w, YOCO_BUF_LOGITS),
+                     s->n_rows);
+    }
+    return YOCO_OK;
+}
+
 yoco_status yoco_worker_step(yoco_worker *w, int n_rows, const int *branches, const int32_t *ids,
                              float *logits)
 {
     step s = {.n_rows = n_rows, .branches = branches};
     yoco_trace_mark mark = yoco_trace_begin();
+    w->bad = 0;
     for (int i = 0; i < n_rows; i++)
         w->positions[i] = yoco_worker_position(w, branches[i]);
-    yoco_embed_rows(w, ids, w->positions, n_rows);
-    self_layers(w, &s);
-    store_kv(w, &s);
-    YOCO_TRY(cross_layers(w, &s));
-    if (w->comm->rank == 0) {
-        float *out = yoco_f32(w, YOCO_BUF_LOGITS);
-        yoco_norm_rows(w, w->model->final_norm, n_rows);
-        yoco_project(w, w->ops->linear_rows, w->model->output, out, n_rows);
-        w->ops->download(w->device, logits, out,
+    record(w, true);
+    yoco_status status = run_layers(w, &s, ids);
+    record(w, false);
+    YOCO_TRY(status);
+    if (w->comm->rank == 0)
+        w->ops->download(w->device, logits, yoco_f32(w, YOCO_BUF_LOGITS),
                          (size_t)n_rows * (size_t)w->model->config.vocab_size * sizeof(float));
-    }
     YOCO_TRY(w->ops->synchronize(w->device));
+    YOCO_TRY(yoco_merge_check(w));
     yoco_trace_end(mark, YOCO_SPAN_WORK, "step", n_rows, -1);
     return YOCO_OK;
 }

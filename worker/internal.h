@@ -47,6 +47,7 @@ struct yoco_worker {
     int64_t *positions;        /* (plan.rows) */
     yoco_window_view *views;   /* (n_branches) */
     float **states;            /* (n_branches) */
+    int bad;                   /* a merge of the step met a value that is not finite */
     yoco_kv_segment *segments; /* (1 + n_branches) */
 };
 
@@ -97,8 +98,10 @@ void yoco_feed_forward(yoco_worker *w, yoco_linear linear, const yoco_layer *lay
 /* The shared K,V of the rows in X, K rotated, to k and v. */
 void yoco_shared_kv(yoco_worker *w, yoco_linear linear, void *k, void *v, int64_t n_rows);
 
-/* Merges the partials of all ranks (exact merge); the output goes to NORM. */
+/* Merges the partials of all ranks (exact merge); the output goes to NORM. A rank alone does not
+ * wait for it: what yoco_merge would report, yoco_merge_check does once the step is done. */
 yoco_status yoco_merge(yoco_worker *w, const yoco_attend_args *args);
+yoco_status yoco_merge_check(yoco_worker *w);
 
 static inline float *yoco_f32(const yoco_worker *w, yoco_buffer buffer)
 {

@@ -20,13 +20,16 @@ static void hash_flags(uint64_t hash, float *flags)
     }
 }
 
+static yoco_status not_finite(void)
+{
+    yoco_log_error("an attention score or value is not finite: are the weights damaged?");
+    return YOCO_ERR_DATA;
+}
+
 static yoco_status check_flags(const yoco_worker *w, const float *mine, const float *all)
 {
-    if (all[N_FLAGS - 1] != 0.0f) {
-        if (mine[N_FLAGS - 1] == all[N_FLAGS - 1]) /* the lowest of such ranks speaks */
-            yoco_log_error("an attention score or value is not finite: are the weights damaged?");
-        return YOCO_ERR_DATA;
-    }
+    if (all[N_FLAGS - 1] != 0.0f) /* the lowest of such ranks speaks */
+        return mine[N_FLAGS - 1] == all[N_FLAGS - 1] ? not_finite() : YOCO_ERR_DATA;
     if (memcmp(mine, all, 2 * HASH_PARTS * sizeof *mine) != 0) {
         yoco_log_error("rank %d computed other queries than the rest: ranks have diverged",
                        w->comm->rank);
@@ -36,15 +39,15 @@ static yoco_status check_flags(const yoco_worker *w, const float *mine, const fl
 }
 
 /* The flags stand behind the maxima. */
-static yoco_status reduce_max(yoco_worker *w, const yoco_attend_args *args, int bad)
+static yoco_status reduce_max(yoco_worker *w, const yoco_attend_args *args)
 {
     int64_t n = args->n_queries * args->n_heads;
     size_t max_bytes = (size_t)n * sizeof(float), bytes = max_bytes + N_FLAGS * sizeof(float);
     float mine[N_FLAGS], all[N_FLAGS];
     void *data;
     hash_flags(w->ops->hash(w->device, args->q, max_bytes * (size_t)args->head_dim), mine);
-    mine[N_FLAGS - 1] = bad ? (float)(w->comm->n_ranks - w->comm->rank) : 0.0f;
-    if (bad) /* an all-reduce takes no NaN */
+    mine[N_FLAGS - 1] = w->bad ? (float)(w->comm->n_ranks - w->comm->rank) : 0.0f;
+    if (w->bad) /* an all-reduce takes no NaN */
         w->ops->zero(w->device, args->global_max, max_bytes);
     w->ops->upload(w->device, args->global_max + n, mine, sizeof mine);
     YOCO_TRY(yoco_share_begin(w, args->global_max, bytes, &data));
@@ -72,14 +75,22 @@ static yoco_status reduce_sum(yoco_worker *w, const yoco_attend_args *args)
 
 yoco_status yoco_merge(yoco_worker *w, const yoco_attend_args *args)
 {
-    int bad = 0;
+    bool alone = w->comm->n_ranks == 1;
     yoco_attend_args merge = *args;
-    merge.bad = &bad;
+    merge.bad = &w->bad;
     w->ops->merge_max(w->device, &merge);
-    YOCO_TRY(w->ops->synchronize(w->device));
-    YOCO_TRY(reduce_max(w, &merge, bad));
+    if (!alone) {
+        YOCO_TRY(w->ops->synchronize(w->device));
+        YOCO_TRY(reduce_max(w, &merge));
+    }
     w->ops->merge_sum(w->device, &merge);
-    YOCO_TRY(reduce_sum(w, &merge));
+    if (!alone)
+        YOCO_TRY(reduce_sum(w, &merge));
     w->ops->merge_finish(w->device, &merge);
     return YOCO_OK;
+}
+
+yoco_status yoco_merge_check(yoco_worker *w)
+{
+    return w->bad ? not_finite() : YOCO_OK;
 }

@@ -85,7 +85,7 @@ void yoco_cpu_merge_max(yoco_device *device, const yoco_attend_args *args)
 #pragma omp parallel for num_threads(n_threads) reduction(| : bad)
     for (int64_t i = 0; i < args->n_queries * args->n_heads; i++)
         bad |= !max_of(args, i / args->n_heads, i % args->n_heads, &args->global_max[i]);
-    *args->bad = bad;
+    *args->bad |= bad;
 }
 
 /* 2^exponent for -1022 <= exponent <= 1023. */

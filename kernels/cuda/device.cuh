@@ -14,6 +14,7 @@
 constexpr int DEPTH_MULTIPLE = 32;  /* a weight's rows are padded with zeros to this many inputs, */
 constexpr int OUTPUT_MULTIPLE = 16; /* and their number to this many outputs */
 constexpr int STAGING_HALVES = 2;
+constexpr int MAX_SECTIONS = 256; /* of a recorded step; what comes after them starts one by one */
 
 struct staging_ring {
     char *host, *device; /* pinned, and its mirror */
@@ -22,19 +23,27 @@ struct staging_ring {
     cudaEvent_t released[STAGING_HALVES]; /* the last work that used it is done */
 };
 
+struct section_recorder {
+    bool on, capturing;
+    bool warm; /* a step came before */
+    int next;  /* the section being captured */
+    cudaGraphExec_t sections[MAX_SECTIONS];
+};
+
 struct yoco_device {
     yoco_device_options options;
     int gpu;
     size_t shared_limit; /* dynamic shared memory that a block can have */
     cudaStream_t stream;
     staging_ring staging;
+    section_recorder recorder;
     cublasLtHandle_t cublas;
     cublasLtMatmulDesc_t product; /* transposes the weight */
     void *workspace;              /* cublasLt's */
     char *slab;                   /* one slab of rows, padded, and its product */
     size_t slab_bytes;
     int *bad_device, *bad_host; /* merge_max's flag, its copy in pinned memory, */
-    int *bad_target;            /* and where synchronize puts it; NULL: nowhere */
+    int *bad_target;            /* and what synchronize raises; NULL: nothing */
     uint64_t *hash_device;
     yoco_status status; /* the first failure since the last synchronize */
 };
@@ -72,6 +81,12 @@ void yoco_cuda_staging_close(yoco_device *device);
  * after yoco_cuda_staging_send. NULL, with the status set, where it cannot be had. */
 void *yoco_cuda_staging_begin(yoco_device *device, size_t bytes, void **device_memory);
 void yoco_cuda_staging_send(yoco_device *device, void *host, size_t bytes, void *to_device);
+
+/* graph.cu: what starts work outside a capture, or waits, stands between flush and resume. */
+void yoco_cuda_record(yoco_device *device, bool on);
+void yoco_cuda_graph_flush(yoco_device *device);
+void yoco_cuda_graph_resume(yoco_device *device);
+void yoco_cuda_graph_close(yoco_device *device);
 
 /* weight.cu */
 size_t yoco_cuda_weight_bytes(const yoco_device_options *options, int64_t n_out, int64_t n_in);

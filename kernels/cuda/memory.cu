@@ -62,21 +62,25 @@ void yoco_cuda_upload(yoco_device *device, void *to_device, const void *from_hos
         yoco_cuda_staging_send(device, host, bytes, to_device);
         return;
     }
+    yoco_cuda_graph_flush(device);
     yoco_cuda_check(device,
                     cudaMemcpyAsync(to_device, from_host, bytes, cudaMemcpyDefault, device->stream),
                     "an upload");
     yoco_cuda_check(device, cudaStreamSynchronize(device->stream), "an upload");
+    yoco_cuda_graph_resume(device);
 }
 
 void yoco_cuda_download(yoco_device *device, void *to_host, const void *from_device, size_t bytes)
 {
     if (bytes == 0)
         return;
+    yoco_cuda_graph_flush(device);
     yoco_cuda_check(
         device,
         cudaMemcpyAsync(to_host, from_device, bytes, cudaMemcpyDeviceToHost, device->stream),
         "a download");
     yoco_cuda_check(device, cudaStreamSynchronize(device->stream), "a download");
+    yoco_cuda_graph_resume(device);
 }
 
 /* A thread starts out on GPU 0; its copies, on the default stream, do not wait for the ops. */

@@ -30,12 +30,10 @@ __device__ static void atomic_max(float *at, float x)
         atomicMin((unsigned *)at, __float_as_uint(x));
 }
 
-__global__ void merge_start_kernel(float *max, int64_t n, int *bad)
+__global__ void merge_start_kernel(float *max, int64_t n)
 {
     for (int64_t i = grid_thread(); i < n; i += grid_threads())
         max[i] = -INFINITY;
-    if (grid_thread() == 0)
-        *bad = 0;
 }
 
 /* A warp for each (partial, head). */
@@ -63,18 +61,13 @@ void yoco_cuda_merge_max(yoco_device *device, const yoco_attend_args *args)
 {
     segment_list list;
     int64_t n = args->n_queries * args->n_heads;
-    YOCO_LAUNCH(merge_start_kernel, grid_for(n), 256, 0, device->stream, args->global_max, n,
-                device->bad_device);
+    YOCO_LAUNCH(merge_start_kernel, grid_for(n), 256, 0, device->stream, args->global_max, n);
     auto n_tasks = [=](int64_t n_blocks, int64_t n_queries) {
         return n_blocks * n_queries * args->n_heads;
     };
     if (yoco_cuda_send_segments(device, args, n_tasks, &list))
         YOCO_LAUNCH(merge_max_kernel, grid_for(list.n_tasks * WARP), 256, 0, device->stream,
                     merge_args(args, NULL, NULL), list, device->bad_device);
-    yoco_cuda_check(device,
-                    cudaMemcpyAsync(device->bad_host, device->bad_device, sizeof(int),
-                                    cudaMemcpyDeviceToHost, device->stream),
-                    "merge_max");
     device->bad_target = args->bad;
 }
 
@@ -103,14 +96,14 @@ __global__ void merge_sum_kernel(yoco_attend_args args, segment_list list)
         args.o_exponent + head / (args.n_heads / args.n_kv_heads) * args.head_dim;
     for (int j = threadIdx.x; j <= args.head_dim; j += blockDim.x) {
         int exponent = j == 0 ? args.l_exponent : o_exponent[j - 1];
-        int64_t sum = 0;
+        uint64_t sum = 0; /* wraps where values are not finite */
         for (int64_t b = first; b < end; b++) {
             int64_t p = s->segment.first_partial + b * n_queries + in_segment;
             int64_t at = p * args.n_heads + head;
             /* A shift below this bound leaves nothing of any partial. */
             int shift = (int)fmaxf(args.max[at] - args.global_max[row], -800.0f);
             float x = j == 0 ? args.sum[at] : args.partial[at * args.head_dim + j - 1];
-            sum += fix(x, shift + exponent);
+            sum += (uint64_t)fix(x, shift + exponent);
         }
         atomicAdd((unsigned long long *)&args.fixed[row * (1 + args.head_dim) + j],
                   (unsigned long long)sum);

@@ -2,6 +2,7 @@
 set(YOCO_CUDA_SOURCES
     attend.cu
     attend_tiles.cu
+    graph.cu
     hash.cu
     memory.cu
     merge.cu

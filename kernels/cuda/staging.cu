@@ -44,11 +44,13 @@ void *yoco_cuda_staging_begin(yoco_device *device, size_t bytes, void **device_m
         return NULL;
     }
     if (ring->used + bytes > ring->half_bytes) {
+        yoco_cuda_graph_flush(device);
         yoco_cuda_check(device, cudaEventRecord(ring->released[ring->half], device->stream),
                         "the ring");
         ring->half = (ring->half + 1) % STAGING_HALVES;
         ring->used = 0;
         yoco_cuda_check(device, cudaEventSynchronize(ring->released[ring->half]), "the ring");
+        yoco_cuda_graph_resume(device);
     }
     size_t at = (size_t)ring->half * ring->half_bytes + ring->used;
     ring->used += bytes;

@@ -60,6 +60,7 @@ static void cuda_close(yoco_device *device)
         return;
     if (device->stream)
         (void)cudaStreamSynchronize(device->stream);
+    yoco_cuda_graph_close(device);
     yoco_cuda_slabs_close(device);
     yoco_cuda_staging_close(device);
     yoco_cuda_free(device, device->bad_device);
@@ -81,6 +82,7 @@ static yoco_status open_parts(yoco_device *device)
     if (!opened)
         return YOCO_ERR_INTERNAL;
     YOCO_TRY(yoco_cuda_alloc(device, sizeof(int), "a flag", (void **)&device->bad_device));
+    yoco_cuda_zero(device, device->bad_device, sizeof(int));
     YOCO_TRY(yoco_cuda_alloc(device, sizeof(uint64_t), "a hash", (void **)&device->hash_device));
     YOCO_TRY(yoco_cuda_staging_open(device));
     return yoco_cuda_slabs_open(device);
@@ -115,13 +117,33 @@ static yoco_status cuda_open(const yoco_device_options *options, yoco_device **o
     return YOCO_OK;
 }
 
+/* The merges' flag is on its way to pinned memory before the wait, and taken after it. */
+static void fetch_bad(yoco_device *device)
+{
+    if (device->bad_target)
+        yoco_cuda_check(device,
+                        cudaMemcpyAsync(device->bad_host, device->bad_device, sizeof(int),
+                                        cudaMemcpyDeviceToHost, device->stream),
+                        "a flag");
+}
+
+static void take_bad(yoco_device *device)
+{
+    if (device->bad_target && *device->bad_host) {
+        *device->bad_target |= 1;
+        yoco_cuda_zero(device, device->bad_device, sizeof(int));
+    }
+    device->bad_target = NULL;
+}
+
 static yoco_status cuda_synchronize(yoco_device *device)
 {
     yoco_cuda_check(device, cudaGetLastError(), "starting a kernel");
+    yoco_cuda_graph_flush(device);
+    fetch_bad(device);
     yoco_cuda_check(device, cudaStreamSynchronize(device->stream), "running kernels");
-    if (device->bad_target)
-        *device->bad_target = *device->bad_host;
-    device->bad_target = NULL;
+    take_bad(device);
+    yoco_cuda_graph_resume(device);
     yoco_status status = device->status;
     device->status = YOCO_OK;
     return status;
@@ -136,6 +158,7 @@ const yoco_ops yoco_cuda_ops = {
     .open = cuda_open,
     .close = cuda_close,
     .synchronize = cuda_synchronize,
+    .record = yoco_cuda_record,
     .alloc = yoco_cuda_alloc,
     .free = yoco_cuda_free,
     .alloc_shared = yoco_cuda_alloc_shared,

@@ -34,7 +34,6 @@ static void visit_max(const yoco_attend_args *args, int64_t partial, int64_t que
 void reference_merge_max(yoco_device *device, const yoco_attend_args *args)
 {
     (void)device;
-    *args->bad = 0;
     for (int64_t i = 0; i < args->n_queries * args->n_heads; i++)
         args->global_max[i] = -INFINITY;
     each_partial(args, visit_max);
@@ -46,6 +45,12 @@ static int64_t fix(float value, int exponent)
     return llrint(ldexp(value, exponent));
 }
 
+/* Wraps where values are not finite. */
+static void add_fixed(int64_t *fixed, int64_t value)
+{
+    *fixed = (int64_t)((uint64_t)*fixed + (uint64_t)value);
+}
+
 static void visit_sum(const yoco_attend_args *args, int64_t partial, int64_t query)
 {
     int group = args->n_heads / args->n_kv_heads;
@@ -55,10 +60,11 @@ static void visit_sum(const yoco_attend_args *args, int64_t partial, int64_t que
         int64_t *fixed = args->fixed + out * (1 + args->head_dim);
         /* Where the bound holds, the partial is far below the last bit of the fixed point. */
         int shift = (int)fmaxf(args->max[at] - args->global_max[out], -1000.0f);
-        fixed[0] += fix(args->sum[at], shift + args->l_exponent);
+        add_fixed(fixed, fix(args->sum[at], shift + args->l_exponent));
         for (int j = 0; j < args->head_dim; j++)
-            fixed[1 + j] += fix(args->partial[at * args->head_dim + j],
-                                shift + args->o_exponent[head / group * args->head_dim + j]);
+            add_fixed(fixed + 1 + j,
+                      fix(args->partial[at * args->head_dim + j],
+                          shift + args->o_exponent[head / group * args->head_dim + j]));
     }
 }
 

@@ -261,7 +261,6 @@ static int64_t count_partials(const yoco_attend_args *a)
 static void merge_max(yoco_device *device, const yoco_attend_args *a)
 {
     (void)device;
-    *a->bad = 0;
     charge_bytes(F32_BYTES * (double)(count_partials(a) * a->n_heads * (1 + a->head_dim)));
 }
 

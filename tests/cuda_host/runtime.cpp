@@ -5,10 +5,12 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "tests/cuda_host/fibers.h"
 
@@ -24,7 +26,23 @@ enum { SHARED_LIMIT = 227 * 1024, N_ORDERS = 3 };
 
 static const size_t TOTAL_BYTES = (size_t)8 << 30;
 
+/* A node of a graph: what kind of work it is, and the work. */
+struct node {
+    std::string kind;
+    std::function<void()> work;
+};
+
+struct CUgraph_st {
+    std::vector<node> nodes;
+};
+
+struct CUgraphExec_st {
+    std::vector<node> nodes;
+};
+
 static std::deque<std::function<void()>> queue;
+static cudaGraph_t capture; /* of capturing_stream; NULL: nothing is captured */
+static cudaStream_t capturing_stream;
 static size_t allocated_bytes;
 static std::map<uintptr_t, size_t> allocations; /* device memory */
 static unsigned char *shared;
@@ -34,8 +52,26 @@ unsigned char *cuda_host_shared()
     return shared;
 }
 
+/* What waits, or allocates, is not legal while this thread captures. */
+static void check_no_capture(const char *what)
+{
+    if (!capture)
+        return;
+    fprintf(stderr, "%s while a stream is being captured\n", what);
+    abort();
+}
+
+static void enqueue(cudaStream_t stream, const std::string &kind, std::function<void()> work)
+{
+    if (capture && stream == capturing_stream)
+        capture->nodes.push_back({kind, std::move(work)});
+    else
+        queue.push_back(std::move(work));
+}
+
 static void drain()
 {
+    check_no_capture("a wait");
     while (!queue.empty()) {
         auto work = std::move(queue.front());
         queue.pop_front();
@@ -118,7 +154,7 @@ void cuda_host_run(const char *kernel, const char *caller, dim3 grid, dim3 shape
         abort();
     }
     cuda_host_order order = stream->order;
-    queue.push_back([=] { run_grid(kernel, grid, shape, shared_bytes, order, body); });
+    enqueue(stream, kernel, [=] { run_grid(kernel, grid, shape, shared_bytes, order, body); });
 }
 
 cudaError_t cudaGetDeviceCount(int *n)
@@ -155,6 +191,7 @@ static const size_t HEADER = 256;
 
 cudaError_t cudaMalloc(void **out, size_t bytes)
 {
+    check_no_capture("an allocation");
     if (bytes > TOTAL_BYTES - allocated_bytes)
         return cudaErrorMemoryAllocation;
     void *base;
@@ -201,16 +238,17 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind)
 }
 
 /* All host memory counts as pinned: a copy reads it, or writes it, when its turn comes. */
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind, cudaStream_t)
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind,
+                            cudaStream_t stream)
 {
-    queue.push_back([=] { memmove(to, from, bytes); });
+    enqueue(stream, "copy", [=] { memmove(to, from, bytes); });
     return cudaSuccess;
 }
 
 cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_t from_pitch,
-                              size_t width, size_t height, cudaMemcpyKind, cudaStream_t)
+                              size_t width, size_t height, cudaMemcpyKind, cudaStream_t stream)
 {
-    queue.push_back([=] {
+    enqueue(stream, "copy of rows", [=] {
         for (size_t row = 0; row < height; row++)
             memmove(static_cast<char *>(to) + row * to_pitch,
                     static_cast<const char *>(from) + row * from_pitch, width);
@@ -218,9 +256,9 @@ cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_
     return cudaSuccess;
 }
 
-cudaError_t cudaMemsetAsync(void *ptr, int value, size_t bytes, cudaStream_t)
+cudaError_t cudaMemsetAsync(void *ptr, int value, size_t bytes, cudaStream_t stream)
 {
-    queue.push_back([=] { memset(ptr, value, bytes); });
+    enqueue(stream, "memset", [=] { memset(ptr, value, bytes); });
     return cudaSuccess;
 }
 
@@ -257,8 +295,10 @@ cudaError_t cudaEventDestroy(cudaEvent_t event)
     return cudaSuccess;
 }
 
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t)
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
+    if (stream == capturing_stream)
+        check_no_capture("an event that the host waits for");
     event->done = false;
     queue.push_back([=] { event->done = true; });
     return cudaSuccess;
@@ -266,6 +306,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t)
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
+    check_no_capture("a wait");
     while (!event->done && !queue.empty()) {
         auto work = std::move(queue.front());
         queue.pop_front();
@@ -279,6 +320,66 @@ cudaError_t cudaGetLastError()
     return cudaSuccess;
 }
 
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode)
+{
+    check_no_capture("a second capture");
+    capture = new CUgraph_st;
+    capturing_stream = stream;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t *out)
+{
+    *out = capture;
+    capture = nullptr;
+    capturing_stream = nullptr;
+    return *out ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *, size_t *n)
+{
+    *n = graph->nodes.size();
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsigned long long)
+{
+    *out = new CUgraphExec_st{graph->nodes};
+    return cudaSuccess;
+}
+
+/* Arguments may differ, the work may not. */
+cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph,
+                                cudaGraphExecUpdateResultInfo *)
+{
+    auto same = [](const node &a, const node &b) { return a.kind == b.kind; };
+    if (!std::equal(exec->nodes.begin(), exec->nodes.end(), graph->nodes.begin(),
+                    graph->nodes.end(), same))
+        return cudaErrorGraphExecUpdateFailure;
+    exec->nodes = graph->nodes;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t)
+{
+    check_no_capture("a graph's start");
+    for (auto &node : exec->nodes)
+        queue.push_back(node.work);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+    delete graph;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
+{
+    delete exec;
+    return cudaSuccess;
+}
+
 const char *cudaGetErrorString(cudaError_t error)
 {
     return error == cudaErrorMemoryAllocation ? "out of memory" : "an error";
@@ -286,5 +387,6 @@ const char *cudaGetErrorString(cudaError_t error)
 
 void cuda_host_queue(std::function<void()> work)
 {
+    check_no_capture("a library's work");
     queue.push_back(std::move(work));
 }

@@ -217,14 +217,26 @@ static yoco_attend_args upload_partials(rig *r, const yoco_attend_args *args)
     return device;
 }
 
-void run_merge_max(rig *r, yoco_attend_args *args)
+static float *begin_merge_max(rig *r, const yoco_attend_args *args)
 {
     yoco_attend_args device = upload_partials(r, args);
     device.global_max =
         rig_device(r, NULL, (size_t)(args->n_queries * args->n_heads) * sizeof(float));
-    *args->bad = -1;
     r->ops->merge_max(r->device, &device);
-    args->global_max = rig_fetch(r, device.global_max);
+    return device.global_max;
+}
+
+void run_merge_max(rig *r, yoco_attend_args *args)
+{
+    *args->bad = 0;
+    args->global_max = rig_fetch(r, begin_merge_max(r, args));
+}
+
+void run_merge_max_after(rig *r, const yoco_attend_args *first, yoco_attend_args *args)
+{
+    *args->bad = 0;
+    begin_merge_max(r, first);
+    args->global_max = rig_fetch(r, begin_merge_max(r, args));
 }
 
 void run_merge_sum(rig *r, yoco_attend_args *args)

@@ -92,6 +92,8 @@ int64_t attend_n_partials(const yoco_attend_args *args);
 void run_attend(rig *r, yoco_attend_args *args);
 /* These read the partials, global_max, fixed of args (host) and fill, allocated here: */
 void run_merge_max(rig *r, yoco_attend_args *args); /* global_max and *bad */
+/* The same, once the first has begun. */
+void run_merge_max_after(rig *r, const yoco_attend_args *first, yoco_attend_args *args);
 void run_merge_sum(rig *r, yoco_attend_args *args); /* fixed */
 float *run_merge_finish(rig *r, yoco_attend_args args);
 /* All four in order, as one rank. */

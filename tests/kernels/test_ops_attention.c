@@ -233,6 +233,22 @@ static void merge_bad(rig *tested, rig *reference)
     }
 }
 
+/* A merge that comes before the host waits does not hide what the one before it found. */
+static void merge_bad_first(rig *tested, rig *reference)
+{
+    static const attend_shape shape = {3, 2, 1, 37, 1, {{0, 3, 20, 4}}};
+    yoco_attend_args args = make_attend(tested, &rnd, &shape), first = args;
+    int bad;
+    run_attend(reference, &args);
+    run_attend(reference, &first);
+    args.bad = first.bad = &bad;
+    first.max[1] = NAN;
+    run_merge_max_after(tested, &first, &args);
+    assert_int_equal(bad, 1);
+    run_merge_max(tested, &args);
+    assert_int_equal(bad, 0);
+}
+
 /* What is not finite in the inputs reaches the partials. */
 static void attend_bad(rig *tested, rig *reference)
 {
@@ -267,6 +283,7 @@ static void test_merge(void **state)
     each_rig(merge);
     each_rig(merge_ties);
     each_rig(merge_bad);
+    each_rig(merge_bad_first);
 }
 
 int main(void)

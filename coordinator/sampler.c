@@ -80,6 +80,7 @@ yoco_status yoco_sampler_next(yoco_sampler *s, const float *logits, const int32_
                               int n_banned, int64_t index, int32_t *out)
 {
     int n = 0;
+    bool draws = s->sampling.temperature > 0.0;
     candidate best = {-INFINITY, -1};
     for (int32_t id = 0; id < s->vocab_size; id++) {
         if (!isfinite(logits[id])) {
@@ -88,16 +89,17 @@ yoco_status yoco_sampler_next(yoco_sampler *s, const float *logits, const int32_
         }
         if (is_banned(id, banned, n_banned))
             continue;
-        s->candidates[n] = (candidate){logits[id], id};
+        if (draws)
+            s->candidates[n] = (candidate){logits[id], id};
         if (logits[id] > best.logit)
-            best = s->candidates[n];
+            best = (candidate){logits[id], id};
         n++;
     }
     if (n == 0) {
         yoco_log_error("every id of the vocabulary is banned");
         return YOCO_ERR_DATA;
     }
-    if (s->sampling.temperature > 0.0) {
+    if (draws) {
         qsort(s->candidates, (size_t)n, sizeof *s->candidates, more_likely);
         best.id = draw(s, n, index);
     }

@@ -86,11 +86,14 @@ static struct trace {
     ~trace()
     {
         FILE *file = lines.empty() ? nullptr : fopen(CUDA_HOST_TRACE, "a");
+        std::string text;
         for (auto &line : lines)
-            if (file)
-                fprintf(file, "%s\n", line.c_str());
-        if (file)
-            fclose(file);
+            text += line + "\n";
+        if (!file)
+            return;
+        setvbuf(file, nullptr, _IONBF, 0); /* one write, whole beside those of other programs */
+        fwrite(text.data(), 1, text.size(), file);
+        fclose(file);
     }
 } ran;
 

@@ -5,8 +5,6 @@
 
 #include "trace.h"
 
-enum { MAX_BANNED = 8 };
-
 /* What rank 0 tells the others about one row after each step. */
 typedef struct verdict {
     int32_t id;
@@ -19,15 +17,25 @@ typedef struct generation {
     const yoco_prompt *prompt;
     const yoco_tokenizer *tokenizer;
     yoco_answer *answers;
-    yoco_sampler *sampler; /* rank 0 */
-    float *logits;         /* rank 0: (n_questions, vocab_size) */
-    int32_t banned[MAX_BANNED];
+    yoco_sampler *sampler; /* rank 0, at a temperature above 0 */
+    float *logits;         /* rank 0: (n_questions, vocab_size); NULL: they stay on the device */
+    int32_t banned[YOCO_MAX_BANNED];
     int n_banned;
     int n_rows;        /* branches still at work */
     int *branches;     /* (n_questions), the first n_rows are in use, ascending */
     int32_t *ids;      /* (n_questions): the next token of each */
     verdict *verdicts; /* (n_questions) */
 } generation;
+
+static bool is_greedy(const generation *g)
+{
+    return g->options->sampling.temperature == 0.0;
+}
+
+static bool needs_logits(const generation *g)
+{
+    return !is_greedy(g) || g->options->keep_logits || g->options->logprobs;
+}
 
 static yoco_status allocate(generation *g)
 {
@@ -42,12 +50,15 @@ static yoco_status allocate(generation *g)
     }
     if (g->session->comm->rank != 0)
         return YOCO_OK;
-    YOCO_TRY(yoco_sampler_create(&g->options->sampling, vocab_size, &g->sampler));
+    if (!is_greedy(g))
+        YOCO_TRY(yoco_sampler_create(&g->options->sampling, vocab_size, &g->sampler));
     for (size_t i = 0; i < n; i++)
         YOCO_TRY(yoco_answer_create(g->options->n_generate, vocab_size, g->options->keep_logits,
                                     &g->answers[i]));
     for (size_t i = 0; g->options->logprobs && i < n; i++)
         YOCO_TRY(yoco_answer_keep_logprobs(&g->answers[i], g->options->n_logprobs));
+    if (!needs_logits(g))
+        return YOCO_OK;
     return yoco_alloc(n * (size_t)vocab_size * sizeof(float), "logits", (void **)&g->logits);
 }
 
@@ -63,18 +74,42 @@ static yoco_status start_branches(generation *g)
     return YOCO_OK;
 }
 
-/* Rank 0: takes the next id of every row from its logits. */
+/* A row continues a text, which special tokens have no place in. */
+static int n_banned(const generation *g, int row)
+{
+    return g->prompt->questions[g->branches[row]].from_ids ? 0 : g->n_banned;
+}
+
+/* The next ids, for runs of rows with the same banned ones. */
+static yoco_status take_likeliest(generation *g)
+{
+    for (int i = 0, n; i < g->n_rows; i += n) {
+        for (n = 1; i + n < g->n_rows && n_banned(g, i + n) == n_banned(g, i);)
+            n++;
+        YOCO_TRY(
+            yoco_worker_likeliest(g->session->worker, i, n, g->banned, n_banned(g, i), g->ids + i));
+    }
+    return YOCO_OK;
+}
+
+static yoco_status draw(generation *g)
+{
+    size_t vocab_size = (size_t)g->session->checkpoint->config.vocab_size;
+    for (int i = 0; i < g->n_rows; i++)
+        YOCO_TRY(yoco_sampler_next(g->sampler, g->logits + (size_t)i * vocab_size, g->banned,
+                                   n_banned(g, i), g->answers[g->branches[i]].n, &g->ids[i]));
+    return YOCO_OK;
+}
+
+/* Rank 0: takes the next id of every row. */
 static yoco_status sample_rows(generation *g)
 {
     size_t vocab_size = (size_t)g->session->checkpoint->config.vocab_size;
+    YOCO_TRY((is_greedy(g) ? take_likeliest : draw)(g));
     for (int i = 0; i < g->n_rows; i++) {
-        int branch = g->branches[i];
-        bool is_text = !g->prompt->questions[branch].from_ids;
-        const float *logits = g->logits + (size_t)i * vocab_size;
-        yoco_answer *answer = &g->answers[branch];
-        int32_t id;
-        YOCO_TRY(yoco_sampler_next(g->sampler, logits, g->banned, is_text ? g->n_banned : 0,
-                                   answer->n, &id));
+        int32_t id = g->ids[i];
+        yoco_answer *answer = &g->answers[g->branches[i]];
+        const float *logits = g->logits ? g->logits + (size_t)i * vocab_size : NULL;
         if (answer->logits)
             memcpy(answer->logits + (size_t)answer->n * vocab_size, logits,
                    vocab_size * sizeof *logits);
@@ -108,7 +143,7 @@ static yoco_status decode(generation *g, yoco_answer_grew grew, void *grew_conte
         YOCO_TRY(yoco_worker_step(g->session->worker, g->n_rows, g->branches, g->ids, g->logits));
         times->n_steps++;
         times->n_tokens += g->n_rows;
-        yoco_status status = g->logits ? sample_rows(g) : YOCO_OK; /* rank 0 */
+        yoco_status status = comm->rank == 0 ? sample_rows(g) : YOCO_OK;
         if (status == YOCO_OK && g->options->stop && *g->options->stop)
             status = YOCO_ERR_STOPPED;
         yoco_trace_mark mark = yoco_trace_begin();
@@ -147,7 +182,7 @@ yoco_status yoco_generate(yoco_session *session, const yoco_generate_options *op
                     .tokenizer = tokenizer,
                     .answers = answers};
     if (tokenizer)
-        g.n_banned = yoco_tokenizer_banned(tokenizer, g.banned, MAX_BANNED);
+        g.n_banned = yoco_tokenizer_banned(tokenizer, g.banned, YOCO_MAX_BANNED);
     yoco_status status = run(&g, grew, grew_context, times);
     yoco_sampler_free(g.sampler);
     yoco_free(g.logits);

@@ -80,29 +80,19 @@ yoco_status yoco_sampler_next(yoco_sampler *s, const float *logits, const int32_
                               int n_banned, int64_t index, int32_t *out)
 {
     int n = 0;
-    bool draws = s->sampling.temperature > 0.0;
-    candidate best = {-INFINITY, -1};
     for (int32_t id = 0; id < s->vocab_size; id++) {
         if (!isfinite(logits[id])) {
             yoco_log_error("the logit of id %d is not finite: are the weights damaged?", id);
             return YOCO_ERR_DATA;
         }
-        if (is_banned(id, banned, n_banned))
-            continue;
-        if (draws)
-            s->candidates[n] = (candidate){logits[id], id};
-        if (logits[id] > best.logit)
-            best = (candidate){logits[id], id};
-        n++;
+        if (!is_banned(id, banned, n_banned))
+            s->candidates[n++] = (candidate){logits[id], id};
     }
     if (n == 0) {
         yoco_log_error("every id of the vocabulary is banned");
         return YOCO_ERR_DATA;
     }
-    if (draws) {
-        qsort(s->candidates, (size_t)n, sizeof *s->candidates, more_likely);
-        best.id = draw(s, n, index);
-    }
-    *out = best.id;
+    qsort(s->candidates, (size_t)n, sizeof *s->candidates, more_likely);
+    *out = draw(s, n, index);
     return YOCO_OK;
 }

@@ -1,5 +1,5 @@
-/* From logits to a token id. Greedy at temperature 0; else the distribution softmax(logits /
- * temperature), cut to the top_k most likely ids (0: all) and then to the fewest of them whose
+/* From logits to a token id, at a temperature above 0 (at 0 the likeliest is taken:
+ * yoco_worker_likeliest): a draw from the distribution softmax(logits / temperature), cut to the top_k most likely ids (0: all) and then to the fewest of them whose
  * probability reaches top_p. The random number is a function of (seed, index of the generated
  * token) alone, so a seed gives the same text on any number of ranks and beside any other branches.
  * Ties go to the lower id. */
@@ -9,7 +9,7 @@
 #include "base.h"
 
 typedef struct yoco_sampling {
-    double temperature; /* >= 0 */
+    double temperature; /* >= 0; > 0 for the sampler */
     int64_t top_k;      /* >= 0 */
     double top_p;       /* (0, 1] */
     uint64_t seed;

@@ -242,6 +242,19 @@ typedef struct yoco_attend_args {
     void *out; /* (n_queries, n_heads, head_dim) */
 } yoco_attend_args;
 
+enum { YOCO_MAX_BANNED = 8, YOCO_ARGMAX_NONE = -1, YOCO_ARGMAX_NOT_FINITE = -2 };
+
+/* The index of the greatest element of each row, of equals the lowest; YOCO_ARGMAX_NONE where all
+ * are banned, YOCO_ARGMAX_NOT_FINITE where the row has such a value, banned or not. */
+typedef struct yoco_argmax_args {
+    int64_t n_rows;
+    int32_t n;
+    const float *x;        /* (n_rows, n) */
+    int n_banned;          /* <= YOCO_MAX_BANNED */
+    const int32_t *banned; /* (n_banned), host memory */
+    int32_t *out;          /* (n_rows), host memory: filled when the op returns */
+} yoco_argmax_args;
+
 typedef enum yoco_weight_use { YOCO_WEIGHT_LINEAR, YOCO_WEIGHT_EMBEDDING } yoco_weight_use;
 
 /* A matrix as the checkpoint stores it. */
@@ -313,6 +326,7 @@ typedef struct yoco_ops {
     void (*merge_max)(yoco_device *device, const yoco_attend_args *args);
     void (*merge_sum)(yoco_device *device, const yoco_attend_args *args);
     void (*merge_finish)(yoco_device *device, const yoco_attend_args *args);
+    void (*argmax)(yoco_device *device, const yoco_argmax_args *args);
     /* 64-bit hash of device memory, to compare ranks. */
     uint64_t (*hash)(yoco_device *device, const void *ptr, size_t bytes);
 } yoco_ops;

@@ -197,11 +197,34 @@ yoco_status yoco_worker_step(yoco_worker *w, int n_rows, const int *branches, co
     yoco_status status = run_layers(w, &s, ids);
     record(w, false);
     YOCO_TRY(status);
-    if (w->comm->rank == 0)
+    if (logits)
         w->ops->download(w->device, logits, yoco_f32(w, YOCO_BUF_LOGITS),
                          (size_t)n_rows * (size_t)w->model->config.vocab_size * sizeof(float));
     YOCO_TRY(w->ops->synchronize(w->device));
     YOCO_TRY(yoco_merge_check(w));
     yoco_trace_end(mark, YOCO_SPAN_WORK, "step", n_rows, -1);
+    return YOCO_OK;
+}
+
+yoco_status yoco_worker_likeliest(yoco_worker *w, int first, int n_rows, const int32_t *banned,
+                                  int n_banned, int32_t *out)
+{
+    int vocab_size = w->model->config.vocab_size;
+    w->ops->argmax(w->device, &(yoco_argmax_args){.n_rows = n_rows,
+                                                  .n = vocab_size,
+                                                  .x = yoco_f32(w, YOCO_BUF_LOGITS) +
+                                                       (int64_t)first * vocab_size,
+                                                  .n_banned = n_banned,
+                                                  .banned = banned,
+                                                  .out = out});
+    YOCO_TRY(w->ops->synchronize(w->device));
+    for (int i = 0; i < n_rows; i++) {
+        if (out[i] >= 0)
+            continue;
+        yoco_log_error(out[i] == YOCO_ARGMAX_NONE
+                           ? "every id of the vocabulary is banned"
+                           : "a logit is not finite: are the weights damaged?");
+        return YOCO_ERR_DATA;
+    }
     return YOCO_OK;
 }

@@ -55,9 +55,15 @@ yoco_status yoco_worker_prefill(yoco_worker *worker, const int32_t *ids, yoco_pr
 yoco_status yoco_worker_branch(yoco_worker *worker, int branch, const int32_t *ids, int64_t n_ids);
 
 /* One token for each of n_rows different branches: ids[i] continues branches[i]. logits: (n_rows,
- * vocab_size) on rank 0, NULL elsewhere. */
+ * vocab_size) on rank 0, or NULL to leave them on the device; NULL elsewhere. */
 yoco_status yoco_worker_step(yoco_worker *worker, int n_rows, const int *branches,
                              const int32_t *ids, float *logits);
+
+/* Rank 0: the likeliest id of each of the rows first .. first + n_rows - 1 of the last step, of
+ * equals the lowest, none of the n_banned <= YOCO_MAX_BANNED. YOCO_ERR_DATA, logged, where a logit
+ * is not finite or all ids are banned. */
+yoco_status yoco_worker_likeliest(yoco_worker *worker, int first, int n_rows, const int32_t *banned,
+                                  int n_banned, int32_t *out);
 
 /* Sends a branch's whole shared K (or V), the context's rows and its own in position order, to rank
  * 0, where `sink` takes them in pieces: (n_rows, kv_dim) in the run's dtype. */

@@ -1,4 +1,5 @@
 /* The fast CPU backend's life cycle and memory, and its table of ops. */
+#include "kernels/argmax.h"
 #include "kernels/cpu/simd.h"
 
 #include <gnu/libc-version.h>
@@ -220,6 +221,14 @@ static void cpu_attend(yoco_device *device, const yoco_attend_args *args)
     device->simd->attend(device, args);
 }
 
+static void cpu_argmax(yoco_device *device, const yoco_argmax_args *args)
+{
+    int n_threads = yoco_cpu_threads(device, args->n_rows * args->n);
+#pragma omp parallel for num_threads(n_threads)
+    for (int64_t row = 0; row < args->n_rows; row++)
+        args->out[row] = yoco_argmax_row(args, row);
+}
+
 const yoco_ops yoco_cpu_ops = {
     .name = "cpu",
     .host_memory = true,
@@ -258,5 +267,6 @@ const yoco_ops yoco_cpu_ops = {
     .merge_max = yoco_cpu_merge_max,
     .merge_sum = yoco_cpu_merge_sum,
     .merge_finish = yoco_cpu_merge_finish,
+    .argmax = cpu_argmax,
     .hash = cpu_hash,
 };

@@ -1,5 +1,6 @@
 # The backend's sources: compiled by nvcc here, and by the host's compiler in tests/cuda_host.
 set(YOCO_CUDA_SOURCES
+    argmax.cu
     attend.cu
     attend_tiles.cu
     graph.cu

@@ -188,5 +188,6 @@ const yoco_ops yoco_cuda_ops = {
     .merge_max = yoco_cuda_merge_max,
     .merge_sum = yoco_cuda_merge_sum,
     .merge_finish = yoco_cuda_merge_finish,
+    .argmax = yoco_cuda_argmax,
     .hash = yoco_cuda_hash,
 };

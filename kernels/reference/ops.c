@@ -1,4 +1,5 @@
 /* The reference's device, memory and weights, and its table of ops. */
+#include "kernels/argmax.h"
 #include "kernels/reference/reference.h"
 
 #include <gnu/libc-version.h>
@@ -123,6 +124,13 @@ static void reference_weight_free(yoco_device *device, yoco_weight *weight)
     yoco_free(weight);
 }
 
+static void reference_argmax(yoco_device *device, const yoco_argmax_args *args)
+{
+    (void)device;
+    for (int64_t row = 0; row < args->n_rows; row++)
+        args->out[row] = yoco_argmax_row(args, row);
+}
+
 static uint64_t reference_hash(yoco_device *device, const void *ptr, size_t bytes)
 {
     (void)device;
@@ -167,5 +175,6 @@ const yoco_ops yoco_reference_ops = {
     .merge_max = reference_merge_max,
     .merge_sum = reference_merge_sum,
     .merge_finish = reference_merge_finish,
+    .argmax = reference_argmax,
     .hash = reference_hash,
 };

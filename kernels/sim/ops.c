@@ -277,6 +277,14 @@ static void merge_finish(yoco_device *device, const yoco_attend_args *a)
     charge_bytes((double)(a->n_queries * a->n_heads * a->head_dim) * (8 + bytes_of(a->out_dtype)));
 }
 
+static void argmax(yoco_device *device, const yoco_argmax_args *a)
+{
+    (void)device;
+    charge_bytes(F32_BYTES * (double)(a->n_rows * a->n));
+    for (int64_t row = 0; row < a->n_rows; row++)
+        a->out[row] = 0;
+}
+
 static uint64_t hash(yoco_device *device, const void *ptr, size_t bytes)
 {
     (void)device;
@@ -323,5 +331,6 @@ const yoco_ops yoco_sim_ops = {
     .merge_max = merge_max,
     .merge_sum = merge_sum,
     .merge_finish = merge_finish,
+    .argmax = argmax,
     .hash = hash,
 };

@@ -239,6 +239,72 @@ static void swiglu(rig *tested, rig *reference)
     }
 }
 
+static void check_argmax(rig *r, const float *x, int64_t n_rows, int n, const int32_t *banned,
+                         int n_banned, const int32_t *want)
+{
+    int32_t got[70];
+    assert_true(n_rows <= 70);
+    r->ops->argmax(r->device,
+                   &(yoco_argmax_args){.n_rows = n_rows,
+                                       .n = n,
+                                       .x = rig_device(r, x, (size_t)(n_rows * n) * sizeof *x),
+                                       .n_banned = n_banned,
+                                       .banned = banned,
+                                       .out = got});
+    assert_int_equal(r->ops->synchronize(r->device), YOCO_OK);
+    check_equal(r, "argmax", got, want, (size_t)n_rows * sizeof *got);
+}
+
+static void argmax_cases(rig *tested, rig *reference)
+{
+    (void)reference;
+    enum { N = 6 };
+    const float x[][N] = {{0, 1, -2, 3, 2, -1},       {0, 5, 1, 5, 5, -1},
+                          {-9, -8, -7, -9, -9, -9},   {-0.0f, 0.0f, -0.0f, 0, 0, 0},
+                          {0, 1, NAN, 3, 2, -1},      {0, 1, 2, 3, 2, INFINITY},
+                          {0, 1, 2, -INFINITY, 2, 1}, {0, 9, 1, 9, 8, 8}};
+    enum { ROWS = sizeof x / sizeof x[0] };
+    const int32_t banned[] = {1, 3}, all[] = {0, 1, 2, 3, 4, 5};
+    const int32_t bad = YOCO_ARGMAX_NOT_FINITE, none = YOCO_ARGMAX_NONE;
+    const int32_t want[ROWS] = {3, 1, 2, 0, bad, bad, bad, 1};
+    const int32_t without[ROWS] = {4, 4, 2, 0, bad, bad, bad, 4};
+    const int32_t nothing[ROWS] = {none, none, none, none, bad, bad, bad, none};
+    check_argmax(tested, x[0], ROWS, N, NULL, 0, want);
+    check_argmax(tested, x[0], ROWS, N, banned, 2, without);
+    check_argmax(tested, x[0], ROWS, N, all, N, nothing);
+}
+
+/* Few values, so that equals are far apart. */
+static void argmax_of_many(rig *tested, rig *reference)
+{
+    static const int sizes[] = {1, 255, 256, 257, 32000};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        int n = sizes[i];
+        int64_t n_rows = 65;
+        float *x = rig_host(tested, (size_t)(n_rows * n) * sizeof *x);
+        int32_t want[65];
+        const int32_t banned[] = {n - 1, 0};
+        int n_banned = n > 2 ? 2 : 0;
+        for (int64_t j = 0; j < n_rows * n; j++)
+            x[j] = (float)random_below(&rnd, 50);
+        reference->ops->argmax(reference->device, &(yoco_argmax_args){.n_rows = n_rows,
+                                                                      .n = n,
+                                                                      .x = x,
+                                                                      .n_banned = n_banned,
+                                                                      .banned = banned,
+                                                                      .out = want});
+        check_argmax(tested, x, n_rows, n, banned, n_banned, want);
+        reset(tested, reference);
+    }
+}
+
+static void test_argmax(void **state)
+{
+    (void)state;
+    each_rig(argmax_cases);
+    each_rig(argmax_of_many);
+}
+
 static void test_embed(void **state)
 {
     (void)state;
@@ -281,9 +347,10 @@ static void test_swiglu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_embed, seed),  cmocka_unit_test_setup(test_rms_norm, seed),
-        cmocka_unit_test_setup(test_linear, seed), cmocka_unit_test_setup(test_rope, seed),
-        cmocka_unit_test_setup(test_cast, seed),   cmocka_unit_test_setup(test_swiglu, seed),
+        cmocka_unit_test_setup(test_argmax, seed),   cmocka_unit_test_setup(test_embed, seed),
+        cmocka_unit_test_setup(test_rms_norm, seed), cmocka_unit_test_setup(test_linear, seed),
+        cmocka_unit_test_setup(test_rope, seed),     cmocka_unit_test_setup(test_cast, seed),
+        cmocka_unit_test_setup(test_swiglu, seed),
     };
     return cmocka_run_group_tests_name("kernels_ops_rows", tests, NULL, NULL);
 }

@@ -101,23 +101,29 @@ static yoco_status draw(generation *g)
     return YOCO_OK;
 }
 
+/* What was asked for of a row's logits. */
+static void keep_logits(const generation *g, const float *logits, int32_t id, yoco_answer *answer)
+{
+    int vocab_size = g->session->checkpoint->config.vocab_size;
+    if (answer->logits)
+        memcpy(answer->logits + answer->n * vocab_size, logits,
+               (size_t)vocab_size * sizeof *logits);
+    if (answer->logprobs)
+        yoco_logprobs_of(logits, vocab_size, id, answer->n_logprobs,
+                         answer->logprobs + answer->n * (1 + answer->n_logprobs));
+}
+
 /* Rank 0: takes the next id of every row. */
 static yoco_status sample_rows(generation *g)
 {
-    size_t vocab_size = (size_t)g->session->checkpoint->config.vocab_size;
+    int64_t vocab_size = g->session->checkpoint->config.vocab_size;
     YOCO_TRY((is_greedy(g) ? take_likeliest : draw)(g));
     for (int i = 0; i < g->n_rows; i++) {
-        int32_t id = g->ids[i];
         yoco_answer *answer = &g->answers[g->branches[i]];
-        const float *logits = g->logits ? g->logits + (size_t)i * vocab_size : NULL;
-        if (answer->logits)
-            memcpy(answer->logits + (size_t)answer->n * vocab_size, logits,
-                   vocab_size * sizeof *logits);
-        if (answer->logprobs)
-            yoco_logprobs_of(logits, (int)vocab_size, id, answer->n_logprobs,
-                             answer->logprobs + answer->n * (1 + answer->n_logprobs));
-        YOCO_TRY(yoco_answer_add(answer, g->tokenizer, &g->options->stops, id));
-        g->verdicts[i] = (verdict){id, answer->finish != YOCO_RUNNING};
+        if (g->logits)
+            keep_logits(g, g->logits + i * vocab_size, g->ids[i], answer);
+        YOCO_TRY(yoco_answer_add(answer, g->tokenizer, &g->options->stops, g->ids[i]));
+        g->verdicts[i] = (verdict){g->ids[i], answer->finish != YOCO_RUNNING};
     }
     return YOCO_OK;
 }

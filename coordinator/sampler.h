@@ -1,8 +1,8 @@
 /* From logits to a token id, at a temperature above 0 (at 0 the likeliest is taken:
- * yoco_worker_likeliest): a draw from the distribution softmax(logits / temperature), cut to the top_k most likely ids (0: all) and then to the fewest of them whose
- * probability reaches top_p. The random number is a function of (seed, index of the generated
- * token) alone, so a seed gives the same text on any number of ranks and beside any other branches.
- * Ties go to the lower id. */
+ * yoco_worker_likeliest): a draw from the distribution softmax(logits / temperature), cut to the
+ * top_k most likely ids (0: all) and then to the fewest of them whose probability reaches top_p.
+ * The random number is a function of (seed, index of the generated token) alone, so a seed gives
+ * the same text on any number of ranks and beside any other branches. Ties go to the lower id. */
 #ifndef YOCO_SAMPLER_H
 #define YOCO_SAMPLER_H
 

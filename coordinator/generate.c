@@ -74,7 +74,7 @@ static yoco_status start_branches(generation *g)
     return YOCO_OK;
 }
 
-/* A row continues a text, which special tokens have no place in. */
+/* How many of g->banned, the special tokens, a row may not take: all where it answers a text. */
 static int n_banned(const generation *g, int row)
 {
     return g->prompt->questions[g->branches[row]].from_ids ? 0 : g->n_banned;

@@ -197,7 +197,7 @@ yoco_status yoco_worker_step(yoco_worker *w, int n_rows, const int *branches, co
     yoco_status status = run_layers(w, &s, ids);
     record(w, false);
     YOCO_TRY(status);
-    if (logits)
+    if (w->comm->rank == 0 && logits)
         w->ops->download(w->device, logits, yoco_f32(w, YOCO_BUF_LOGITS),
                          (size_t)n_rows * (size_t)w->model->config.vocab_size * sizeof(float));
     YOCO_TRY(w->ops->synchronize(w->device));

@@ -36,7 +36,7 @@ typedef struct pass {
 
 static int64_t score_stride(int64_t n_keys)
 {
-    return yoco_round_up(n_keys, TILE_COLUMNS) + SCORE_MARGIN;
+    return yoco_round_up(n_keys, MANY_SCORE_COLUMNS) + SCORE_MARGIN;
 }
 
 static int64_t out_stride(int head_dim)

@@ -3,8 +3,9 @@
 #include <math.h>
 
 enum {
-    SCORE_ROWS = TILE_ROWS / 2, /* queries at once, with sums of even and of odd channels */
-    VALUE_ROWS = 128            /* rows of V in a tile */
+    SCORE_ROWS = TILE_ROWS / 2,     /* queries at once, with sums of even and of odd channels */
+    GROUP_ROWS = 6,                 /* queries whose weights are made and used at once */
+    VALUE_ROWS = MANY_SCORE_COLUMNS /* rows of V in a tile */
 };
 
 /* m->scratch, cut up. */
@@ -12,13 +13,19 @@ typedef struct tiles {
     float *lanes;   /* (n_rows, VF_LANES): maxima, then sums */
     float *keys;    /* (head_dim, TILE_COLUMNS) */
     float *values;  /* (VALUE_ROWS, padded head_dim) */
-    float *weights; /* (n_rows, VALUE_ROWS) */
+    float *weights; /* (GROUP_ROWS, VALUE_ROWS) */
 } tiles;
+
+/* The tile that is read after the one at work: n rows, 0 after the last. */
+typedef struct next_tile {
+    const head_rows *rows;
+    int64_t first, n;
+} next_tile;
 
 int64_t many_scratch(int64_t n_rows, int head_dim)
 {
-    return n_rows * (VF_LANES + VALUE_ROWS) + head_dim * TILE_COLUMNS +
-           VALUE_ROWS * tile_padded(head_dim);
+    return n_rows * VF_LANES + head_dim * TILE_COLUMNS + VALUE_ROWS * tile_padded(head_dim) +
+           GROUP_ROWS * VALUE_ROWS;
 }
 
 static tiles cut(const many_queries *m)
@@ -30,13 +37,15 @@ static tiles cut(const many_queries *m)
     return t;
 }
 
-/* Asks for the n rows from `first` on, which are to be read after some arithmetic. */
-static void prefetch_rows(const head_rows *rows, int64_t first, int64_t n)
+/* Asks for the share of the next tile that falls to queries row .. row_end - 1: all of it at once
+ * would wait for memory. */
+static void prefetch_share(const next_tile *next, int64_t row, int64_t row_end, int64_t n_rows)
 {
-    int64_t bytes = rows->head_dim * (int64_t)yoco_dtype_bytes(rows->dtype);
-    for (int64_t i = first; i < first + n; i++)
+    int64_t bytes = next->rows->head_dim * (int64_t)yoco_dtype_bytes(next->rows->dtype);
+    int64_t end = next->first + next->n * row_end / n_rows;
+    for (int64_t i = next->first + next->n * row / n_rows; i < end; i++)
         for (int64_t at = 0; at < bytes; at += 64)
-            __builtin_prefetch(head_row(rows, i) + at, 0, 2);
+            __builtin_prefetch(head_row(next->rows, i) + at, 0, 2);
 }
 
 /* Even channels, then odd ones: the order of few_scores. */
@@ -62,56 +71,97 @@ VF_INLINE void score_block(const float *q, int64_t dim, int n_rows, const float 
 #pragma GCC unroll 6
     for (int r = 0; r < n_rows; r++) {
         vf low = even[r][0] + odd[r][0], high = even[r][1] + odd[r][1];
-        vf_store(scores + r * TILE_COLUMNS, low);
-        vf_store(scores + r * TILE_COLUMNS + VF_LANES, high);
+        vf_store(scores + r * MANY_SCORE_COLUMNS, low);
+        vf_store(scores + r * MANY_SCORE_COLUMNS + VF_LANES, high);
         vf so_far = vf_load(max + r * VF_LANES);
         vf_store(max + r * VF_LANES, vf_max(high, vf_max(low, so_far)));
     }
 }
 
+/* Row r's scores of keys from `key` on start r * MANY_SCORE_COLUMNS later. */
+static float *score_rows(const many_queries *m, int64_t key)
+{
+    return m->scores + key / MANY_SCORE_COLUMNS * m->n_rows * MANY_SCORE_COLUMNS +
+           key % MANY_SCORE_COLUMNS;
+}
+
+/* Scores of a tile of keys, the first of them `key`. */
+static void score_tile(const many_queries *m, const tiles *t, int64_t key, const next_tile *next)
+{
+    int64_t dim = m->head_dim, n_rows = m->n_rows, row = 0;
+    float *scores = score_rows(m, key);
+    for (; n_rows - row >= SCORE_ROWS; row += SCORE_ROWS) {
+        prefetch_share(next, row, row + SCORE_ROWS, n_rows);
+        score_block(m->q + row * dim, dim, SCORE_ROWS, t->keys, scores + row * MANY_SCORE_COLUMNS,
+                    t->lanes + row * VF_LANES);
+    }
+    prefetch_share(next, row, n_rows, n_rows);
+    for (; row < n_rows; row++)
+        score_block(m->q + row * dim, dim, 1, t->keys, scores + row * MANY_SCORE_COLUMNS,
+                    t->lanes + row * VF_LANES);
+}
+
 /* The maximum is an integer, so that rescaling is exact; NaN scores do not raise it, but they do
  * reach the sum. Scores past n are the last key's. */
-static void find_scores(const many_queries *m, const tiles *t, const head_rows *k, int64_t n)
+static void find_scores(const many_queries *m, const tiles *t, const head_rows *k,
+                        const head_rows *v, int64_t n)
 {
-    int64_t dim = m->head_dim;
     for (int64_t i = 0; i < m->n_rows * VF_LANES; i++)
         t->lanes[i] = -INFINITY;
     for (int64_t key = 0; key < n; key += TILE_COLUMNS) {
-        int64_t next = key + TILE_COLUMNS, row = 0;
-        float *scores = m->scores + key * m->n_rows;
+        int64_t end = key + TILE_COLUMNS;
         tile_load_keys(k, key, yoco_i64_min(TILE_COLUMNS, n - key), t->keys);
-        prefetch_rows(k, next, yoco_i64_min(TILE_COLUMNS, n - next));
-        for (; m->n_rows - row >= SCORE_ROWS; row += SCORE_ROWS)
-            score_block(m->q + row * dim, dim, SCORE_ROWS, t->keys, scores + row * TILE_COLUMNS,
-                        t->lanes + row * VF_LANES);
-        for (; row < m->n_rows; row++)
-            score_block(m->q + row * dim, dim, 1, t->keys, scores + row * TILE_COLUMNS,
-                        t->lanes + row * VF_LANES);
+        next_tile next = {k, end, yoco_i64_min(TILE_COLUMNS, n - end)};
+        if (end >= n)
+            next = (next_tile){v, 0, yoco_i64_min(VALUE_ROWS, n)};
+        score_tile(m, t, key, &next);
     }
     for (int64_t row = 0; row < m->n_rows; row++)
         m->max[row] = ceilf(vf_max_lane(vf_load(t->lanes + row * VF_LANES))) + 0.0f; /* no -0 */
 }
 
-/* The weights of n keys from `key` on, added to the lanes of the sum. */
-static void weigh(const many_queries *m, const tiles *t, int64_t key, int64_t n)
+/* The weights of n keys, added to the lanes of the sum. */
+static void weigh(const float *scores, float max, int64_t n, float *weights, float *lanes)
 {
-    for (int64_t row = 0; row < m->n_rows; row++) {
-        const float *scores = m->scores + key * m->n_rows + row * TILE_COLUMNS;
-        float *weights = t->weights + row * VALUE_ROWS, *lanes = t->lanes + row * VF_LANES;
-        vf ceiling = vf_set(m->max[row]), sum = vf_load(lanes);
-        for (int64_t i = 0; i < n; i += TILE_COLUMNS, scores += m->n_rows * TILE_COLUMNS) {
-            vf low = vf_load(scores), high = vf_load(scores + VF_LANES);
-            if (n - i < TILE_COLUMNS) {
-                low = vf_select(vi_lane() < (int)(n - i), low, vf_set(-INFINITY));
-                high = vf_select(vi_lane() + VF_LANES < (int)(n - i), high, vf_set(-INFINITY));
-            }
-            low = vf_exp2_bounded(low - ceiling);
-            high = vf_exp2_bounded(high - ceiling);
-            vf_store(weights + i, low);
-            vf_store(weights + i + VF_LANES, high);
-            sum = sum + low + high;
-        }
-        vf_store(lanes, sum);
+    vf ceiling = vf_set(max), sum = vf_load(lanes);
+    int64_t i = 0;
+    for (; i < n - n % VF_LANES; i += VF_LANES) {
+        vf weight = vf_exp2_bounded(vf_load(scores + i) - ceiling);
+        vf_store(weights + i, weight);
+        sum += weight;
+    }
+    if (i < n) {
+        vf weight = vf_exp2_bounded(vf_load(scores + i) - ceiling);
+        weight = vf_select(vi_lane() < (int)(n - i), weight, vf_set(0.0f));
+        vf_store(weights + i, weight);
+        sum += weight;
+    }
+    vf_store(lanes, sum);
+}
+
+/* A tile of n keys from `key` on. */
+static void add_tile(const many_queries *m, const tiles *t, int64_t key, int64_t n,
+                     const next_tile *next)
+{
+    int64_t padded = tile_padded(m->head_dim);
+    product sums = {.n_columns = padded,
+                    .depth = n,
+                    .a = t->weights,
+                    .a_row_stride = VALUE_ROWS,
+                    .a_depth_stride = 1,
+                    .b = t->values,
+                    .b_stride = padded,
+                    .c_stride = m->out_stride,
+                    .start = PRODUCT_CONTINUE};
+    for (int64_t row = 0; row < m->n_rows; row += GROUP_ROWS) {
+        const float *scores = score_rows(m, key) + row * MANY_SCORE_COLUMNS;
+        sums.n_rows = yoco_i64_min(GROUP_ROWS, m->n_rows - row);
+        prefetch_share(next, row, row + sums.n_rows, m->n_rows);
+        for (int64_t r = 0; r < sums.n_rows; r++)
+            weigh(scores + r * MANY_SCORE_COLUMNS, m->max[row + r], n, t->weights + r * VALUE_ROWS,
+                  t->lanes + (row + r) * VF_LANES);
+        sums.c = m->out + row * m->out_stride;
+        product_run(&sums);
     }
 }
 
@@ -120,22 +170,10 @@ static void add_values(const many_queries *m, const tiles *t, const head_rows *v
     memset(m->out, 0, (size_t)(m->n_rows * m->out_stride) * sizeof(float));
     memset(t->lanes, 0, (size_t)(m->n_rows * VF_LANES) * sizeof(float));
     for (int64_t key = 0; key < n; key += VALUE_ROWS) {
-        int64_t next = key + VALUE_ROWS, depth = yoco_i64_min(VALUE_ROWS, n - key);
-        tile_load_values(v, key, depth, t->values);
-        prefetch_rows(v, next, yoco_i64_min(VALUE_ROWS, n - next));
-        weigh(m, t, key, depth);
-        product sums = {.n_rows = m->n_rows,
-                        .n_columns = tile_padded(m->head_dim),
-                        .depth = depth,
-                        .a = t->weights,
-                        .a_row_stride = VALUE_ROWS,
-                        .a_depth_stride = 1,
-                        .b = t->values,
-                        .b_stride = tile_padded(m->head_dim),
-                        .c = m->out,
-                        .c_stride = m->out_stride,
-                        .start = PRODUCT_CONTINUE};
-        product_run(&sums);
+        int64_t end = yoco_i64_min(key + VALUE_ROWS, n);
+        tile_load_values(v, key, end - key, t->values);
+        next_tile next = {v, end, yoco_i64_min(VALUE_ROWS, n - end)};
+        add_tile(m, t, key, end - key, &next);
     }
     for (int64_t row = 0; row < m->n_rows; row++)
         m->sum[row] = vf_sum(vf_load(t->lanes + row * VF_LANES));
@@ -144,6 +182,6 @@ static void add_values(const many_queries *m, const tiles *t, const head_rows *v
 void many_attend(const many_queries *m, const head_rows *k, const head_rows *v, int64_t n)
 {
     tiles t = cut(m);
-    find_scores(m, &t, k, n);
+    find_scores(m, &t, k, v, n);
     add_values(m, &t, v, n);
 }

@@ -6,11 +6,13 @@
 
 #include "kernels/cpu/tile.h"
 
+enum { MANY_SCORE_COLUMNS = 128 }; /* a multiple of every instruction set's tiles */
+
 typedef struct many_queries {
     int64_t n_rows; /* queries */
     int head_dim;   /* even */
     const float *q; /* (n_rows, head_dim), times scale_log2 */
-    float *scores;  /* (tiles of n, n_rows, TILE_COLUMNS), scratch */
+    float *scores;  /* (n / MANY_SCORE_COLUMNS rounded up, n_rows, MANY_SCORE_COLUMNS), scratch */
     float *out;     /* (n_rows, out_stride): sums of weights 2^(score - max) times V */
     int64_t out_stride;
     float *max, *sum; /* (n_rows): the ceiling of the greatest score, the sum of the weights */

@@ -1,5 +1,6 @@
 #include "coordinator/bench_engine.h"
 
+#include "coordinator/output.h"
 #include "coordinator/progress.h"
 
 enum { N_STEPS = 11, N_WARM_UP_STEPS = 2 };
@@ -86,46 +87,49 @@ yoco_status yoco_bench_time_prefill(yoco_session *session, int64_t chunk_rows, i
 typedef struct stepper {
     yoco_session *session;
     int *branches; /* (n_branches): 0, 1, ... */
-    int32_t *ids;  /* (n_branches) */
-    float *logits; /* (n_branches, vocab_size) on rank 0 */
+    int32_t *ids;  /* (n_branches), the same on all ranks */
+    int32_t *next; /* (n_branches): what a greedy decoder would go on with */
 } stepper;
 
 static yoco_status stepper_create(yoco_session *session, int64_t n_branches, stepper *s)
 {
-    const yoco_model_config *c = &session->checkpoint->config;
-    size_t n = (size_t)n_branches, row = (size_t)c->vocab_size * sizeof *s->logits;
+    size_t n = (size_t)n_branches;
     s->session = session;
     YOCO_TRY(yoco_alloc(n * sizeof *s->branches, "branches", (void **)&s->branches));
     YOCO_TRY(yoco_alloc(n * sizeof *s->ids, "branches", (void **)&s->ids));
     for (int i = 0; i < n_branches; i++) {
         s->branches[i] = i;
-        s->ids[i] = i % c->vocab_size;
+        s->ids[i] = i % session->checkpoint->config.vocab_size;
     }
-    return session->comm->rank == 0 ? yoco_alloc(n * row, "logits", (void **)&s->logits) : YOCO_OK;
+    return yoco_alloc(n * sizeof *s->next, "branches", (void **)&s->next);
 }
 
 static void stepper_free(stepper *s)
 {
     yoco_free(s->branches);
     yoco_free(s->ids);
-    yoco_free(s->logits);
+    yoco_free(s->next);
 }
 
-/* Timed on rank 0, which has the logits last. */
+/* Greedy decoding, timed on rank 0, which finds the next ids last. */
 static yoco_status time_steps(const stepper *s, int n_branches, yoco_spread *out)
 {
     yoco_comm *comm = s->session->comm;
+    yoco_worker *worker = s->session->worker;
     double seconds[N_STEPS];
+    yoco_status status = YOCO_OK;
     for (int i = 0; i < n_branches; i++)
-        YOCO_TRY(yoco_worker_branch(s->session->worker, i, NULL, 0));
+        YOCO_TRY(yoco_worker_branch(worker, i, NULL, 0));
     for (int i = -N_WARM_UP_STEPS; i < N_STEPS; i++) {
-        YOCO_TRY(comm->ops->agree(comm, YOCO_OK));
+        YOCO_TRY(comm->ops->agree(comm, status));
         double start = yoco_now_s();
-        YOCO_TRY(yoco_worker_step(s->session->worker, n_branches, s->branches, s->ids, s->logits));
+        YOCO_TRY(yoco_worker_step(worker, n_branches, s->branches, s->ids, NULL));
+        if (comm->rank == 0)
+            status = yoco_worker_likeliest(worker, 0, n_branches, NULL, 0, s->next);
         seconds[i < 0 ? 0 : i] = yoco_now_s() - start;
     }
     *out = yoco_spread_make(seconds, N_STEPS);
-    return YOCO_OK;
+    return comm->ops->agree(comm, status);
 }
 
 /* Reading as much as one cross layer reads of K,V, and as a whole step touches: where the caches
@@ -146,7 +150,10 @@ static yoco_status time_context(const stepper *s, yoco_peer *peer, const yoco_be
                                 const int32_t *ids, yoco_bench_context *context)
 {
     double seconds;
+    yoco_memory memory;
     YOCO_TRY(time_prefill(s->session, ids, context->n_tokens, &seconds));
+    YOCO_TRY(yoco_memory_measure(s->session, &memory));
+    context->device_bytes = (int64_t)memory.device_bytes;
     YOCO_TRY(measure_reading(s->session, peer, context));
     for (int i = 0; i < branches->n; i++) {
         YOCO_TRY(time_steps(s, (int)branches->values[i], &context->step_s[i]));

@@ -7,21 +7,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "coordinator/bench_device.h"
 #include "worker/worker.h"
 
 enum { N_RUNS = 7 };
 
 static const double RUN_S = 0.05; /* at least, so that the ranks' runs overlap */
 
-/* What is repeated: `units` of work at a call. */
-typedef struct peer_work {
-    bool (*run)(void *context);
-    void *context;
-    double units;
-} peer_work;
-
 /* Repeats the work for RUN_S; n_done / seconds is its rate. */
-static bool repeat(const peer_work *work, int64_t *n_done, double *seconds)
+static bool repeat(const yoco_peer_work *work, int64_t *n_done, double *seconds)
 {
     double start = yoco_now_s();
     *n_done = 0;
@@ -42,7 +36,7 @@ static double cpu_s(void)
     return (double)used.tv_sec + 1e-9 * (double)used.tv_nsec;
 }
 
-static yoco_status measure(yoco_peer *peer, const peer_work *work, yoco_spread *out)
+yoco_status yoco_peer_measure(yoco_peer *peer, const yoco_peer_work *work, yoco_spread *out)
 {
     yoco_comm *comm = peer->comm;
     double rates[N_RUNS], seconds = 0, cpu = 0, wall = 0;
@@ -60,8 +54,9 @@ static yoco_status measure(yoco_peer *peer, const peer_work *work, yoco_spread *
         rates[i] = (double)rate;
     }
     YOCO_TRY(comm->ops->agree(comm, ok ? YOCO_OK : YOCO_ERR_INTERNAL));
-    if (work->units > 0 && cpu / wall / peer->n_threads < peer->cpu_share)
-        peer->cpu_share = cpu / wall / peer->n_threads;
+    double share = cpu / wall / peer->device->n_threads;
+    if (peer->ops->host_memory && work->units > 0 && share < peer->cpu_share)
+        peer->cpu_share = share;
     *out = yoco_spread_make(rates, N_RUNS);
     return YOCO_OK;
 }
@@ -161,15 +156,17 @@ static void product_free(product *p)
 yoco_status yoco_peer_gemm(yoco_peer *peer, yoco_dtype dtype, int64_t n_rows, int64_t n_out,
                            int64_t n_in, yoco_spread *flop_s)
 {
+    if (!peer->ops->host_memory)
+        return yoco_device_gemm(peer, n_rows, n_out, n_in, flop_s);
     product p = {0};
     /* oneDNN plans and runs a product on the caller's number of threads. */
     int n_threads = omp_get_max_threads();
-    omp_set_num_threads(peer->n_threads);
+    omp_set_num_threads(peer->device->n_threads);
     yoco_status status =
         peer->comm->ops->agree(peer->comm, product_create(&p, dtype, n_rows, n_out, n_in));
     if (status == YOCO_OK) {
         double flops = 2.0 * (double)n_rows * (double)n_out * (double)n_in;
-        status = measure(peer, &(peer_work){product_run, &p, flops}, flop_s);
+        status = yoco_peer_measure(peer, &(yoco_peer_work){product_run, &p, flops}, flop_s);
     }
     omp_set_num_threads(n_threads);
     product_free(&p);
@@ -258,15 +255,18 @@ static void reading_touch(reading *r)
 
 yoco_status yoco_peer_read(yoco_peer *peer, int64_t bytes, yoco_spread *byte_s)
 {
-    int64_t step = (int64_t)peer->n_threads * N_STREAMS * READ_BYTES, size = bytes / step * step;
+    if (!peer->ops->host_memory)
+        return yoco_device_copy(peer, bytes, byte_s);
+    int64_t step = (int64_t)peer->device->n_threads * N_STREAMS * READ_BYTES,
+            size = bytes / step * step;
     reading r = {.read = choose_reader(),
-                 .thread_bytes = size / peer->n_threads,
-                 .n_threads = peer->n_threads};
+                 .thread_bytes = size / peer->device->n_threads,
+                 .n_threads = peer->device->n_threads};
     yoco_status status = peer->comm->ops->agree(
         peer->comm, yoco_alloc((size_t)size, "the benchmark's reading", (void **)&r.data));
     if (status == YOCO_OK) {
         reading_touch(&r);
-        status = measure(peer, &(peer_work){reading_run, &r, (double)size}, byte_s);
+        status = yoco_peer_measure(peer, &(yoco_peer_work){reading_run, &r, (double)size}, byte_s);
     }
     yoco_free(r.data);
     return status;
@@ -274,14 +274,19 @@ yoco_status yoco_peer_read(yoco_peer *peer, int64_t bytes, yoco_spread *byte_s)
 
 int64_t yoco_peer_large_bytes(const yoco_peer *peer)
 {
+    if (!peer->ops->host_memory)
+        return YOCO_DEVICE_LARGE_BYTES;
     int64_t cache = yoco_i64_max(sysconf(_SC_LEVEL3_CACHE_SIZE), 0);
     int64_t wanted = yoco_i64_max((int64_t)1 << 30, 4 * cache);
     int64_t available = (int64_t)sysconf(_SC_AVPHYS_PAGES) * sysconf(_SC_PAGESIZE);
     return yoco_i64_min(wanted, available / 2) / peer->comm->node_n_ranks;
 }
 
-void yoco_peer_onednn_version(char *text, size_t size)
+void yoco_peer_library(const yoco_peer *peer, char *text, size_t size)
 {
     const dnnl_version_t *version = dnnl_version();
-    snprintf(text, size, "%d.%d.%d", version->major, version->minor, version->patch);
+    if (peer->ops->host_memory)
+        snprintf(text, size, "oneDNN %d.%d.%d", version->major, version->minor, version->patch);
+    else
+        snprintf(text, size, "the backend's products");
 }

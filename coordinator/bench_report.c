@@ -70,6 +70,8 @@ static void print_head(const yoco_bench_report *r)
         snprintf(mixer, sizeof mixer, "window attention over %d tokens", c->sliding_window);
     printf("model    %s: %s, dim %d, %d layers\n", r->model_name, mixer, c->dim, c->n_layers);
     printf("machine  %s, %ld cores\n", cpu, sysconf(_SC_NPROCESSORS_ONLN));
+    if (r->device[0])
+        printf("device   %s\n", r->device);
     printf("engine   yoco " YOCO_VERSION ", %s; ranks: %d, threads each: %d, chunks of %" PRId64
            " tokens\n\n",
            yoco_worker_arithmetic(r->session->worker), r->session->comm->n_ranks,
@@ -88,18 +90,21 @@ static void print_spread(const yoco_spread *s, double scale)
 
 static void print_gemms(const yoco_bench_report *r)
 {
-    printf("oneDNN %s, products of %" PRId64 " rows, %s\n"
+    printf("%s, products of %" PRId64 " rows, %s\n"
            "    n_out    n_in  per token   GFLOP/s       min       max\n",
-           r->onednn, r->chunk_rows, yoco_dtype_name(r->gemm_dtype));
+           r->library, r->gemm_rows, yoco_dtype_name(r->gemm_dtype));
     for (int i = 0; i < r->n_gemms; i++) {
         const yoco_bench_gemm *gemm = &r->gemms[i];
         printf(" %8" PRId64 "%8" PRId64 "%11d", gemm->n_out, gemm->n_in, gemm->n_per_token);
         print_spread(&gemm->flop_s, 1e-9);
         putchar('\n');
     }
-    printf("     a token's prefill     ");
-    print_spread(&r->gemm_flop_s, 1e-9);
-    printf("\n\n");
+    if (!r->device[0]) {
+        printf("     a token's prefill     ");
+        print_spread(&r->gemm_flop_s, 1e-9);
+        putchar('\n');
+    }
+    putchar('\n');
 }
 
 static void print_reading(const char *what, int64_t n_tokens, int64_t bytes, const yoco_spread *s)
@@ -116,7 +121,8 @@ static void print_reading(const char *what, int64_t n_tokens, int64_t bytes, con
 
 static void print_readings(const yoco_bench_report *r)
 {
-    printf("reading memory           context       MiB      GB/s       min       max\n");
+    printf("%s           context       MiB      GB/s       min       max\n",
+           r->device[0] ? "copying memory" : "reading memory");
     print_reading("a large buffer", -1, r->large_bytes, &r->large_byte_s);
     for (int i = 0; i < r->n_contexts; i++) {
         const yoco_bench_context *c = &r->contexts[i];
@@ -130,11 +136,11 @@ static void print_readings(const yoco_bench_report *r)
 static void print_prefills(const yoco_bench_report *r)
 {
     printf("prefill\n"
-           "   tokens   seconds       min       max     tok/s   GFLOP/s of oneDNN\n");
+           "   tokens   seconds       min       max     tok/s   GFLOP/s of library\n");
     for (int i = 0; i < r->n_prefills; i++) {
         const yoco_bench_prefill *p = &r->prefills[i];
         prefill_row row = derive_prefill(r, p);
-        printf("%9" PRId64 " %9.3f %9.3f %9.3f %9.0f %9.1f %8.1f%%\n", p->n_tokens,
+        printf("%9" PRId64 " %9.3f %9.3f %9.3f %9.0f %9.1f %9.1f%%\n", p->n_tokens,
                p->seconds.median, p->seconds.min, p->seconds.max, row.tokens_s, row.flop_s * 1e-9,
                1e2 * row.fraction);
     }
@@ -174,6 +180,34 @@ static void print_decode(const yoco_bench_report *r)
     putchar('\n');
 }
 
+static void print_memory(const yoco_bench_report *r)
+{
+    if (!r->device[0])
+        return;
+    printf("device memory in use, by all programs\n  context branches       GiB\n");
+    for (int i = 0; i < r->n_contexts; i++) {
+        const yoco_bench_context *c = &r->contexts[i];
+        printf("%9" PRId64 "%9" PRId64 " %9.3f\n", c->n_tokens, r->most_branches,
+               (double)c->device_bytes / MIB / 1024);
+    }
+    putchar('\n');
+}
+
+static const char library_of_host[] =
+    "library     oneDNN's own products on all threads, weights in the layout it likes best, "
+    "output\n"
+    "            f32; 'per token' weights of that shape in the self-decoder and the shared K,V;\n"
+    "            'a token's prefill' weights the rates with them. The cpu backend keeps oneDNN\n"
+    "            to AVX-512 without AMX, here too.\n"
+    "reading     all threads sum up a buffer, again and again: larger than the caches; as large\n"
+    "            as the K,V of a context; as K,V and weights together.\n";
+
+static const char library_of_device[] =
+    "library     a product as large as the model's widest dimension in every direction, by the\n"
+    "            backend's op for large products, which is its library's.\n"
+    "copying     the first half of a buffer to its second, again and again, of 1 GiB at most;\n"
+    "            both halves count. It stands for reading below.\n";
+
 static void print_columns(const yoco_bench_report *r)
 {
     bool retention = yoco_config_is_retention(&r->session->checkpoint->config);
@@ -181,18 +215,10 @@ static void print_columns(const yoco_bench_report *r)
         "Figures are medians, then the least and the greatest; GB and GFLOP are 10^9. With "
         "several\n"
         "ranks all measure at the same time, and rates are sums over the ranks.\n\n"
-        "oneDNN      its own products on all threads, weights in the layout it likes best, output\n"
-        "            f32; 'per token' weights of that shape in the self-decoder and the shared "
-        "K,V;\n"
-        "            'a token's prefill' weights the rates with them. The cpu backend keeps "
-        "oneDNN\n"
-        "            to AVX-512 without AMX, here too.\n"
-        "reading     all threads sum up a buffer, again and again: larger than the caches; as "
-        "large\n"
-        "            as the K,V of a context; as K,V and weights together.\n"
+        "%s"
         "prefill     flops: 2 for each weight and token (embeddings not), and 4 dim layers times "
         "the\n            sum over tokens of %s;\n"
-        "            'of oneDNN' is their rate as a part of oneDNN's for a token's prefill.\n"
+        "            'of library' is their rate as a part of the library's.\n"
         "decode      one token for each branch. 'MiB' must be read: K,V once for each cross "
         "layer,\n"
         "            weights once; 'of reading': MiB / ms as a part of reading K,V and weights.\n"
@@ -202,6 +228,7 @@ static void print_columns(const yoco_bench_report *r)
         "'of\n"
         "            reading' as a part of reading as much as K,V, which a large cache may hold.\n"
         "            '-': too short to tell.\n",
+        r->device[0] ? library_of_device : library_of_host,
         retention ? "(place in its block of 256 + head size)" : "min(window, position + 1)",
         r->base.n_tokens);
 }
@@ -213,6 +240,7 @@ void yoco_bench_print(const yoco_bench_report *r)
     print_readings(r);
     print_prefills(r);
     print_decode(r);
+    print_memory(r);
     print_columns(r);
 }
 
@@ -232,8 +260,9 @@ static json_t *json_machine(const yoco_bench_report *r)
 {
     char cpu[256];
     yoco_machine_cpu(cpu, sizeof cpu);
-    return json_pack("{s:s, s:I, s:f}", "cpu", cpu, "cores",
-                     (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "cpu_share", r->cpu_share);
+    return json_pack("{s:s, s:I, s:s, s:f}", "cpu", cpu, "cores",
+                     (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "device", r->device, "cpu_share",
+                     r->cpu_share);
 }
 
 static json_t *json_model(const yoco_bench_report *r)
@@ -246,7 +275,7 @@ static json_t *json_model(const yoco_bench_report *r)
                      c->vocab_size);
 }
 
-static json_t *json_onednn(const yoco_bench_report *r)
+static json_t *json_library(const yoco_bench_report *r)
 {
     json_t *products = json_array();
     for (int i = 0; i < r->n_gemms; i++) {
@@ -256,8 +285,8 @@ static json_t *json_onednn(const yoco_bench_report *r)
                                         "n_in", (json_int_t)gemm->n_in, "per_token",
                                         gemm->n_per_token, "flop_s", json_spread(&gemm->flop_s)));
     }
-    return json_pack("{s:s, s:s, s:I, s:o, s:f, s:o}", "version", r->onednn, "dtype",
-                     yoco_dtype_name(r->gemm_dtype), "rows", (json_int_t)r->chunk_rows, "products",
+    return json_pack("{s:s, s:s, s:I, s:o, s:f, s:o}", "name", r->library, "dtype",
+                     yoco_dtype_name(r->gemm_dtype), "rows", (json_int_t)r->gemm_rows, "products",
                      products, "token_flops", r->gemm_flops, "token_flop_s",
                      json_spread(&r->gemm_flop_s));
 }
@@ -273,7 +302,7 @@ static json_t *json_prefills(const yoco_bench_report *r)
                                         (json_int_t)p->n_tokens, "seconds",
                                         json_spread(&p->seconds), "tokens_s", row.tokens_s, "flops",
                                         row.flops, "attention_flops", p->attention_flops, "flop_s",
-                                        row.flop_s, "of_onednn", row.fraction));
+                                        row.flop_s, "of_library", row.fraction));
     }
     return prefills;
 }
@@ -304,8 +333,9 @@ static json_t *json_contexts(const yoco_bench_report *r)
         }
         json_array_append_new(
             contexts,
-            json_pack("{s:I, s:I, s:o, s:o, s:o}", "tokens", (json_int_t)c->n_tokens, "kv_bytes",
-                      (json_int_t)c->kv_bytes, "kv_byte_s", json_spread(&c->kv_byte_s),
+            json_pack("{s:I, s:I, s:I, s:o, s:o, s:o}", "tokens", (json_int_t)c->n_tokens,
+                      "kv_bytes", (json_int_t)c->kv_bytes, "device_bytes",
+                      (json_int_t)c->device_bytes, "kv_byte_s", json_spread(&c->kv_byte_s),
                       "kv_and_weights_byte_s", json_spread(&c->step_byte_s), "steps", rows));
     }
     return contexts;
@@ -318,8 +348,8 @@ char *yoco_bench_json(const yoco_bench_report *r)
         "version", YOCO_VERSION, "machine", json_machine(r), "model", json_model(r), "arithmetic",
         yoco_worker_arithmetic(r->session->worker), "dtype",
         yoco_dtype_name(yoco_worker_dtype(r->session->worker)), "ranks", r->session->comm->n_ranks,
-        "threads", r->session->device.n_threads, "chunk", (json_int_t)r->chunk_rows, "onednn",
-        json_onednn(r), "large_read", "bytes", (json_int_t)r->large_bytes, "byte_s",
+        "threads", r->session->device.n_threads, "chunk", (json_int_t)r->chunk_rows, "library",
+        json_library(r), "large_read", "bytes", (json_int_t)r->large_bytes, "byte_s",
         json_spread(&r->large_byte_s), "prefill", json_prefills(r), "decode", "weight_bytes",
         (json_int_t)r->weight_bytes, "base_tokens", (json_int_t)r->base.n_tokens, "contexts",
         json_contexts(r));

@@ -14,7 +14,8 @@ typedef struct yoco_bench_list {
     int64_t values[YOCO_BENCH_MAX_VALUES];
 } yoco_bench_list;
 
-/* A matrix product of the prefill, at the rows of a chunk. */
+/* A matrix product of the prefill, at the rows of a chunk; on a device a large one, which no token
+ * goes through. */
 typedef struct yoco_bench_gemm {
     int64_t n_out, n_in;
     int n_per_token; /* how many weights of this shape a token goes through */
@@ -30,7 +31,8 @@ typedef struct yoco_bench_prefill {
 /* Decode steps on one context. */
 typedef struct yoco_bench_context {
     int64_t n_tokens;
-    int64_t kv_bytes;                          /* shared K,V of the context */
+    int64_t kv_bytes;     /* shared K,V of the context */
+    int64_t device_bytes; /* in use on the fullest device; 0 where memory is the host's */
     yoco_spread kv_byte_s, step_byte_s;        /* reading as much as K,V; as K,V and weights */
     yoco_spread step_s[YOCO_BENCH_MAX_VALUES]; /* one for each number of branches */
 } yoco_bench_context;
@@ -39,14 +41,16 @@ typedef struct yoco_bench_report {
     const char *model_name;
     const yoco_session *session;
     int64_t chunk_rows;
+    char device[256]; /* rank 0's GPU; "" where memory is the host's */
     double cpu_share; /* see yoco_peer; the least of the ranks */
 
-    char onednn[16];       /* its version */
+    char library[32]; /* the peer of products */
+    int64_t gemm_rows;
     yoco_dtype gemm_dtype; /* of the peer's inputs: what the engine multiplies in */
     int n_gemms;
     yoco_bench_gemm gemms[YOCO_BENCH_MAX_SHAPES];
     double gemm_flops;       /* one token's prefill */
-    yoco_spread gemm_flop_s; /* of oneDNN, the shapes weighted as a token needs them */
+    yoco_spread gemm_flop_s; /* of the library, the shapes weighted as a token needs them */
     int64_t large_bytes;
     yoco_spread large_byte_s;
 
@@ -54,6 +58,7 @@ typedef struct yoco_bench_report {
     yoco_bench_prefill prefills[YOCO_BENCH_MAX_VALUES];
 
     yoco_bench_list branches;
+    int64_t most_branches;   /* what contexts have room for */
     int64_t weight_bytes;    /* what a step reads of weights, over all ranks */
     yoco_bench_context base; /* just fills the window: the same step with next to no K,V */
     int n_contexts;

@@ -73,23 +73,48 @@ static yoco_status check_lengths(const bench_options *o, int64_t max_seq_len)
     return YOCO_ERR_DATA;
 }
 
-/* A chunk's products as the engine multiplies them: in bf16 only where every rank has it. */
-static yoco_status measure_gemms(yoco_peer *peer, yoco_bench_report *r)
+/* What the engine multiplies in: bf16 only where every rank has it. */
+static yoco_status choose_dtype(const yoco_peer *peer, yoco_bench_report *r)
 {
-    const yoco_device_options *device = &r->session->device;
-    const yoco_model_config *config = &r->session->checkpoint->config;
-    float widens = device->dtype != YOCO_BF16 || device->isa != YOCO_ISA_AVX512_BF16;
+    const yoco_device_options *device = peer->device;
+    float widens = device->dtype != YOCO_BF16 ||
+                   (peer->ops->host_memory && device->isa != YOCO_ISA_AVX512_BF16);
     YOCO_TRY(peer->comm->ops->all_max_f32(peer->comm, &widens, 1));
     r->gemm_dtype = widens > 0 ? YOCO_F32 : YOCO_BF16;
-    yoco_peer_onednn_version(r->onednn, sizeof r->onednn);
+    return YOCO_OK;
+}
+
+/* On the host a chunk's products as the engine multiplies them; on a device, which is filled better
+ * by larger ones, what it can do at most. */
+static void choose_shapes(const yoco_peer *peer, yoco_bench_report *r)
+{
+    const yoco_model_config *config = &r->session->checkpoint->config;
+    int64_t widest = yoco_i64_max(config->dim, config->hidden_dim);
     r->n_gemms = yoco_bench_shapes(config, r->gemms);
+    for (int i = 0; i < r->n_gemms; i++)
+        r->gemm_flops +=
+            2.0 * (double)(r->gemms[i].n_out * r->gemms[i].n_in) * r->gemms[i].n_per_token;
+    r->gemm_rows = r->chunk_rows;
+    if (!peer->ops->host_memory) {
+        r->gemms[0] = (yoco_bench_gemm){.n_out = widest, .n_in = widest};
+        r->n_gemms = 1;
+        r->gemm_rows = widest;
+    }
+}
+
+static yoco_status measure_gemms(yoco_peer *peer, yoco_bench_report *r)
+{
+    YOCO_TRY(choose_dtype(peer, r));
+    choose_shapes(peer, r);
+    yoco_peer_library(peer, r->library, sizeof r->library);
     yoco_spread seconds = {0}; /* of one token; min: from the least rates */
     for (int i = 0; i < r->n_gemms; i++) {
         yoco_bench_gemm *gemm = &r->gemms[i];
-        YOCO_TRY(yoco_peer_gemm(peer, r->gemm_dtype, r->chunk_rows, gemm->n_out, gemm->n_in,
+        YOCO_TRY(yoco_peer_gemm(peer, r->gemm_dtype, r->gemm_rows, gemm->n_out, gemm->n_in,
                                 &gemm->flop_s));
-        double flops = 2.0 * (double)(gemm->n_out * gemm->n_in) * gemm->n_per_token;
-        r->gemm_flops += flops;
+        double flops = peer->ops->host_memory
+                           ? 2.0 * (double)(gemm->n_out * gemm->n_in) * gemm->n_per_token
+                           : r->gemm_flops;
         seconds.median += flops / gemm->flop_s.median;
         seconds.min += flops / gemm->flop_s.min;
         seconds.max += flops / gemm->flop_s.max;
@@ -114,6 +139,7 @@ static yoco_status measure_decode(yoco_session *session, yoco_peer *peer, const 
     int64_t n_base =
         yoco_i64_min(session->checkpoint->config.sliding_window, longest(&o->contexts));
     r->branches = o->branches;
+    r->most_branches = longest(&o->branches);
     YOCO_TRY(
         yoco_bench_time_decode(session, peer, r->chunk_rows, &o->branches, ids, n_base, &r->base));
     for (int i = 0; i < o->contexts.n; i++) {
@@ -125,10 +151,22 @@ static yoco_status measure_decode(yoco_session *session, yoco_peer *peer, const 
     return session->comm->ops->all_sum_i64(session->comm, &r->weight_bytes, 1);
 }
 
+/* Ranks of a machine take its devices in turn. */
+static void name_device(const yoco_session *session, char *text, size_t size)
+{
+    int n = 0;
+    while (session->ops->device_at(n, text, size))
+        n++;
+    if (n > 0)
+        session->ops->device_at(session->device.gpu % n, text, size);
+}
+
 static yoco_status measure(yoco_session *session, const bench_options *o, const int32_t *ids,
                            yoco_bench_report *r)
 {
-    yoco_peer peer = {session->comm, session->device.n_threads, 1.0};
+    yoco_peer peer = {session->comm, session->ops, &session->device, 1.0};
+    if (!session->ops->host_memory)
+        name_device(session, r->device, sizeof r->device);
     YOCO_TRY(measure_gemms(&peer, r));
     YOCO_TRY(measure_large_read(&peer, r));
     for (int i = 0; i < o->tokens.n; i++) {
@@ -254,7 +292,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"runs", 0, "N", YOCO_OPTION_SIZE, &o.n_runs, 1,
          "Runs of each prefill after one that warms up (default 3)."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
-         "As in yoco run (default 2048); also the rows of oneDNN's products."},
+         "As in yoco run (default 2048); also the rows of the library's products."},
         YOCO_SESSION_OPTIONS(o.session),
         {"json", 0, "FILE", YOCO_OPTION_STRING, &o.json, 0,
          "Write everything as JSON, too; '-' writes it to stdout instead of the table."},
@@ -272,10 +310,10 @@ const yoco_command yoco_command_bench = {
     .synopsis = "yoco bench -m MODEL [OPTION]...\n"
                 "mpiexec -n RANKS yoco bench -m MODEL [OPTION]...",
     .description =
-        "Measures, on this machine and in one run: oneDNN's own rate on the model's matrix\n"
-        "products and how fast memory can be read; prefill, as a part of oneDNN's rate; decode\n"
-        "steps at several context lengths and numbers of branches, as a part of reading. The\n"
-        "table on stdout explains its columns. Use an idle machine.",
+        "Measures, on this machine and in one run: the library's own rate on matrix products and\n"
+        "how fast memory can be read, on a GPU copied; prefill, as a part of the library's rate;\n"
+        "decode steps at several context lengths and numbers of branches, as a part of reading.\n"
+        "The table on stdout explains its columns. Use an idle machine.",
     .examples = "yoco bench -m configs/shapes/yoco-160m-window.json --json bench.json",
     .run = run_command,
 };

@@ -104,14 +104,17 @@ static yoco_status answer(yoco_session *session, const run_options *o, const yoc
                            o->json ? NULL : yoco_stream_update, &stream, answers, &report.times));
     if (o->dump)
         YOCO_TRY(yoco_dump_write(session, o->dump, prompt, answers));
-    YOCO_TRY(yoco_peak_memory(session->comm, &report.peak_bytes));
+    YOCO_TRY(yoco_memory_measure(session, &report.memory));
     if (session->comm->rank != 0)
         return YOCO_OK;
     yoco_log_info("decode %lld tokens of %d branches in %.2f s, %.1f tok/s; peak memory %.2f GiB "
                   "per rank",
                   (long long)report.times.n_tokens, prompt->n_questions, report.times.decode_s,
                   (double)report.times.n_tokens / report.times.decode_s,
-                  (double)report.peak_bytes / (1 << 30));
+                  (double)report.memory.peak_bytes / (1 << 30));
+    if (report.memory.device_bytes > 0)
+        yoco_log_info("GPU memory in use: %.2f GiB",
+                      (double)report.memory.device_bytes / (1 << 30));
     return o->json ? yoco_report_print_json(&report) : YOCO_OK;
 }
 

@@ -100,15 +100,15 @@ yoco_status yoco_report_print_json(const yoco_run_report *r)
     json_t *answers = json_array();
     for (int i = 0; i < r->prompt->n_questions; i++)
         json_array_append_new(answers, json_answer(r, i));
-    json_t *root =
-        json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:o}", "version",
-                  YOCO_VERSION, "arithmetic", yoco_worker_arithmetic(r->session->worker), "ranks",
-                  r->session->comm->n_ranks, "threads", r->session->device.n_threads,
-                  "context_tokens", (json_int_t)r->prompt->context.n, "chunk",
-                  (json_int_t)plan->input.grid.chunk_rows, "prefill_s", r->prefill_s, "questions_s",
-                  r->times.questions_s, "decode_s", r->times.decode_s, "generated_tokens",
-                  (json_int_t)r->times.n_tokens, "peak_bytes", (json_int_t)r->peak_bytes,
-                  "planned_bytes", (json_int_t)plan->total_bytes, "answers", answers);
+    json_t *root = json_pack(
+        "{s:s, s:s, s:i, s:i, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:o}", "version",
+        YOCO_VERSION, "arithmetic", yoco_worker_arithmetic(r->session->worker), "ranks",
+        r->session->comm->n_ranks, "threads", r->session->device.n_threads, "context_tokens",
+        (json_int_t)r->prompt->context.n, "chunk", (json_int_t)plan->input.grid.chunk_rows,
+        "prefill_s", r->prefill_s, "questions_s", r->times.questions_s, "decode_s",
+        r->times.decode_s, "generated_tokens", (json_int_t)r->times.n_tokens, "peak_bytes",
+        (json_int_t)r->memory.peak_bytes, "device_bytes", (json_int_t)r->memory.device_bytes,
+        "planned_bytes", (json_int_t)plan->total_bytes, "answers", answers);
     yoco_status status = YOCO_OK;
     if (!root || json_dumpf(root, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF) {
         yoco_log_error("cannot write the JSON report to stdout");
@@ -118,12 +118,14 @@ yoco_status yoco_report_print_json(const yoco_run_report *r)
     return status;
 }
 
-yoco_status yoco_peak_memory(yoco_comm *comm, size_t *out)
+yoco_status yoco_memory_measure(const yoco_session *session, yoco_memory *out)
 {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    float kib = (float)usage.ru_maxrss;
-    YOCO_TRY(comm->ops->all_max_f32(comm, &kib, 1));
-    *out = (size_t)kib * 1024;
+    float kib[] = {(float)usage.ru_maxrss,
+                   (float)yoco_worker_device_memory(session->worker) / 1024.0f};
+    YOCO_TRY(session->comm->ops->all_max_f32(session->comm, kib, 2));
+    *out =
+        (yoco_memory){.peak_bytes = (size_t)kib[0] * 1024, .device_bytes = (size_t)kib[1] * 1024};
     return YOCO_OK;
 }

@@ -19,6 +19,12 @@ typedef struct yoco_stream {
 void yoco_stream_update(void *stream, const yoco_answer *answers,
                         int n_answers); /* a yoco_answer_grew */
 
+/* The most of any rank. */
+typedef struct yoco_memory {
+    size_t peak_bytes;   /* the resident set so far */
+    size_t device_bytes; /* in use on its GPU now, by all programs; 0 where memory is the host's */
+} yoco_memory;
+
 typedef struct yoco_run_report {
     const yoco_session *session;
     const yoco_prompt *prompt;
@@ -26,12 +32,12 @@ typedef struct yoco_run_report {
     const yoco_tokenizer *tokenizer;
     yoco_generate_times times;
     double prefill_s;
-    size_t peak_bytes; /* the largest resident set of all ranks */
+    yoco_memory memory;
 } yoco_run_report;
 
 yoco_status yoco_report_print_json(const yoco_run_report *report);
 
-/* The largest resident set of all ranks so far, in bytes. Collective. */
-yoco_status yoco_peak_memory(yoco_comm *comm, size_t *out);
+/* Collective. */
+yoco_status yoco_memory_measure(const yoco_session *session, yoco_memory *out);
 
 #endif

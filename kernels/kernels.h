@@ -300,6 +300,9 @@ typedef struct yoco_ops {
     void (*copy)(yoco_device *device, void *to, const void *from,
                  size_t bytes); /* within the device, disjoint */
     void (*zero)(yoco_device *device, void *ptr, size_t bytes);
+    /* Bytes of the device's memory that are in use, by all programs; NULL where it is the host's.
+     */
+    size_t (*memory_in_use)(yoco_device *device);
 
     /* LINEAR rounds to the run's dtype and repacks; EMBEDDING keeps the stored values and may keep
      * `matrix.data`, which must then live as long as the weight. */

@@ -70,6 +70,9 @@ if [ $bench = yes ]; then
             --tokens 128K --tokens 512K --tokens 1M --contexts 128K --contexts 512K --contexts 1M \
             --branches 1 --branches 8 --branches 64
     done
+    # Memory with a single branch, which the runs above have no figure of.
+    section "memory: yoco-3b-retention, one branch" "$yoco" bench \
+        -m configs/shapes/yoco-3b-retention.json --backend cuda --tokens 16K --contexts 1M --branches 1
 fi
 echo "report: $report"
 [ $n_failed = 0 ] || { echo "$n_failed parts FAILED"; exit 1; }

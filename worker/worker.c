@@ -174,6 +174,11 @@ const char *yoco_worker_arithmetic(const yoco_worker *w)
     return w->arithmetic;
 }
 
+size_t yoco_worker_device_memory(const yoco_worker *w)
+{
+    return w->ops->memory_in_use ? w->ops->memory_in_use(w->device) : 0;
+}
+
 yoco_dtype yoco_worker_dtype(const yoco_worker *w)
 {
     return w->model->dtype;

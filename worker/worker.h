@@ -74,5 +74,7 @@ yoco_status yoco_worker_gather(yoco_worker *worker, int branch, bool values, yoc
 /* Local: rows of the context and of the branch so far. */
 int64_t yoco_worker_position(const yoco_worker *worker, int branch);
 yoco_dtype yoco_worker_dtype(const yoco_worker *worker);
+/* Local: bytes of the device's memory in use, by all programs; 0 where it is the host's. */
+size_t yoco_worker_device_memory(const yoco_worker *worker);
 
 #endif

@@ -72,6 +72,7 @@ yoco_status yoco_cuda_fetch(yoco_device *device, void *to_host, const void *from
                             size_t bytes);
 void yoco_cuda_copy(yoco_device *device, void *to, const void *from, size_t bytes);
 void yoco_cuda_zero(yoco_device *device, void *ptr, size_t bytes);
+size_t yoco_cuda_memory_in_use(yoco_device *device);
 
 /* staging.cu: descriptors on their way to the device; at most YOCO_STAGING_BYTES at once. */
 constexpr int YOCO_STAGING_BYTES = 1 << 20;

@@ -96,6 +96,13 @@ yoco_status yoco_cuda_fetch(yoco_device *device, void *to_host, const void *from
     return YOCO_ERR_INTERNAL;
 }
 
+size_t yoco_cuda_memory_in_use(yoco_device *device)
+{
+    size_t free_bytes = 0, total_bytes = 0;
+    yoco_cuda_check(device, cudaMemGetInfo(&free_bytes, &total_bytes), "asking for its memory");
+    return total_bytes - free_bytes;
+}
+
 void yoco_cuda_copy(yoco_device *device, void *to, const void *from, size_t bytes)
 {
     if (bytes > 0)

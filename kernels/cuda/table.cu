@@ -168,6 +168,7 @@ const yoco_ops yoco_cuda_ops = {
     .fetch = yoco_cuda_fetch,
     .copy = yoco_cuda_copy,
     .zero = yoco_cuda_zero,
+    .memory_in_use = yoco_cuda_memory_in_use,
     .weight_create = yoco_cuda_weight_create,
     .weight_free = yoco_cuda_weight_free,
     .embed = yoco_cuda_embed,

@@ -17,15 +17,15 @@ enum { N_TOKENS = 300, N_CONTEXT = 700, CHUNK = 256 };
 static const char *source;
 static char report_path[64];
 
-/* Runs a bench of two tiny prefills and contexts; the exit code. */
-static int run_bench(const char *launcher, const char *shape, const char *more)
+/* Runs a bench of two tiny prefills and contexts; the exit code. `program`: with its launcher. */
+static int run_bench(const char *program, const char *shape, const char *more)
 {
     char command[4096];
     snprintf(command, sizeof command,
-             "%s " YOCO_PROGRAM " bench -m %s/tests/reference/%s/params.json --threads 1 --runs 2 "
+             "%s bench -m %s/tests/reference/%s/params.json --threads 1 --runs 2 "
              "--tokens 1 --tokens %d --contexts 16 --contexts %d --branches 1 --branches 3 "
              "--chunk %d --json %s %s >%s.out 2>&1",
-             launcher, source, shape, N_TOKENS, N_CONTEXT, CHUNK, report_path, more, report_path);
+             program, source, shape, N_TOKENS, N_CONTEXT, CHUNK, report_path, more, report_path);
     unlink(report_path);
     int status = system(command);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -61,7 +61,8 @@ static void check_values(const char *key, json_t *value)
     json_object_foreach(value, name, entry) check_values(name, entry);
     json_array_foreach(value, index, entry) check_values(key, entry);
     if (json_is_number(value) && strcmp(key, "sliding_window") != 0 &&
-        strcmp(key, "base_tokens") != 0 && json_number_value(value) <= 0)
+        strcmp(key, "base_tokens") != 0 && strcmp(key, "device_bytes") != 0 &&
+        json_number_value(value) <= 0)
         fail_msg("%s is %g", key, json_number_value(value));
     if (json_is_null(value) && strncmp(key, "attention_", strlen("attention_")) != 0)
         fail_msg("%s is null", key);
@@ -79,15 +80,15 @@ static void check_complete(json_t *report, int n_ranks)
                                         "machine/cores",
                                         "machine/cpu_share",
                                         "model/dim",
-                                        "onednn/version",
-                                        "onednn/products/3/flop_s/median",
-                                        "onednn/token_flop_s/median",
+                                        "library/name",
+                                        "library/products/3/flop_s/median",
+                                        "library/token_flop_s/median",
                                         "large_read/bytes",
                                         "large_read/byte_s/median",
                                         "prefill/1/seconds/median",
                                         "prefill/1/tokens_s",
                                         "prefill/1/flop_s",
-                                        "prefill/1/of_onednn",
+                                        "prefill/1/of_library",
                                         "decode/contexts/1/kv_byte_s/median",
                                         "decode/contexts/1/kv_and_weights_byte_s/median",
                                         "decode/contexts/1/steps/1/step_s/median",
@@ -132,7 +133,7 @@ static void check_counts(json_t *report, const yoco_model_config *c)
     double weights = number(report, "decode/weight_bytes");
     double base = number(report, "decode/base_tokens");
     double token_flops = 2 * count_weights(c), attention = count_attention(c, N_TOKENS);
-    assert_true(number(report, "onednn/token_flops") == token_flops);
+    assert_true(number(report, "library/token_flops") == token_flops);
     assert_true(number(report, "prefill/1/attention_flops") == attention);
     assert_true(number(report, "prefill/1/flops") == N_TOKENS * token_flops + attention);
     assert_true(base == c->sliding_window);
@@ -143,17 +144,23 @@ static void check_counts(json_t *report, const yoco_model_config *c)
                 n_cross * (N_CONTEXT - base) * kv_row);
 }
 
-static void check_shape(const char *launcher, const char *shape, int n_ranks)
+static json_t *load_report(void)
 {
-    char path[4096];
-    yoco_model_config config;
     json_error_t error;
-    snprintf(path, sizeof path, "%s/tests/reference/%s/params.json", source, shape);
-    assert_int_equal(yoco_model_config_load(path, &config), YOCO_OK);
-    assert_int_equal(run_bench(launcher, shape, ""), 0);
     json_t *report = json_load_file(report_path, 0, &error);
     if (!report)
         fail_msg("the report is no JSON: line %d: %s", error.line, error.text);
+    return report;
+}
+
+static void check_shape(const char *program, const char *shape, int n_ranks)
+{
+    char path[4096];
+    yoco_model_config config;
+    snprintf(path, sizeof path, "%s/tests/reference/%s/params.json", source, shape);
+    assert_int_equal(yoco_model_config_load(path, &config), YOCO_OK);
+    assert_int_equal(run_bench(program, shape, ""), 0);
+    json_t *report = load_report();
     check_complete(report, n_ranks);
     check_counts(report, &config);
     json_decref(report);
@@ -163,30 +170,51 @@ static void check_shape(const char *launcher, const char *shape, int n_ranks)
 static void test_window(void **state)
 {
     (void)state;
-    check_shape("", "swa-tiny", 1);
+    check_shape(YOCO_PROGRAM, "swa-tiny", 1);
 }
 
 static void test_retention(void **state)
 {
     (void)state;
-    check_shape("", "gret-tiny", 1);
+    check_shape(YOCO_PROGRAM, "gret-tiny", 1);
 }
 
 /* Each rank holds a part of K,V; the report speaks of all. */
 static void test_ranks(void **state)
 {
     (void)state;
-    check_shape(MPIEXEC " -n 2", "swa-tiny", 2);
+    check_shape(MPIEXEC " -n 2 " YOCO_PROGRAM, "swa-tiny", 2);
+}
+
+/* On the GPU's host build: the ceilings are the device's, and its memory is told. */
+static void test_device(void **state)
+{
+    (void)state;
+    assert_int_equal(run_bench(YOCO_CUDA_HOST, "swa-tiny", "--backend cuda --transport mpi"), 0);
+    json_t *report = load_report();
+    const char *device = json_string_value(at(report, "machine/device"));
+    assert_true(device && device[0]);
+    assert_string_equal(json_string_value(at(report, "library/name")), "the backend's products");
+    assert_int_equal(json_array_size(at(report, "library/products")), 1);
+    assert_true(number(report, "library/rows") == number(report, "model/hidden_dim"));
+    assert_true(number(report, "library/products/0/flop_s/median") > 0);
+    assert_true(number(report, "prefill/1/of_library") > 0);
+    assert_true(number(report, "large_read/byte_s/median") > 0);
+    assert_true(number(report, "decode/contexts/1/device_bytes") >
+                number(report, "decode/contexts/1/kv_bytes") +
+                    number(report, "decode/weight_bytes"));
+    json_decref(report);
+    unlink(report_path);
 }
 
 static void test_refusals(void **state)
 {
     (void)state;
-    assert_int_equal(run_bench("", "swa-tiny", "--branches 0"), 2);
-    assert_int_equal(run_bench("", "swa-tiny", "--runs 1000"), 2);
-    assert_int_equal(run_bench("", "gret-tiny", "--chunk 100"), 2);
-    assert_int_equal(run_bench("", "swa-tiny", "--contexts 1M"), 65);
-    assert_int_equal(run_bench("", "swa-tiny", "--json /no/such/folder/report"), 66);
+    assert_int_equal(run_bench(YOCO_PROGRAM, "swa-tiny", "--branches 0"), 2);
+    assert_int_equal(run_bench(YOCO_PROGRAM, "swa-tiny", "--runs 1000"), 2);
+    assert_int_equal(run_bench(YOCO_PROGRAM, "gret-tiny", "--chunk 100"), 2);
+    assert_int_equal(run_bench(YOCO_PROGRAM, "swa-tiny", "--contexts 1M"), 65);
+    assert_int_equal(run_bench(YOCO_PROGRAM, "swa-tiny", "--json /no/such/folder/report"), 66);
     assert_int_not_equal(access(report_path, F_OK), 0);
 }
 
@@ -201,9 +229,10 @@ static int remove_output(void **state)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_window), cmocka_unit_test(test_retention),
-        cmocka_unit_test(test_ranks), cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_window),
+                                       cmocka_unit_test(test_retention),
+                                       cmocka_unit_test(test_ranks), cmocka_unit_test(test_device),
+                                       cmocka_unit_test(test_refusals)};
     source = argc > 1 ? argv[1] : ".";
     snprintf(report_path, sizeof report_path, "/tmp/yoco-bench-%ld.json", (long)getpid());
     return cmocka_run_group_tests(tests, NULL, remove_output);

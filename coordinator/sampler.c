@@ -10,10 +10,13 @@ typedef struct candidate {
     int32_t id;
 } candidate;
 
+/* Few of the candidates are looked at in their order, so they are not sorted: the unranked lie in a
+ * heap, and behind it the ranked, the likeliest last. */
 struct yoco_sampler {
     yoco_sampling sampling;
     int vocab_size;
     candidate *candidates; /* (vocab_size) */
+    int n, n_unranked;
 };
 
 yoco_status yoco_sampler_create(const yoco_sampling *sampling, int vocab_size, yoco_sampler **out)
@@ -47,33 +50,73 @@ static bool is_banned(int32_t id, const int32_t *banned, int n_banned)
     return false;
 }
 
-static int more_likely(const void *a, const void *b)
+static bool more_likely(candidate a, candidate b)
 {
-    const candidate *x = a, *y = b;
-    if (x->logit != y->logit)
-        return x->logit > y->logit ? -1 : 1;
-    return (x->id > y->id) - (x->id < y->id);
+    return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
 }
 
-/* Candidates are sorted; weights are exp((logit - best) / temperature). */
-static int32_t draw(const yoco_sampler *s, int n, int64_t index)
+/* The heap's element i goes down until no child is more likely. */
+static void sift_down(candidate *heap, int n, int i)
 {
-    const candidate *c = s->candidates;
-    double temperature = s->sampling.temperature, total = 0.0, kept = 0.0;
+    candidate moved = heap[i];
+    for (int child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && more_likely(heap[child + 1], heap[child]))
+            child++;
+        if (!more_likely(heap[child], moved))
+            break;
+        heap[i] = heap[child];
+    }
+    heap[i] = moved;
+}
+
+/* The i-th likeliest, from 0. */
+static candidate ranked(yoco_sampler *s, int i)
+{
+    candidate *c = s->candidates;
+    while (s->n_unranked > s->n - 1 - i) {
+        candidate likeliest = c[0];
+        c[0] = c[--s->n_unranked];
+        sift_down(c, s->n_unranked, 0);
+        c[s->n_unranked] = likeliest;
+    }
+    return c[s->n - 1 - i];
+}
+
+static double weight(const yoco_sampler *s, float logit, float most)
+{
+    return exp(((double)logit - most) / s->sampling.temperature);
+}
+
+/* Of the n likeliest. */
+static double total_weight(yoco_sampler *s, int n, float most)
+{
+    double total = 0.0;
+    for (int i = 0; i < n; i++)
+        total += weight(s, n < s->n ? ranked(s, i).logit : s->candidates[i].logit, most);
+    return total;
+}
+
+static int32_t draw(yoco_sampler *s, int64_t index)
+{
+    int n = s->n, n_kept = 0;
     if (s->sampling.top_k > 0 && s->sampling.top_k < n)
         n = (int)s->sampling.top_k;
-    for (int i = 0; i < n; i++)
-        total += exp(((double)c[i].logit - c[0].logit) / temperature);
-    int n_kept = 0;
-    while (n_kept < n && (n_kept == 0 || kept < s->sampling.top_p * total))
-        kept += exp(((double)c[n_kept++].logit - c[0].logit) / temperature);
+    float most = ranked(s, 0).logit;
+    double total = total_weight(s, n, most), kept = 0.0;
+    if (s->sampling.top_p < 1.0) {
+        while (n_kept < n && (n_kept == 0 || kept < s->sampling.top_p * total))
+            kept += weight(s, ranked(s, n_kept++).logit, most);
+    } else {
+        n_kept = n;
+        kept = total;
+    }
     double left = yoco_random_unit(yoco_random_at(s->sampling.seed, (uint64_t)index)) * kept;
     for (int i = 0; i < n_kept; i++) {
-        left -= exp(((double)c[i].logit - c[0].logit) / temperature);
+        left -= weight(s, ranked(s, i).logit, most);
         if (left < 0.0)
-            return c[i].id;
+            return ranked(s, i).id;
     }
-    return c[n_kept - 1].id;
+    return ranked(s, n_kept - 1).id;
 }
 
 yoco_status yoco_sampler_next(yoco_sampler *s, const float *logits, const int32_t *banned,
@@ -92,7 +135,9 @@ yoco_status yoco_sampler_next(yoco_sampler *s, const float *logits, const int32_
         yoco_log_error("every id of the vocabulary is banned");
         return YOCO_ERR_DATA;
     }
-    qsort(s->candidates, (size_t)n, sizeof *s->candidates, more_likely);
-    *out = draw(s, n, index);
+    s->n = s->n_unranked = n;
+    for (int i = n / 2 - 1; i >= 0; i--)
+        sift_down(s->candidates, n, i);
+    *out = draw(s, index);
     return YOCO_OK;
 }

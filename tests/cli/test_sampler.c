@@ -120,9 +120,37 @@ static void top_k_keeps_the_k_likeliest(void **state)
     draw(&sampled, logits, NULL, 0, share);
     check_shares(share, of_all);
     sampled.top_k = 1;
-    const float tied[VOCAB] = {0, 5, 1, 5, 5, -1};
+    const float tied[VOCAB] = {0, 5, 1, 5, 5, -1}, equal[VOCAB] = {0};
     for (int64_t index = 0; index < 20; index++)
         assert_int_equal(next(&sampled, tied, NULL, 0, index), 1);
+    sampled.top_k = 3;
+    for (int64_t index = 0; index < 20; index++)
+        assert_in_range(next(&sampled, equal, NULL, 0, index), 0, 2);
+}
+
+/* Many ids, every logit twice: the seven likeliest are the highest, of the fourth pair the lower
+ * id. */
+static void top_k_of_a_large_vocabulary(void **state)
+{
+    (void)state;
+    enum { MANY = 5000, N_PAIRS = MANY / 2, STEP = 1237 }; /* STEP and N_PAIRS have no divisor */
+    const yoco_sampling sampled = {.temperature = 1.0, .top_p = 1.0, .top_k = 7, .seed = 7};
+    static float logits[MANY];
+    yoco_sampler *sampler;
+    int n_taken[MANY] = {0};
+    for (int i = 0; i < MANY; i++)
+        logits[i] = (float)(i % N_PAIRS * STEP % N_PAIRS) * 1e-4f;
+    assert_int_equal(yoco_sampler_create(&sampled, MANY, &sampler), YOCO_OK);
+    for (int64_t index = 0; index < 500; index++) {
+        int32_t id = -1;
+        assert_int_equal(yoco_sampler_next(sampler, logits, NULL, 0, index, &id), YOCO_OK);
+        n_taken[id]++;
+    }
+    yoco_sampler_free(sampler);
+    for (int i = 0; i < MANY; i++) {
+        int below_best = N_PAIRS - 1 - i % N_PAIRS * STEP % N_PAIRS;
+        assert_true((n_taken[i] > 0) == (below_best < 3 || (below_best == 3 && i < N_PAIRS)));
+    }
 }
 
 /* .4 + .3 reach 0.6, and .4 + .3 + .15 reach 0.75. */
@@ -202,6 +230,7 @@ int main(void)
         cmocka_unit_test(shares_follow_the_probabilities),
         cmocka_unit_test(temperature_sharpens),
         cmocka_unit_test(top_k_keeps_the_k_likeliest),
+        cmocka_unit_test(top_k_of_a_large_vocabulary),
         cmocka_unit_test(top_p_keeps_the_fewest_that_reach_it),
         cmocka_unit_test(only_seed_and_index_decide),
         cmocka_unit_test(damaged_logits_are_refused),

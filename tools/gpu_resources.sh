@@ -12,7 +12,7 @@ nvcc=$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-flags=(-std=c++20 -I. -fmad=false -O3 -Xptxas -v)
+flags=(-std=c++20 -I. -fmad=false -O3 -Xptxas -v -DYOCO_CUBLASLT='""')
 for arch in 80 90; do
     for file in kernels/cuda/*.cu; do
         "$nvcc" "${flags[@]}" -arch=sm_$arch -cubin -o "$folder/cubin" "$file" 2>"$folder/log" ||

@@ -127,6 +127,12 @@ static bool is_device_memory(uintptr_t address)
     return address <= found->first + found->second; /* one past the end is legal */
 }
 
+/* For the stand-in for NCCL, which has a runtime of its own for what the transport calls. */
+extern "C" bool cuda_host_owns(const void *ptr)
+{
+    return is_device_memory((uintptr_t)ptr);
+}
+
 /* Heap and stacks lie above this on every system, two small integers in a word, and the sanitizer's
  * shadow, below. */
 static const uintptr_t FIRST_HOST_ADDRESS = (uintptr_t)1 << 45;

@@ -1,4 +1,5 @@
 #include <cuda_runtime_api.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,9 @@ static struct {
     char *begin;
     size_t bytes;
 } allocations[MAX_ALLOCATIONS];
+
+/* Device memory of the GPU's host build, where that is in the program too. */
+__attribute__((weak)) bool cuda_host_owns(const void *ptr);
 
 cudaError_t cudaGetDeviceCount(int *n)
 {
@@ -70,6 +74,11 @@ static int find(const char *ptr)
     return -1;
 }
 
+static bool is_device_memory(const void *ptr)
+{
+    return find(ptr) >= 0 || (cuda_host_owns && cuda_host_owns(ptr));
+}
+
 cudaError_t cudaFree(void *ptr)
 {
     int i = find(ptr);
@@ -84,7 +93,7 @@ cudaError_t cudaFree(void *ptr)
 
 cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *out, const void *ptr)
 {
-    out->type = find(ptr) >= 0 ? cudaMemoryTypeDevice : cudaMemoryTypeUnregistered;
+    out->type = is_device_memory(ptr) ? cudaMemoryTypeDevice : cudaMemoryTypeUnregistered;
     return cudaSuccess;
 }
 
@@ -104,7 +113,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
-    if (kind != cudaMemcpyDeviceToDevice || find(to) < 0 || find(from) < 0 ||
+    if (kind != cudaMemcpyDeviceToDevice || !is_device_memory(to) || !is_device_memory(from) ||
         stream->n_copies == MAX_COPIES)
         return cudaErrorInvalidValue;
     stream->copies[stream->n_copies++] = (copy){to, from, bytes};

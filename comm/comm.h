@@ -62,6 +62,8 @@ typedef struct yoco_comm_ops {
     /* Ranks that name the same group >= 0 get a communicator of their own, their order kept. It is
      * closed before the one it came from. abort from a group still ends every rank of the job. */
     yoco_status (*split)(yoco_comm *comm, int group, yoco_comm **out);
+    /* Waits until the device's stream has done what was put on it; see device_stream. */
+    yoco_status (*drain)(yoco_comm *comm);
     /* What is under way goes on; returns at once. Every wait does this, so only a transport that
      * stands on this one calls it. */
     void (*progress)(yoco_comm *comm);
@@ -79,6 +81,11 @@ struct yoco_comm {
      * memory, what was put into it is complete, and between two ranks receives of device memory are
      * posted in the order of the sends, whatever their tags. */
     bool device_messages, device_collectives;
+    /* Where such a transport finds the stream of the device's own work, set by who uses it, device
+     * memory goes by that stream's order and not by the host's: what is handed over need not be
+     * complete, what was waited for need not be there. The host then waits with `drain`. NULL: the
+     * host's order. */
+    void *device_stream;
 
     /* Called between the polls of every wait; NULL: nothing. A transport that stands on this one
      * makes progress there. */

@@ -74,6 +74,13 @@ static void finish(yoco_comm *comm, MPI_Request *request, MPI_Status *status,
     yoco_pause_end();
 }
 
+/* Memory is the host's: nothing is on a stream. */
+static yoco_status mpi_drain(yoco_comm *comm)
+{
+    (void)comm;
+    return YOCO_OK;
+}
+
 static void mpi_progress(yoco_comm *comm)
 {
     int found;
@@ -223,6 +230,7 @@ static const yoco_comm_ops mpi_ops = {
     .broadcast = mpi_broadcast,
     .agree = mpi_agree,
     .split = mpi_split,
+    .drain = mpi_drain,
     .progress = mpi_progress,
 };
 

@@ -1,4 +1,4 @@
-/* Messages and collectives of device memory over NCCL; the only file that includes nccl.h. What
+/* Messages and collectives of device memory over NCCL. What
  * lies in host memory goes over the control transport.
  *
  * The ranks form a ring. Between two neighbours there is a link: a communicator and a stream of its
@@ -7,30 +7,19 @@
  * travel ahead of it over the control transport. A ring of one copies.
  *
  * NCCL never blocks here: a call that is still in progress is asked for again in every wait, and so
- * is what it left on its stream. Work on the buffers from other streams is done when a message or
- * collective starts (comm.h). */
+ * is what it left on its stream. Before the buffers are touched, the device's own stream has done
+ * what was on it (comm.h): by events, or because the host has waited. */
 #include "comm/cuda_place.h"
+#include "comm/nccl_channels.h"
 #include "comm/over.h"
-#include "comm/wait.h"
 #include "trace.h"
 
-#include <cuda_runtime_api.h>
-#include <nccl.h>
 #include <string.h>
 
 enum {
     HEADER_TAG = 1 << 14, /* beyond the tags of the engine */
-    LINK_CTAS = 4,        /* a link's kernels leave the device to the products */
-    CLOSE_S = 2,
-    ABORT_S = 5, /* ncclCommAbort may hang as well */
-    ID_WORDS = sizeof(ncclUniqueId) / sizeof(int64_t),
+    ABORT_S = 5           /* ncclCommAbort may hang as well */
 };
-
-/* One communicator of NCCL with the stream of its operations. NULL in a ring of one. */
-typedef struct nccl_channel {
-    ncclComm_t nccl;
-    cudaStream_t stream;
-} nccl_channel;
 
 typedef enum message_state { POSTED, STARTED, ON_STREAM } message_state;
 
@@ -42,11 +31,11 @@ typedef struct nccl_message {
     size_t bytes;
     int64_t header[2], expected[2]; /* tag, bytes */
     yoco_request header_request;
-    cudaEvent_t done;
+    cudaEvent_t ready, done; /* on the device's stream; on the link's */
 } nccl_message;
 
 typedef struct nccl_link {
-    nccl_channel channel;
+    const nccl_channel *channel;
     bool incoming;
     int peer;
     nccl_message *first, **last; /* what is not on the stream yet, in the order posted */
@@ -54,9 +43,10 @@ typedef struct nccl_link {
 
 typedef struct nccl_comm {
     yoco_over over;
+    nccl_channel channels[N_NCCL_CHANNELS];
     nccl_link left, right;
-    nccl_channel all;
-    cudaEvent_t all_done;
+    const nccl_channel *all;
+    cudaEvent_t all_ready, all_done, drained;
     nccl_message *unused;
 } nccl_comm;
 
@@ -75,17 +65,12 @@ static void check_cuda(nccl_comm *c, cudaError_t error, const yoco_subject *subj
         yoco_wait_failed(&c->over.base, subject, cudaGetErrorString(error));
 }
 
-/* True when the channel's last call is through. */
-static bool settled(nccl_comm *c, const nccl_channel *channel, const yoco_subject *subject)
+/* What comes later on stream `after` waits for what is on stream `before` now. */
+static void order(nccl_comm *c, cudaStream_t before, cudaEvent_t event, cudaStream_t after,
+                  const yoco_subject *subject)
 {
-    ncclResult_t state = ncclSuccess, asked = ncclCommGetAsyncError(channel->nccl, &state);
-    if (asked != ncclSuccess)
-        state = asked;
-    if (state == ncclInProgress)
-        return false;
-    if (state != ncclSuccess)
-        yoco_wait_failed(&c->over.base, subject, ncclGetLastError(channel->nccl));
-    return true;
+    check_cuda(c, cudaEventRecord(event, before), subject);
+    check_cuda(c, cudaStreamWaitEvent(after, event, 0), subject);
 }
 
 static void started(nccl_comm *c, ncclResult_t result, const yoco_subject *subject)
@@ -108,12 +93,14 @@ static bool happened(nccl_comm *c, cudaEvent_t event, const yoco_subject *subjec
 static bool link_step(nccl_comm *c, nccl_link *link)
 {
     nccl_message *m = link->first;
-    const nccl_channel *channel = &link->channel;
+    const nccl_channel *channel = link->channel;
     const yoco_subject subject = {
         .wait = {"a message", -1, -1}, .peer = link->peer, .incoming = link->incoming};
     if (!m)
         return false;
     if (m->state == POSTED) {
+        if (c->over.base.device_stream)
+            check_cuda(c, cudaStreamWaitEvent(channel->stream, m->ready, 0), &subject);
         started(c,
                 link->incoming
                     ? ncclRecv(m->data, m->bytes, ncclInt8, 0, channel->nccl, channel->stream)
@@ -121,7 +108,7 @@ static bool link_step(nccl_comm *c, nccl_link *link)
                 &subject);
         m->state = STARTED;
     }
-    if (!settled(c, channel, &subject))
+    if (!yoco_nccl_settled(&c->over.base, channel, &subject))
         return false;
     check_cuda(c, cudaEventRecord(m->done, channel->stream), &subject);
     m->state = ON_STREAM;
@@ -139,7 +126,11 @@ static bool loop_step(nccl_comm *c)
     if (!out || !in)
         return false;
     size_t bytes = out->bytes < in->bytes ? out->bytes : in->bytes;
-    cudaStream_t stream = c->right.channel.stream;
+    cudaStream_t stream = c->right.channel->stream;
+    if (c->over.base.device_stream) {
+        check_cuda(c, cudaStreamWaitEvent(stream, in->ready, 0), &subject);
+        check_cuda(c, cudaStreamWaitEvent(stream, out->ready, 0), &subject);
+    }
     check_cuda(c, cudaMemcpyAsync(in->data, out->data, bytes, cudaMemcpyDeviceToDevice, stream),
                &subject);
     check_cuda(c, cudaEventRecord(in->done, stream), &subject);
@@ -157,7 +148,7 @@ static bool loop_step(nccl_comm *c)
 static void step_all(void *context)
 {
     nccl_comm *c = context;
-    if (!c->right.channel.nccl) {
+    if (!c->right.channel->nccl) {
         while (loop_step(c))
             continue;
         return;
@@ -189,6 +180,7 @@ static yoco_status message_get(nccl_comm *c, nccl_message **out)
     } else {
         YOCO_TRY(yoco_alloc(sizeof *m, "a message", (void **)&m));
         const yoco_subject subject = {.wait = {"an event", -1, -1}, .peer = -1};
+        check_cuda(c, cudaEventCreateWithFlags(&m->ready, cudaEventDisableTiming), &subject);
         check_cuda(c, cudaEventCreateWithFlags(&m->done, cudaEventDisableTiming), &subject);
     }
     *out = m;
@@ -206,7 +198,12 @@ static yoco_status post(nccl_comm *c, nccl_link *link, int tag, void *data, size
                         .data = data,
                         .bytes = bytes,
                         .expected = {tag, (int64_t)bytes},
+                        .ready = m->ready,
                         .done = m->done};
+    const yoco_subject subject = {
+        .wait = {"a message", -1, -1}, .peer = link->peer, .incoming = link->incoming};
+    if (c->over.base.device_stream)
+        check_cuda(c, cudaEventRecord(m->ready, c->over.base.device_stream), &subject);
     memcpy(m->header, m->expected, sizeof m->header);
     yoco_status status = link->incoming
                              ? control->ops->receive(control, link->peer, HEADER_TAG, m->header,
@@ -281,26 +278,61 @@ static yoco_status nccl_wait(yoco_comm *comm, yoco_request *request, const yoco_
     YOCO_TRY(control->ops->wait(control, &m->header_request, what));
     check_header(comm, m, &subject);
     yoco_pause pause = yoco_pause_begin(comm, &subject);
-    while (m->state != ON_STREAM || !happened(c, m->done, &subject))
+    while (m->state != ON_STREAM || (!comm->device_stream && !happened(c, m->done, &subject)))
         poll_again(c, &pause, &subject);
     yoco_pause_end();
+    if (comm->device_stream)
+        check_cuda(c, cudaStreamWaitEvent(comm->device_stream, m->done, 0), &subject);
     m->next = c->unused;
     c->unused = m;
     *request = (yoco_request){.active = false};
     return YOCO_OK;
 }
 
-/* Waits for a collective that was just started. */
+/* Before a collective starts. */
+static void begin_all(nccl_comm *c, const yoco_subject *subject)
+{
+    cudaStream_t stream = c->over.base.device_stream;
+    if (stream)
+        order(c, stream, c->all_ready, c->all->stream, subject);
+}
+
+/* Waits for a collective that was just started, or makes the device's stream wait. */
 static void finish_all(nccl_comm *c, ncclResult_t result, const yoco_subject *subject)
 {
     yoco_pause pause = yoco_pause_begin(&c->over.base, subject);
     started(c, result, subject);
-    while (!settled(c, &c->all, subject))
+    while (!yoco_nccl_settled(&c->over.base, c->all, subject))
         poll_again(c, &pause, subject);
-    check_cuda(c, cudaEventRecord(c->all_done, c->all.stream), subject);
-    while (!happened(c, c->all_done, subject))
+    cudaStream_t stream = c->over.base.device_stream;
+    if (stream)
+        order(c, c->all->stream, c->all_done, stream, subject);
+    else
+        check_cuda(c, cudaEventRecord(c->all_done, c->all->stream), subject);
+    while (!stream && !happened(c, c->all_done, subject))
         poll_again(c, &pause, subject);
     yoco_pause_end();
+}
+
+/* Failures of NCCL show here too: the stream would wait for ever. */
+static yoco_status nccl_drain(yoco_comm *comm)
+{
+    nccl_comm *c = (nccl_comm *)comm;
+    const yoco_subject subject = {
+        .wait = {"the end of the device's work", -1, -1}, .peer = -1, .collective = true};
+    if (!comm->device_stream)
+        return YOCO_OK;
+    check_cuda(c, cudaEventRecord(c->drained, comm->device_stream), &subject);
+    yoco_pause pause = yoco_pause_begin(comm, &subject);
+    while (!happened(c, c->drained, &subject)) {
+        if (c->all->nccl) {
+            for (int i = 0; i < N_NCCL_CHANNELS; i++)
+                yoco_nccl_settled(comm, &c->channels[i], &subject);
+        }
+        poll_again(c, &pause, &subject);
+    }
+    yoco_pause_end();
+    return YOCO_OK;
 }
 
 static void all_reduce(nccl_comm *c, void *data, int64_t n, size_t value_bytes, ncclDataType_t type,
@@ -309,9 +341,11 @@ static void all_reduce(nccl_comm *c, void *data, int64_t n, size_t value_bytes, 
     const yoco_subject subject = {
         .wait = {what, -1, -1}, .peer = -1, .collective = true, .bytes = (size_t)n * value_bytes};
     yoco_trace_reduced(subject.bytes);
-    if (c->all.nccl)
-        finish_all(c, ncclAllReduce(data, data, (size_t)n, type, op, c->all.nccl, c->all.stream),
-                   &subject);
+    if (!c->all->nccl)
+        return;
+    begin_all(c, &subject);
+    finish_all(c, ncclAllReduce(data, data, (size_t)n, type, op, c->all->nccl, c->all->stream),
+               &subject);
 }
 
 static yoco_status nccl_all_max_f32(yoco_comm *comm, float *data, int64_t n)
@@ -342,57 +376,37 @@ static yoco_status nccl_broadcast(yoco_comm *comm, int root, void *data, size_t 
                                   .bytes = bytes};
     if (!in_device_memory(data, bytes))
         return yoco_over_broadcast(comm, root, data, bytes);
-    if (c->all.nccl)
-        finish_all(c, ncclBroadcast(data, data, bytes, ncclInt8, root, c->all.nccl, c->all.stream),
-                   &subject);
+    if (!c->all->nccl)
+        return YOCO_OK;
+    begin_all(c, &subject);
+    finish_all(c, ncclBroadcast(data, data, bytes, ncclInt8, root, c->all->nccl, c->all->stream),
+               &subject);
     return YOCO_OK;
 }
 
 static void nccl_abort(yoco_comm *comm, int exit_code)
 {
     nccl_comm *c = (nccl_comm *)comm;
-    nccl_channel *const channels[] = {&c->left.channel, &c->right.channel, &c->all};
     yoco_exit_soon(exit_code, ABORT_S);
-    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
-        if (channels[i]->nccl)
-            ncclCommAbort(channels[i]->nccl);
+    for (int i = 0; i < N_NCCL_CHANNELS; i++)
+        if (c->channels[i].nccl)
+            ncclCommAbort(c->channels[i].nccl);
     yoco_over_abort(comm, exit_code);
-}
-
-/* Ends what was opened, together on all channels since the ranks are linked in a ring; not for
- * ever: the other side may be dead. */
-static void close_channels(nccl_comm *c)
-{
-    nccl_channel *const channels[] = {&c->left.channel, &c->right.channel, &c->all};
-    enum { N = sizeof channels / sizeof *channels };
-    double limit_s = yoco_now_s() + CLOSE_S;
-    for (int i = 0; i < N; i++)
-        if (channels[i]->nccl)
-            ncclCommFinalize(channels[i]->nccl);
-    for (int i = 0; i < N; i++) {
-        ncclResult_t state = ncclInProgress, asked = ncclSuccess;
-        ncclComm_t nccl = channels[i]->nccl;
-        while (nccl && asked == ncclSuccess && state == ncclInProgress && yoco_now_s() < limit_s)
-            asked = ncclCommGetAsyncError(nccl, &state);
-        if (nccl && asked == ncclSuccess && state == ncclSuccess)
-            ncclCommDestroy(nccl);
-        else if (nccl)
-            ncclCommAbort(nccl);
-        if (channels[i]->stream)
-            cudaStreamDestroy(channels[i]->stream);
-    }
 }
 
 static void release(nccl_comm *c)
 {
-    close_channels(c);
+    yoco_nccl_close(c->channels);
     for (nccl_message *m = c->unused, *next; m; m = next) {
         next = m->next;
+        cudaEventDestroy(m->ready);
         cudaEventDestroy(m->done);
         yoco_free(m);
     }
-    if (c->all_done)
-        cudaEventDestroy(c->all_done);
+    const cudaEvent_t events[] = {c->all_ready, c->all_done, c->drained};
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        if (events[i])
+            cudaEventDestroy(events[i]);
     yoco_free(c);
 }
 
@@ -405,108 +419,13 @@ static void nccl_close(yoco_comm *comm)
     control->ops->close(control);
 }
 
-static yoco_status failed(const char *what, const char *reason)
+static yoco_status make_events(nccl_comm *c)
 {
-    yoco_log_error("NCCL: %s: %s", what, reason);
-    return YOCO_ERR_INTERNAL;
-}
-
-#define TRY_CUDA(call)                                                                             \
-    do {                                                                                           \
-        cudaError_t error_ = (call);                                                               \
-        if (error_ != cudaSuccess)                                                                 \
-            return failed(#call, cudaGetErrorString(error_));                                      \
-    } while (0)
-
-#define TRY_NCCL(call)                                                                             \
-    do {                                                                                           \
-        ncclResult_t result_ = (call);                                                             \
-        if (result_ != ncclSuccess && result_ != ncclInProgress)                                   \
-            return failed(#call, ncclGetErrorString(result_));                                     \
-    } while (0)
-
-static yoco_status make_streams(nccl_comm *c)
-{
-    TRY_CUDA(cudaStreamCreateWithFlags(&c->left.channel.stream, cudaStreamNonBlocking));
-    TRY_CUDA(cudaStreamCreateWithFlags(&c->right.channel.stream, cudaStreamNonBlocking));
-    TRY_CUDA(cudaStreamCreateWithFlags(&c->all.stream, cudaStreamNonBlocking));
-    TRY_CUDA(cudaEventCreateWithFlags(&c->all_done, cudaEventDisableTiming));
+    cudaEvent_t *const events[] = {&c->all_ready, &c->all_done, &c->drained};
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        if (cudaEventCreateWithFlags(events[i], cudaEventDisableTiming) != cudaSuccess)
+            return yoco_nccl_failed("no event", cudaGetErrorString(cudaGetLastError()));
     return YOCO_OK;
-}
-
-/* ids: (n_ranks + 1): of each rank's right link, then of all ranks. */
-static yoco_status exchange_ids(yoco_comm *control, ncclUniqueId *ids)
-{
-    int64_t mine[2 * ID_WORDS];
-    ncclUniqueId id[2];
-    yoco_status status = YOCO_OK;
-    for (int i = 0; i < 2 && status == YOCO_OK; i++)
-        if (ncclGetUniqueId(&id[i]) != ncclSuccess)
-            status = failed("no id", ncclGetLastError(NULL));
-    YOCO_TRY(control->ops->agree(control, status));
-    memcpy(mine, id, sizeof mine);
-    YOCO_TRY(yoco_over_gather(control, mine, ID_WORDS, (int64_t *)(void *)ids));
-    ids[control->n_ranks] = id[1];
-    return control->ops->broadcast(control, 0, &ids[control->n_ranks], sizeof *ids);
-}
-
-/* Both links in one group, as neither may wait for the other. */
-static yoco_status start_links(nccl_comm *c, const ncclUniqueId *ids)
-{
-    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-    config.blocking = 0;
-    config.maxCTAs = LINK_CTAS;
-    TRY_NCCL(ncclGroupStart());
-    TRY_NCCL(ncclCommInitRankConfig(&c->right.channel.nccl, 2, ids[c->over.base.rank], 0, &config));
-    TRY_NCCL(ncclCommInitRankConfig(&c->left.channel.nccl, 2, ids[c->left.peer], 1, &config));
-    TRY_NCCL(ncclGroupEnd());
-    return YOCO_OK;
-}
-
-static yoco_status start_all(nccl_comm *c, const ncclUniqueId *ids)
-{
-    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-    config.blocking = 0;
-    TRY_NCCL(ncclCommInitRankConfig(&c->all.nccl, c->over.base.n_ranks, ids[c->over.base.n_ranks],
-                                    c->over.base.rank, &config));
-    return YOCO_OK;
-}
-
-static void wait_settled(nccl_comm *c, const nccl_channel *one, const nccl_channel *other)
-{
-    const yoco_subject subject = {
-        .wait = {"the start of NCCL", -1, -1}, .peer = -1, .collective = true};
-    yoco_pause pause = yoco_pause_begin(&c->over.base, &subject);
-    for (bool done = false; !done;) {
-        bool one_done = settled(c, one, &subject);
-        done = settled(c, other, &subject) && one_done;
-        if (!done)
-            poll_again(c, &pause, &subject);
-    }
-    yoco_pause_end();
-}
-
-static yoco_status connect(nccl_comm *c)
-{
-    yoco_comm *control = c->over.control;
-    ncclUniqueId *ids = NULL;
-    size_t n = (size_t)control->n_ranks + 1;
-    yoco_status status = yoco_alloc(n * sizeof *ids, "NCCL's ids", (void **)&ids);
-    if (status == YOCO_OK)
-        status = make_streams(c);
-    status = control->ops->agree(control, status);
-    if (status == YOCO_OK && control->n_ranks > 1)
-        status = exchange_ids(control, ids);
-    if (status == YOCO_OK && control->n_ranks > 1)
-        status = control->ops->agree(control, start_all(c, ids));
-    if (status == YOCO_OK && c->all.nccl) {
-        wait_settled(c, &c->all, &c->all);
-        status = control->ops->agree(control, start_links(c, ids));
-    }
-    if (status == YOCO_OK && c->all.nccl)
-        wait_settled(c, &c->left.channel, &c->right.channel);
-    yoco_free(ids);
-    return status;
 }
 
 /* Takes over control on success. */
@@ -522,11 +441,16 @@ static yoco_status open_over(yoco_comm *control, yoco_comm **out)
     int n = control->n_ranks, rank = control->rank;
     *c = (nccl_comm){.left = {.incoming = true, .peer = (rank + n - 1) % n},
                      .right = {.peer = (rank + 1) % n}};
+    c->left.channel = &c->channels[NCCL_LEFT];
+    c->right.channel = &c->channels[NCCL_RIGHT];
+    c->all = &c->channels[NCCL_ALL];
     c->over = yoco_over_make(&nccl_ops, control, NULL, NULL);
     c->over.base.device_messages = c->over.base.device_collectives = true;
     c->left.last = &c->left.first;
     c->right.last = &c->right.first;
-    status = connect(c);
+    status = control->ops->agree(control, make_events(c));
+    if (status == YOCO_OK)
+        status = yoco_nccl_open(control, c->channels);
     if (status != YOCO_OK) {
         release(c);
         return status;
@@ -560,6 +484,7 @@ static const yoco_comm_ops nccl_ops = {
     .broadcast = nccl_broadcast,
     .agree = yoco_over_agree,
     .split = nccl_split,
+    .drain = nccl_drain,
     .progress = nccl_progress,
 };
 

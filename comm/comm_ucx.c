@@ -220,6 +220,7 @@ static const yoco_comm_ops ucx_ops = {
     .broadcast = yoco_over_broadcast,
     .agree = yoco_over_agree,
     .split = ucx_split,
+    .drain = yoco_over_drain,
     .progress = ucx_progress,
 };
 

@@ -30,6 +30,11 @@ void yoco_over_abort(yoco_comm *comm, int exit_code)
     control_of(comm)->ops->abort(control_of(comm), exit_code);
 }
 
+yoco_status yoco_over_drain(yoco_comm *comm)
+{
+    return control_of(comm)->ops->drain(control_of(comm));
+}
+
 yoco_status yoco_over_all_max_f32(yoco_comm *comm, float *data, int64_t n)
 {
     return control_of(comm)->ops->all_max_f32(control_of(comm), data, n);

@@ -18,6 +18,7 @@ yoco_over yoco_over_make(const yoco_comm_ops *ops, yoco_comm *control, void (*pr
 yoco_status yoco_over_gather(yoco_comm *control, const int64_t *mine, int64_t n, int64_t *all);
 
 /* Slots of the table: what the control transport does. */
+yoco_status yoco_over_drain(yoco_comm *comm);
 void yoco_over_abort(yoco_comm *comm, int exit_code);
 yoco_status yoco_over_all_max_f32(yoco_comm *comm, float *data, int64_t n);
 yoco_status yoco_over_all_sum_i64(yoco_comm *comm, int64_t *data, int64_t n);

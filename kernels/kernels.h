@@ -242,6 +242,8 @@ typedef struct yoco_attend_args {
     void *out; /* (n_queries, n_heads, head_dim) */
 } yoco_attend_args;
 
+enum { YOCO_OP_FLAGS = 9 };
+
 enum { YOCO_MAX_BANNED = 8, YOCO_ARGMAX_NONE = -1, YOCO_ARGMAX_NOT_FINITE = -2 };
 
 /* The index of the greatest element of each row, of equals the lowest; YOCO_ARGMAX_NONE where all
@@ -284,6 +286,11 @@ typedef struct yoco_ops {
      * backend may keep them back until something waits, to start them together. NULL: it would not
      * gain. */
     void (*record)(yoco_device *device, bool on);
+    /* The stream of all ops, for transports that follow it (comm.h); NULL, as hold and merge_flags
+     * then are: none. Between hold(true) and hold(false) what was recorded has started, and others
+     * may put work on the stream. */
+    void *(*stream)(yoco_device *device);
+    void (*hold)(yoco_device *device, bool on);
 
     /* Memory: 64-byte aligned device memory; see host_memory. */
     yoco_status (*alloc)(yoco_device *device, size_t bytes, const char *what, void **out);
@@ -327,6 +334,11 @@ typedef struct yoco_ops {
     void (*retention_step)(yoco_device *device, const yoco_retention_step_args *args);
     void (*attend)(yoco_device *device, const yoco_attend_args *args);
     void (*merge_max)(yoco_device *device, const yoco_attend_args *args);
+    /* For ranks that do not wait for the device: flags (YOCO_OP_FLAGS), device memory, as
+     * worker/merge.c makes them on the host, of the hash of `bytes` at ptr; the last is `bad` if a
+     * merge_max since the last synchronize was bad, else 0. */
+    void (*merge_flags)(yoco_device *device, const void *ptr, size_t bytes, float bad,
+                        float *flags);
     void (*merge_sum)(yoco_device *device, const yoco_attend_args *args);
     void (*merge_finish)(yoco_device *device, const yoco_attend_args *args);
     void (*argmax)(yoco_device *device, const yoco_argmax_args *args);

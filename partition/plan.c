@@ -136,7 +136,8 @@ static void plan_work(const yoco_plan_input *in, sizer *s, yoco_plan *p)
         times(s, p->n_partials, (size_t)heads * f32);
     bytes[YOCO_BUF_PARTIAL_OUT] = times(s, p->n_partials, (size_t)dim * f32);
     bytes[YOCO_BUF_GLOBAL_MAX] =
-        times(s, in->n_branches, (size_t)heads * f32) + YOCO_MERGE_FLAGS * f32;
+        times(s, in->n_branches, (size_t)heads * f32) +
+        times(s, 1 + 2 * (c->n_layers - yoco_config_n_self_layers(c)), YOCO_MERGE_FLAGS * f32);
     bytes[YOCO_BUF_FIXED] = times(s, in->n_branches, (size_t)(heads + dim) * sizeof(int64_t));
     if (in->rank == 0)
         bytes[YOCO_BUF_LOGITS] = times(s, in->n_branches, (size_t)c->vocab_size * f32);

@@ -49,7 +49,8 @@ typedef enum yoco_buffer {
     YOCO_BUF_PARTIAL_MAX, /* (n_partials, n_attn_heads) */
     YOCO_BUF_PARTIAL_SUM, /* (n_partials, n_attn_heads) */
     YOCO_BUF_PARTIAL_OUT, /* (n_partials, n_attn_heads, head_dim) */
-    YOCO_BUF_GLOBAL_MAX,  /* (n_branches, n_attn_heads), then YOCO_MERGE_FLAGS */
+    YOCO_BUF_GLOBAL_MAX,  /* (n_branches, n_attn_heads), then (1 + 2 cross layers, YOCO_MERGE_FLAGS)
+                           */
     YOCO_BUF_FIXED,       /* (n_branches, n_attn_heads, 1 + head_dim) i64 */
     YOCO_BUF_LOGITS,      /* (n_branches, vocab_size), rank 0 */
     YOCO_N_BUFFERS

@@ -29,8 +29,8 @@ mpi.h               comm/comm_mpi.c kernels/sim/mpi.c tests/comm/comm_fault.c te
 smpi/smpi.h         kernels/sim/account.c
 ucp/api/ucp.h       comm/comm_ucx.c comm/ucx_info.c
 uct/api/uct.h       comm/ucx_info.c
-nccl.h              comm/comm_nccl.c tests/nccl_host/nccl.c
-cuda_runtime_api.h  comm/comm_nccl.c comm/cuda_place.c tests/nccl_host/*
+nccl.h              comm/nccl_channels.h tests/nccl_host/nccl.c
+cuda_runtime_api.h  comm/nccl_channels.h comm/cuda_place.c tests/nccl_host/*
 cuda_runtime.h      kernels/cuda/* tests/cuda_host/*
 cublasLt.h          kernels/cuda/*
 cuda_host.h         kernels/cuda/portable.cuh

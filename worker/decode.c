@@ -2,6 +2,7 @@
  * over its own K,V rows and the partial results merge exactly. */
 #include "trace.h"
 #include "worker/internal.h"
+#include "worker/staging.h"
 
 typedef struct step {
     int n_rows;
@@ -191,12 +192,14 @@ yoco_status yoco_worker_step(yoco_worker *w, int n_rows, const int *branches, co
     step s = {.n_rows = n_rows, .branches = branches};
     yoco_trace_mark mark = yoco_trace_begin();
     w->bad = 0;
+    w->n_merges = 0;
     for (int i = 0; i < n_rows; i++)
         w->positions[i] = yoco_worker_position(w, branches[i]);
     record(w, true);
     yoco_status status = run_layers(w, &s, ids);
     record(w, false);
     YOCO_TRY(status);
+    YOCO_TRY(yoco_settle(w));
     if (w->comm->rank == 0 && logits)
         w->ops->download(w->device, logits, yoco_f32(w, YOCO_BUF_LOGITS),
                          (size_t)n_rows * (size_t)w->model->config.vocab_size * sizeof(float));

@@ -6,6 +6,7 @@
 
 #include "trace.h"
 #include "worker/snapshot_parts.h"
+#include "worker/staging.h"
 
 int64_t yoco_edge_rows(const yoco_worker *w, int64_t position)
 {
@@ -86,7 +87,7 @@ static yoco_status ring_take(yoco_worker *w, const yoco_piece *piece, int layer)
     }
     YOCO_TRY(wait_edge(w, &w->edge_in[layer], piece->chunk, layer));
     yoco_edge_load(w, slot(w, YOCO_BUF_EDGE_IN, layer), piece->n_edge);
-    YOCO_TRY(w->ops->synchronize(w->device));
+    YOCO_TRY(yoco_hand_over(w));
     return yoco_ring_post(w, piece->chunk + w->comm->n_ranks, layer);
 }
 
@@ -105,7 +106,7 @@ static yoco_status ring_give(yoco_worker *w, const yoco_piece *piece, int layer)
     edge_save(w, piece, slot(w, YOCO_BUF_EDGE_OUT, layer));
     if (w->ring.writer)
         yoco_snapshot_writer_copy_edge(w->ring.writer, piece->chunk, layer);
-    YOCO_TRY(w->ops->synchronize(w->device));
+    YOCO_TRY(yoco_hand_over(w));
     if (next == w->ring.end)
         return YOCO_OK;
     return w->comm->ops->send(w->comm, yoco_grid_owner(grid, next), YOCO_TAG_EDGE + layer,

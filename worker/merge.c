@@ -9,6 +9,8 @@
 
 enum { HASH_PARTS = 4, N_FLAGS = YOCO_MERGE_FLAGS };
 
+_Static_assert(N_FLAGS == (int)YOCO_OP_FLAGS, "the op makes what goes between ranks");
+
 /* 16 bits of the hash each, so exact in f32. Where the maxima of x and of ~x over all ranks are one
  * rank's own x and ~x, every rank has that x; so if any two differ, every rank sees it. */
 static void hash_flags(uint64_t hash, float *flags)
@@ -73,13 +75,52 @@ static yoco_status reduce_sum(yoco_worker *w, const yoco_attend_args *args)
     return YOCO_OK;
 }
 
+/* The flags of the step's merges, (n_merges, 2, N_FLAGS): this rank's, then those of all. */
+static float *kept_flags(yoco_worker *w)
+{
+    const yoco_plan_input *in = &w->plan.input;
+    int64_t n_max = (int64_t)in->n_branches * w->model->config.n_attn_heads;
+    return yoco_f32(w, YOCO_BUF_GLOBAL_MAX) + n_max + N_FLAGS;
+}
+
+/* The same without a wait for the device: the flags are kept, and checked at the end of the step.
+ */
+static yoco_status follow_max(yoco_worker *w, const yoco_attend_args *args)
+{
+    int64_t n = args->n_queries * args->n_heads;
+    size_t max_bytes = (size_t)n * sizeof(float), flag_bytes = N_FLAGS * sizeof(float);
+    float *flags = args->global_max + n, *mine = kept_flags(w) + 2 * w->n_merges++ * N_FLAGS;
+    void *data;
+    w->ops->merge_flags(w->device, args->q, max_bytes * (size_t)args->head_dim,
+                        (float)(w->comm->n_ranks - w->comm->rank), flags);
+    w->ops->copy(w->device, mine, flags, flag_bytes);
+    YOCO_TRY(yoco_share_begin(w, args->global_max, max_bytes + flag_bytes, &data));
+    YOCO_TRY(w->comm->ops->all_max_f32(w->comm, data, n + N_FLAGS));
+    yoco_share_end(w, args->global_max, max_bytes + flag_bytes);
+    w->ops->copy(w->device, mine + N_FLAGS, flags, flag_bytes);
+    return YOCO_OK;
+}
+
+static yoco_status check_kept_flags(yoco_worker *w)
+{
+    for (int i = 0; i < w->n_merges; i++) {
+        float flags[2 * N_FLAGS];
+        w->ops->download(w->device, flags, kept_flags(w) + 2 * i * N_FLAGS, sizeof flags);
+        YOCO_TRY(w->ops->synchronize(w->device));
+        YOCO_TRY(check_flags(w, flags, flags + N_FLAGS));
+    }
+    return YOCO_OK;
+}
+
 yoco_status yoco_merge(yoco_worker *w, const yoco_attend_args *args)
 {
     bool alone = w->comm->n_ranks == 1;
     yoco_attend_args merge = *args;
     merge.bad = &w->bad;
     w->ops->merge_max(w->device, &merge);
-    if (!alone) {
+    if (!alone && w->comm->device_stream) {
+        YOCO_TRY(follow_max(w, &merge));
+    } else if (!alone) {
         YOCO_TRY(w->ops->synchronize(w->device));
         YOCO_TRY(reduce_max(w, &merge));
     }
@@ -92,5 +133,6 @@ yoco_status yoco_merge(yoco_worker *w, const yoco_attend_args *args)
 
 yoco_status yoco_merge_check(yoco_worker *w)
 {
+    YOCO_TRY(check_kept_flags(w));
     return w->bad ? not_finite() : YOCO_OK;
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "worker/internal.h"
+#include "worker/staging.h"
 
 static void attend_window(yoco_worker *w, const yoco_piece *piece, int64_t begin, int64_t end)
 {
@@ -116,5 +117,5 @@ yoco_status yoco_piece_run(yoco_worker *w, const yoco_piece *piece)
         yoco_feed_forward(w, w->ops->linear_slabs, weights, piece->n_rows);
     }
     yoco_shared_kv(w, w->ops->linear_slabs, piece->k, piece->v, piece->n_rows);
-    return w->ops->synchronize(w->device);
+    return yoco_settle(w);
 }

@@ -105,7 +105,7 @@ yoco_status yoco_ring_share_last(yoco_worker *w)
         yoco_share_end(w, edge, bytes);
     }
     yoco_trace_end(mark, YOCO_SPAN_WAIT, "last edges", -1, -1);
-    return YOCO_OK;
+    return yoco_settle(w);
 }
 
 yoco_status yoco_ring_run(yoco_worker *w, const yoco_ring *ring, const int32_t *ids,

@@ -41,9 +41,28 @@ void yoco_buffers_free(yoco_worker *w)
     w->staging = NULL;
 }
 
+yoco_status yoco_hand_over(yoco_worker *w)
+{
+    return w->comm->device_stream ? YOCO_OK : w->ops->synchronize(w->device);
+}
+
+yoco_status yoco_settle(yoco_worker *w)
+{
+    if (w->comm->device_stream) {
+        w->ops->hold(w->device, true);
+        YOCO_TRY(w->comm->ops->drain(w->comm));
+        w->ops->hold(w->device, false);
+    }
+    return w->ops->synchronize(w->device);
+}
+
 yoco_status yoco_share_begin(yoco_worker *w, void *buffer, size_t bytes, void **data)
 {
     *data = buffer;
+    if (w->comm->device_stream) {
+        w->ops->hold(w->device, true);
+        return YOCO_OK;
+    }
     if (w->staging) {
         w->ops->copy(w->device, w->staging, buffer, bytes);
         *data = w->staging;
@@ -53,6 +72,8 @@ yoco_status yoco_share_begin(yoco_worker *w, void *buffer, size_t bytes, void **
 
 void yoco_share_end(yoco_worker *w, void *buffer, size_t bytes)
 {
-    if (w->staging)
+    if (w->comm->device_stream)
+        w->ops->hold(w->device, false);
+    else if (w->staging)
         w->ops->copy(w->device, buffer, w->staging, bytes);
 }

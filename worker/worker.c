@@ -43,6 +43,13 @@ static yoco_status open_device(yoco_worker *w, const yoco_device_options *option
     return w->comm->ops->agree(w->comm, w->ops->open(&w->device_options, &w->device));
 }
 
+/* A transport that takes all of the device's memory follows the device's stream. */
+static void follow_stream(yoco_worker *w)
+{
+    bool takes_all = w->comm->device_messages && w->comm->device_collectives;
+    w->comm->device_stream = takes_all && w->ops->stream ? w->ops->stream(w->device) : NULL;
+}
+
 yoco_status yoco_worker_create(yoco_comm *comm, const yoco_ops *ops,
                                const yoco_device_options *device, const yoco_checkpoint *checkpoint,
                                yoco_worker **out)
@@ -59,6 +66,8 @@ yoco_status yoco_worker_create(yoco_comm *comm, const yoco_ops *ops,
     w->ops = ops;
     w->checkpoint = checkpoint;
     status = open_device(w, device);
+    if (status == YOCO_OK)
+        follow_stream(w);
     if (status == YOCO_OK)
         status = comm->ops->agree(comm, yoco_model_create(ops, w->device, checkpoint, device->dtype,
                                                           comm->rank == 0, &w->model));
@@ -90,6 +99,7 @@ void yoco_worker_free(yoco_worker *w)
     if (w->device) {
         release(w);
         yoco_model_free(w->model);
+        w->comm->device_stream = NULL;
         w->ops->close(w->device);
     }
     free(w);
@@ -146,6 +156,7 @@ yoco_status yoco_worker_regroup(yoco_worker *w, yoco_comm *comm)
 {
     release(w);
     w->comm = comm;
+    follow_stream(w);
     yoco_status status = YOCO_OK;
     if (comm->rank == 0)
         status = yoco_model_add_output(w->model, w->checkpoint);

@@ -20,13 +20,37 @@ __global__ void hash_kernel(const unsigned char *bytes, int64_t n, unsigned long
     atomicAdd(out, (unsigned long long)sum);
 }
 
-uint64_t yoco_cuda_hash(yoco_device *device, const void *ptr, size_t bytes)
+static void start_hash(yoco_device *device, const void *ptr, size_t bytes)
 {
-    uint64_t hash = 0;
-    yoco_cuda_zero(device, device->hash_device, sizeof hash);
+    yoco_cuda_zero(device, device->hash_device, sizeof *device->hash_device);
     YOCO_LAUNCH(hash_kernel, grid_for((int64_t)bytes), 256, 0, device->stream,
                 (const unsigned char *)ptr, (int64_t)bytes,
                 (unsigned long long *)device->hash_device);
+}
+
+/* 16 bits of the hash, and their complement, in turns: exact in f32. */
+__global__ void flags_kernel(const uint64_t *hash, const int *is_bad, float bad, float *flags)
+{
+    int i = (int)grid_thread();
+    uint16_t part = (uint16_t)(*hash >> (16 * (i / 2)));
+    if (i < YOCO_OP_FLAGS - 1)
+        flags[i] = i % 2 == 0 ? part : (uint16_t)~part;
+    else if (i == YOCO_OP_FLAGS - 1)
+        flags[i] = *is_bad ? bad : 0.0f;
+}
+
+void yoco_cuda_merge_flags(yoco_device *device, const void *ptr, size_t bytes, float bad,
+                           float *flags)
+{
+    start_hash(device, ptr, bytes);
+    YOCO_LAUNCH(flags_kernel, 1, WARP, 0, device->stream, (const uint64_t *)device->hash_device,
+                (const int *)device->bad_device, bad, flags);
+}
+
+uint64_t yoco_cuda_hash(yoco_device *device, const void *ptr, size_t bytes)
+{
+    uint64_t hash = 0;
+    start_hash(device, ptr, bytes);
     yoco_cuda_download(device, &hash, device->hash_device, sizeof hash);
     return hash;
 }

@@ -136,6 +136,16 @@ static void take_bad(yoco_device *device)
     device->bad_target = NULL;
 }
 
+static void *cuda_stream(yoco_device *device)
+{
+    return device->stream;
+}
+
+static void cuda_hold(yoco_device *device, bool on)
+{
+    (on ? yoco_cuda_graph_flush : yoco_cuda_graph_resume)(device);
+}
+
 static yoco_status cuda_synchronize(yoco_device *device)
 {
     yoco_cuda_check(device, cudaGetLastError(), "starting a kernel");
@@ -159,6 +169,8 @@ const yoco_ops yoco_cuda_ops = {
     .close = cuda_close,
     .synchronize = cuda_synchronize,
     .record = yoco_cuda_record,
+    .stream = cuda_stream,
+    .hold = cuda_hold,
     .alloc = yoco_cuda_alloc,
     .free = yoco_cuda_free,
     .alloc_shared = yoco_cuda_alloc_shared,
@@ -187,6 +199,7 @@ const yoco_ops yoco_cuda_ops = {
     .retention_step = yoco_cuda_retention_step,
     .attend = yoco_cuda_attend,
     .merge_max = yoco_cuda_merge_max,
+    .merge_flags = yoco_cuda_merge_flags,
     .merge_sum = yoco_cuda_merge_sum,
     .merge_finish = yoco_cuda_merge_finish,
     .argmax = yoco_cuda_argmax,

@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "tests/cuda_host/fibers.h"
+#include "tests/cuda_host/streams.h"
 
 extern "C" {
 #include "base.h"
@@ -26,8 +26,6 @@ struct cublasLtLayout {
 struct cublasLtPreference {
     int unused;
 };
-
-void cuda_host_queue(std::function<void()> work);
 
 size_t cublasLtGetVersion()
 {
@@ -184,13 +182,13 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
                               const void *a, cublasLtMatrixLayout_t a_layout, const void *b,
                               cublasLtMatrixLayout_t b_layout, const void *beta, const void *c,
                               cublasLtMatrixLayout_t, void *d, cublasLtMatrixLayout_t d_layout,
-                              const cublasLtMatmulAlgo_t *algo, void *, size_t, cudaStream_t)
+                              const cublasLtMatmulAlgo_t *algo, void *, size_t, cudaStream_t stream)
 {
     cublasLtLayout la = *a_layout, lb = *b_layout, ld = *d_layout;
     if (!is_legal(*desc, la, a, lb, b, ld, d, algo) || c != d)
         return CUBLAS_STATUS_NOT_SUPPORTED;
     float old = *static_cast<const float *>(beta);
-    cuda_host_queue([=] {
+    cuda_host_enqueue(stream, "product", [=] {
         float *out = static_cast<float *>(d);
         std::vector<float> wide_a = load_all(la, a), wide_b = load_all(lb, b);
         for (int64_t j = 0; j < ld.columns; j++) {

@@ -1,48 +1,19 @@
-/* The runtime: memory that starts as NaN, and one queue of work for all streams. Work runs when the
- * host waits for it. */
+/* The runtime: memory that starts as NaN, kernels, and what the device is. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <sys/mman.h>
 
-#include <algorithm>
-#include <deque>
 #include <map>
 #include <set>
 #include <string>
-#include <vector>
 
-#include "tests/cuda_host/fibers.h"
+#include "tests/cuda_host/streams.h"
 
-struct CUstream_st {
-    cuda_host_order order;
-};
-
-struct CUevent_st {
-    bool done;
-};
-
-enum { SHARED_LIMIT = 227 * 1024, N_ORDERS = 3 };
+enum { SHARED_LIMIT = 227 * 1024, MOST_DEVICES = 64 };
 
 static const size_t TOTAL_BYTES = (size_t)8 << 30;
 
-/* A node of a graph: what kind of work it is, and the work. */
-struct node {
-    std::string kind;
-    std::function<void()> work;
-};
-
-struct CUgraph_st {
-    std::vector<node> nodes;
-};
-
-struct CUgraphExec_st {
-    std::vector<node> nodes;
-};
-
-static std::deque<std::function<void()>> queue;
-static cudaGraph_t capture; /* of capturing_stream; NULL: nothing is captured */
-static cudaStream_t capturing_stream;
 static size_t allocated_bytes;
 static std::map<uintptr_t, size_t> allocations; /* device memory */
 static unsigned char *shared;
@@ -50,33 +21,6 @@ static unsigned char *shared;
 unsigned char *cuda_host_shared()
 {
     return shared;
-}
-
-/* What waits, or allocates, is not legal while this thread captures. */
-static void check_no_capture(const char *what)
-{
-    if (!capture)
-        return;
-    fprintf(stderr, "%s while a stream is being captured\n", what);
-    abort();
-}
-
-static void enqueue(cudaStream_t stream, const std::string &kind, std::function<void()> work)
-{
-    if (capture && stream == capturing_stream)
-        capture->nodes.push_back({kind, std::move(work)});
-    else
-        queue.push_back(std::move(work));
-}
-
-static void drain()
-{
-    check_no_capture("a wait");
-    while (!queue.empty()) {
-        auto work = std::move(queue.front());
-        queue.pop_front();
-        work();
-    }
 }
 
 /* What ran: kernels, who launched them, with how many threads and how much shared memory; for the
@@ -127,10 +71,11 @@ static bool is_device_memory(uintptr_t address)
     return address <= found->first + found->second; /* one past the end is legal */
 }
 
-/* For the stand-in for NCCL, which has a runtime of its own for what the transport calls. */
-extern "C" bool cuda_host_owns(const void *ptr)
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes *out, const void *ptr)
 {
-    return is_device_memory((uintptr_t)ptr);
+    out->type =
+        is_device_memory((uintptr_t)ptr) ? cudaMemoryTypeDevice : cudaMemoryTypeUnregistered;
+    return cudaSuccess;
 }
 
 /* Heap and stacks lie above this on every system, two small integers in a word, and the sanitizer's
@@ -162,13 +107,22 @@ void cuda_host_run(const char *kernel, const char *caller, dim3 grid, dim3 shape
                 kernel, grid.x, grid.y, grid.z, shared_bytes);
         abort();
     }
-    cuda_host_order order = stream->order;
-    enqueue(stream, kernel, [=] { run_grid(kernel, grid, shape, shared_bytes, order, body); });
+    cuda_host_order order = cuda_host_order_of(stream);
+    cuda_host_enqueue(stream, kernel,
+                      [=] { run_grid(kernel, grid, shape, shared_bytes, order, body); });
 }
 
+/* CUDA_HOST_DEVICES, or one for every rank. */
 cudaError_t cudaGetDeviceCount(int *n)
 {
-    *n = 1;
+    const char *text = getenv("CUDA_HOST_DEVICES");
+    *n = text ? atoi(text) : MOST_DEVICES;
+    return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetPCIBusId(char *text, int size, int device)
+{
+    snprintf(text, (size_t)size, "0000:%02x:00.0", (unsigned)device & 0xff);
     return cudaSuccess;
 }
 
@@ -183,9 +137,11 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int)
     return cudaSuccess;
 }
 
-cudaError_t cudaSetDevice(int)
+cudaError_t cudaSetDevice(int device)
 {
-    return cudaSuccess;
+    int n;
+    cudaGetDeviceCount(&n);
+    return device >= 0 && device < n ? cudaSuccess : cudaErrorInvalidDevice;
 }
 
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
@@ -200,7 +156,7 @@ static const size_t HEADER = 256;
 
 cudaError_t cudaMalloc(void **out, size_t bytes)
 {
-    check_no_capture("an allocation");
+    cuda_host_check_no_capture("an allocation");
     if (bytes > TOTAL_BYTES - allocated_bytes)
         return cudaErrorMemoryAllocation;
     void *base;
@@ -216,7 +172,7 @@ cudaError_t cudaMalloc(void **out, size_t bytes)
 
 cudaError_t cudaFree(void *ptr)
 {
-    drain();
+    cuda_host_drain();
     if (!ptr)
         return cudaSuccess;
     allocations.erase((uintptr_t)ptr);
@@ -234,7 +190,7 @@ cudaError_t cudaMallocHost(void **out, size_t bytes)
 
 cudaError_t cudaFreeHost(void *ptr)
 {
-    drain();
+    cuda_host_drain();
     free(ptr);
     return cudaSuccess;
 }
@@ -250,14 +206,14 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind)
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream)
 {
-    enqueue(stream, "copy", [=] { memmove(to, from, bytes); });
+    cuda_host_enqueue(stream, "copy", [=] { memmove(to, from, bytes); });
     return cudaSuccess;
 }
 
 cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_t from_pitch,
                               size_t width, size_t height, cudaMemcpyKind, cudaStream_t stream)
 {
-    enqueue(stream, "copy of rows", [=] {
+    cuda_host_enqueue(stream, "copy of rows", [=] {
         for (size_t row = 0; row < height; row++)
             memmove(static_cast<char *>(to) + row * to_pitch,
                     static_cast<const char *>(from) + row * from_pitch, width);
@@ -267,60 +223,7 @@ cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_
 
 cudaError_t cudaMemsetAsync(void *ptr, int value, size_t bytes, cudaStream_t stream)
 {
-    enqueue(stream, "memset", [=] { memset(ptr, value, bytes); });
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned)
-{
-    static int n_streams;
-    *out = new CUstream_st{(cuda_host_order)(n_streams++ % N_ORDERS)};
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamDestroy(cudaStream_t stream)
-{
-    drain();
-    delete stream;
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamSynchronize(cudaStream_t)
-{
-    drain();
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned)
-{
-    *out = new CUevent_st{true};
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventDestroy(cudaEvent_t event)
-{
-    drain();
-    delete event;
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
-{
-    if (stream == capturing_stream)
-        check_no_capture("an event that the host waits for");
-    event->done = false;
-    queue.push_back([=] { event->done = true; });
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventSynchronize(cudaEvent_t event)
-{
-    check_no_capture("a wait");
-    while (!event->done && !queue.empty()) {
-        auto work = std::move(queue.front());
-        queue.pop_front();
-        work();
-    }
+    cuda_host_enqueue(stream, "memset", [=] { memset(ptr, value, bytes); });
     return cudaSuccess;
 }
 
@@ -329,73 +232,7 @@ cudaError_t cudaGetLastError()
     return cudaSuccess;
 }
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode)
-{
-    check_no_capture("a second capture");
-    capture = new CUgraph_st;
-    capturing_stream = stream;
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t *out)
-{
-    *out = capture;
-    capture = nullptr;
-    capturing_stream = nullptr;
-    return *out ? cudaSuccess : cudaErrorInvalidValue;
-}
-
-cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *, size_t *n)
-{
-    *n = graph->nodes.size();
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsigned long long)
-{
-    *out = new CUgraphExec_st{graph->nodes};
-    return cudaSuccess;
-}
-
-/* Arguments may differ, the work may not. */
-cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph,
-                                cudaGraphExecUpdateResultInfo *)
-{
-    auto same = [](const node &a, const node &b) { return a.kind == b.kind; };
-    if (!std::equal(exec->nodes.begin(), exec->nodes.end(), graph->nodes.begin(),
-                    graph->nodes.end(), same))
-        return cudaErrorGraphExecUpdateFailure;
-    exec->nodes = graph->nodes;
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t)
-{
-    check_no_capture("a graph's start");
-    for (auto &node : exec->nodes)
-        queue.push_back(node.work);
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphDestroy(cudaGraph_t graph)
-{
-    delete graph;
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
-{
-    delete exec;
-    return cudaSuccess;
-}
-
 const char *cudaGetErrorString(cudaError_t error)
 {
     return error == cudaErrorMemoryAllocation ? "out of memory" : "an error";
-}
-
-void cuda_host_queue(std::function<void()> work)
-{
-    check_no_capture("a library's work");
-    queue.push_back(std::move(work));
 }

@@ -11,6 +11,10 @@
 
 #include "tests/configs/fixture.h"
 
+#ifndef YOCO_TEST_TRANSPORT
+#define YOCO_TEST_TRANSPORT "mpi"
+#endif
+
 enum { VOCAB = 50, CHUNK = 4, MAX_TOKENS = 64 };
 
 static yoco_comm *comm;
@@ -178,7 +182,10 @@ int main(void)
         cmocka_unit_test(groups_give_the_same_bits),
     };
     yoco_comm_options options = {.deadline_s = 30};
-    yoco_status status = yoco_comm_open_mpi(&options, 0, &comm);
+    yoco_comm *control;
+    yoco_status status = yoco_comm_open_mpi(&options, 0, &control);
+    if (status == YOCO_OK)
+        status = yoco_transport_open(YOCO_TEST_TRANSPORT, true, control, &comm);
     if (status != YOCO_OK)
         return yoco_status_exit_code(status);
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,14 @@
-/* NCCL's calls over MPI. As with a communicator of NCCL that does not block, a call only begins:
- * everything else happens while its state is asked for. Stricter than NCCL: an operation that
- * begins while another is in progress is refused, and so is memory that is not the device's. */
+/* NCCL's calls over MPI. As with a communicator of NCCL that does not block, a call only begins,
+ * and is through some questions for its state later; the operation itself is work on its stream.
+ * Stricter than NCCL: an operation that begins while another call is in progress is refused, and so
+ * is memory that is not the device's, and any call while this thread captures a stream. */
 #include <mpi.h>
 #include <nccl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/cuda_host/put.h"
 
 enum { MAX_RANKS = 16, TAG_HELLO = 10000, TAG_TABLE = 11000, TAG_DATA = 12000, SLOWNESS = 3 };
 
@@ -19,15 +22,41 @@ struct ncclComm {
     enum { HELLO, TABLE, READY } phase;
     int hello[MAX_RANKS][2]; /* (rank here, rank in the world) */
     int world[MAX_RANKS];    /* (n_ranks) */
-    int n_questions;         /* since the call in progress began */
-    int n_requests;          /* what it waits for */
+    bool calling;            /* a call is in progress */
+    int n_questions;         /* since it began */
+    int n_requests;          /* what the start waits for */
     MPI_Request requests[2 * MAX_RANKS];
-    void *data;              /* all-reduce: in place */
-    char *others[MAX_RANKS]; /* all-reduce: what the others have */
-    size_t n;
-    ncclDataType_t type;
+    int n_under_way; /* operations on streams */
+    bool aborted;
     ncclResult_t error;
 };
+
+/* An operation: what is sent to whom, and what is received. */
+typedef struct operation {
+    ncclComm_t comm;
+    bool begun;
+    bool sends[MAX_RANKS], receives[MAX_RANKS];
+    bool reduces;
+    void *data; /* in place */
+    size_t n;
+    ncclDataType_t type;
+    char *others[MAX_RANKS]; /* all-reduce: what the others have */
+    int n_requests;
+    MPI_Request requests[2 * MAX_RANKS];
+} operation;
+
+/* While the host asks MPI for something, the device goes on. Weak: a test may have its own. */
+__attribute__((weak)) int MPI_Test(MPI_Request *request, int *done, MPI_Status *status)
+{
+    cuda_host_progress();
+    return PMPI_Test(request, done, status);
+}
+
+int MPI_Iprobe(int source, int tag, MPI_Comm comm, int *found, MPI_Status *status)
+{
+    cuda_host_progress();
+    return PMPI_Iprobe(source, tag, comm, found, status);
+}
 
 static size_t bytes_of(ncclDataType_t type)
 {
@@ -82,6 +111,7 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t *comm, int n_ranks, ncclUniqueId 
     memcpy(&c->id, id.internal, sizeof c->id);
     c->n_ranks = n_ranks;
     c->rank = rank;
+    c->calling = true;
     c->hello[0][0] = rank;
     c->hello[0][1] = world_rank();
     if (world_rank() != c->id.creator)
@@ -107,32 +137,14 @@ static void exchange_table(ncclComm_t c)
         send_to(c, c->world, bytes, c->hello[i][1], TAG_TABLE + c->id.serial);
 }
 
-static void reduce(ncclComm_t c)
-{
-    for (int rank = 0; rank < c->n_ranks; rank++) {
-        if (!c->others[rank])
-            continue;
-        for (size_t i = 0; i < c->n; i++) {
-            if (c->type == ncclInt64)
-                ((int64_t *)c->data)[i] += ((int64_t *)(void *)c->others[rank])[i];
-            else if (((float *)(void *)c->others[rank])[i] > ((float *)c->data)[i])
-                ((float *)c->data)[i] = ((float *)(void *)c->others[rank])[i];
-        }
-        free(c->others[rank]);
-        c->others[rank] = NULL;
-    }
-}
-
-/* The requests of the call in progress are done. */
+/* The requests of a phase of the start are done. */
 static void go_on(ncclComm_t c)
 {
     c->n_requests = 0;
     if (c->phase == HELLO)
         exchange_table(c);
-    else if (c->phase == READY)
-        reduce(c);
-    if (c->phase != READY)
-        c->phase++;
+    c->phase++;
+    c->calling = c->phase != READY;
 }
 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t c, ncclResult_t *state)
@@ -140,31 +152,18 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t c, ncclResult_t *state)
     int done = 0;
     MPI_Status statuses[2 * MAX_RANKS];
     *state = c->error;
-    if (c->error != ncclSuccess || (c->phase == READY && c->n_requests == 0))
+    if (c->error != ncclSuccess || !c->calling)
         return ncclSuccess;
     *state = ncclInProgress;
     if (++c->n_questions < SLOWNESS)
         return ncclSuccess;
-    if (MPI_Testall(c->n_requests, c->requests, &done, statuses) != MPI_SUCCESS)
+    if (c->phase == READY)
+        c->calling = false;
+    else if (PMPI_Testall(c->n_requests, c->requests, &done, statuses) != MPI_SUCCESS)
         *state = c->error = ncclSystemError;
     else if (done)
         go_on(c);
     return ncclSuccess;
-}
-
-static ncclResult_t begin(ncclComm_t c, const void *data, size_t n, ncclDataType_t type,
-                          cudaStream_t stream)
-{
-    struct cudaPointerAttributes attributes;
-    if (c->phase != READY || c->n_requests > 0)
-        return c->error = ncclInvalidUsage;
-    cudaPointerGetAttributes(&attributes, data);
-    if (attributes.type != cudaMemoryTypeDevice || !stream)
-        return c->error = ncclInvalidArgument;
-    c->n_questions = 0;
-    c->n = n;
-    c->type = type;
-    return ncclInProgress;
 }
 
 static int data_tag(ncclComm_t c)
@@ -172,74 +171,146 @@ static int data_tag(ncclComm_t c)
     return TAG_DATA + 500 * c->id.creator + c->id.serial;
 }
 
+static void check(operation *o, int code)
+{
+    if (code == MPI_SUCCESS)
+        o->n_requests++;
+    else
+        o->comm->error = ncclSystemError;
+}
+
+static void begin(operation *o)
+{
+    ncclComm_t c = o->comm;
+    int bytes = (int)(o->n * bytes_of(o->type)), tag = data_tag(c);
+    for (int rank = 0; rank < c->n_ranks; rank++) {
+        if (o->receives[rank]) {
+            o->others[rank] = o->reduces ? malloc((size_t)bytes) : NULL;
+            check(o, MPI_Irecv(o->reduces ? o->others[rank] : o->data, bytes, MPI_BYTE,
+                               c->world[rank], tag, MPI_COMM_WORLD, &o->requests[o->n_requests]));
+        }
+        if (o->sends[rank])
+            check(o, MPI_Isend(o->data, bytes, MPI_BYTE, c->world[rank], tag, MPI_COMM_WORLD,
+                               &o->requests[o->n_requests]));
+    }
+    o->begun = true;
+}
+
+static void reduce(operation *o)
+{
+    for (int rank = 0; rank < o->comm->n_ranks; rank++) {
+        if (!o->others[rank])
+            continue;
+        for (size_t i = 0; i < o->n; i++) {
+            if (o->type == ncclInt64)
+                ((int64_t *)o->data)[i] += ((int64_t *)(void *)o->others[rank])[i];
+            else if (((float *)(void *)o->others[rank])[i] > ((float *)o->data)[i])
+                ((float *)o->data)[i] = ((float *)(void *)o->others[rank])[i];
+        }
+        free(o->others[rank]);
+    }
+}
+
+/* The operation as work on its stream; true when it is done. */
+static bool operation_step(void *context)
+{
+    operation *o = context;
+    ncclComm_t c = o->comm;
+    int done = 0;
+    MPI_Status statuses[2 * MAX_RANKS];
+    if (c->aborted || c->error != ncclSuccess)
+        return false; /* its stream stands still */
+    if (!o->begun)
+        begin(o);
+    if (PMPI_Testall(o->n_requests, o->requests, &done, statuses) != MPI_SUCCESS)
+        c->error = ncclSystemError;
+    if (!done)
+        return false;
+    reduce(o);
+    c->n_under_way--;
+    free(o);
+    return true;
+}
+
+static ncclResult_t put(ncclComm_t c, const operation *o, cudaStream_t stream)
+{
+    struct cudaPointerAttributes attributes;
+    cuda_host_check_no_capture("a call of NCCL");
+    if (c->phase != READY || c->calling)
+        return c->error = ncclInvalidUsage;
+    cudaPointerGetAttributes(&attributes, o->data);
+    operation *own = malloc(sizeof *own);
+    if (attributes.type != cudaMemoryTypeDevice || !stream || !own) {
+        free(own);
+        return c->error = ncclInvalidArgument;
+    }
+    *own = *o;
+    own->comm = c;
+    c->calling = true;
+    c->n_questions = 0;
+    c->n_under_way++;
+    cuda_host_put(stream, operation_step, own);
+    return ncclInProgress;
+}
+
 ncclResult_t ncclSend(const void *data, size_t n, ncclDataType_t type, int peer, ncclComm_t c,
                       cudaStream_t stream)
 {
-    ncclResult_t result = begin(c, data, n, type, stream);
-    if (result == ncclInProgress)
-        send_to(c, data, n * bytes_of(type), c->world[peer], data_tag(c));
-    return result;
+    operation o = {.data = (void *)data, .n = n, .type = type};
+    o.sends[peer] = true;
+    return put(c, &o, stream);
 }
 
 ncclResult_t ncclRecv(void *data, size_t n, ncclDataType_t type, int peer, ncclComm_t c,
                       cudaStream_t stream)
 {
-    ncclResult_t result = begin(c, data, n, type, stream);
-    if (result == ncclInProgress)
-        receive_from(c, data, n * bytes_of(type), c->world[peer], data_tag(c));
-    return result;
+    operation o = {.data = data, .n = n, .type = type};
+    o.receives[peer] = true;
+    return put(c, &o, stream);
 }
 
 ncclResult_t ncclAllReduce(const void *in, void *out, size_t n, ncclDataType_t type, ncclRedOp_t op,
                            ncclComm_t c, cudaStream_t stream)
 {
-    ncclResult_t result = begin(c, in, n, type, stream);
+    operation o = {.data = out, .n = n, .type = type, .reduces = true};
     if (in != out || (op == ncclSum) != (type == ncclInt64))
         return c->error = ncclInvalidArgument;
-    c->data = out;
-    for (int rank = 0; rank < c->n_ranks && result == ncclInProgress; rank++) {
-        if (rank == c->rank)
-            continue;
-        c->others[rank] = malloc(n * bytes_of(type));
-        send_to(c, in, n * bytes_of(type), c->world[rank], data_tag(c));
-        receive_from(c, c->others[rank], n * bytes_of(type), c->world[rank], data_tag(c));
-    }
-    return result;
+    for (int rank = 0; rank < c->n_ranks; rank++)
+        o.sends[rank] = o.receives[rank] = rank != c->rank;
+    return put(c, &o, stream);
 }
 
 ncclResult_t ncclBroadcast(const void *in, void *out, size_t n, ncclDataType_t type, int root,
                            ncclComm_t c, cudaStream_t stream)
 {
-    ncclResult_t result = begin(c, in, n, type, stream);
-    if (result == ncclInProgress && c->rank != root)
-        receive_from(c, out, n * bytes_of(type), c->world[root], data_tag(c));
-    for (int rank = 0; rank < c->n_ranks && result == ncclInProgress && c->rank == root; rank++)
-        if (rank != root)
-            send_to(c, in, n * bytes_of(type), c->world[rank], data_tag(c));
-    return result;
+    operation o = {.data = out, .n = n, .type = type};
+    if (in != out)
+        return c->error = ncclInvalidArgument;
+    o.receives[root] = c->rank != root;
+    for (int rank = 0; rank < c->n_ranks; rank++)
+        o.sends[rank] = c->rank == root && rank != root;
+    return put(c, &o, stream);
 }
 
 ncclResult_t ncclCommFinalize(ncclComm_t c)
 {
-    return c->n_requests == 0 ? ncclSuccess : ncclInProgress;
+    return c->n_under_way == 0 ? ncclSuccess : ncclInProgress;
 }
 
 ncclResult_t ncclCommDestroy(ncclComm_t c)
 {
-    if (c->n_requests > 0)
+    if (c->n_under_way > 0)
         return ncclInvalidUsage;
     free(c);
     return ncclSuccess;
 }
 
+/* What is on streams keeps it. */
 ncclResult_t ncclCommAbort(ncclComm_t c)
 {
-    for (int i = 0; i < c->n_requests; i++)
-        if (c->requests[i] != MPI_REQUEST_NULL) {
-            MPI_Cancel(&c->requests[i]);
-            MPI_Request_free(&c->requests[i]);
-        }
-    free(c);
+    c->aborted = true;
+    if (c->n_under_way == 0)
+        free(c);
     return ncclSuccess;
 }
 

@@ -1,6 +1,5 @@
-/* Stands in for the CUDA runtime: the part of it that comm_nccl.c calls, in cuda.c. Work on a
- * stream runs when the host asks for it, not before; an event says so at the second question only.
- */
+/* Stands in for the CUDA runtime: the part of it that comm_nccl.c calls, for C; see
+ * tests/cuda_host. */
 #ifndef CUDA_HOST_RUNTIME_API_H
 #define CUDA_HOST_RUNTIME_API_H
 
@@ -33,12 +32,14 @@ cudaError_t cudaFree(void *ptr);
 cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *out, const void *ptr);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind,
                             cudaStream_t stream);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventQuery(cudaEvent_t event);
+cudaError_t cudaGetLastError(void);
 const char *cudaGetErrorString(cudaError_t error);
 
 #endif

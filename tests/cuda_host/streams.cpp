@@ -1,0 +1,270 @@
+/* Streams, events and graphs. Work runs when the host waits for it, in the order of its stream; of
+ * several streams, as late as may be: what another stream should have been made to wait for has
+ * then not happened yet. */
+#include "tests/cuda_host/streams.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <algorithm>
+#include <deque>
+#include <vector>
+
+enum { N_ORDERS = 3, PATIENCE_S = 300 };
+
+/* True when it is done; false: to be asked again. */
+using work_step = std::function<bool()>;
+
+struct item {
+    bool is_lazy; /* runs only when the host waits */
+    work_step step;
+};
+
+struct CUstream_st {
+    cuda_host_order order;
+    std::deque<item> items;
+};
+
+/* How often it was recorded, and how many of these came to pass. */
+struct CUevent_st {
+    int64_t recorded, passed;
+    bool asked;
+};
+
+/* A node of a graph: what kind of work it is, and the work. */
+struct node {
+    std::string kind;
+    std::function<void()> work;
+};
+
+struct CUgraph_st {
+    std::vector<node> nodes;
+};
+
+struct CUgraphExec_st {
+    std::vector<node> nodes;
+};
+
+static std::vector<cudaStream_t> streams;
+static cudaGraph_t capture; /* of capturing_stream; NULL: nothing is captured */
+static cudaStream_t capturing_stream;
+
+void cuda_host_check_no_capture(const char *what)
+{
+    if (!capture)
+        return;
+    fprintf(stderr, "%s while a stream is being captured\n", what);
+    abort();
+}
+
+cuda_host_order cuda_host_order_of(cudaStream_t stream)
+{
+    return stream->order;
+}
+
+static void push(cudaStream_t stream, std::function<void()> work)
+{
+    stream->items.push_back({true, [work = std::move(work)] {
+                                 work();
+                                 return true;
+                             }});
+}
+
+void cuda_host_enqueue(cudaStream_t stream, const std::string &kind, std::function<void()> work)
+{
+    if (capture && stream == capturing_stream)
+        capture->nodes.push_back({kind, std::move(work)});
+    else
+        push(stream, std::move(work));
+}
+
+void cuda_host_put(cudaStream_t stream, bool (*step)(void *), void *context)
+{
+    cuda_host_check_no_capture("a library's work");
+    stream->items.push_back({false, [=] { return step(context); }});
+    cuda_host_progress();
+}
+
+static bool run_first(cudaStream_t stream)
+{
+    if (stream->items.empty() || !stream->items.front().step())
+        return false;
+    stream->items.pop_front();
+    return true;
+}
+
+void cuda_host_progress()
+{
+    for (size_t i = 0; i < streams.size(); i++)
+        while (!streams[i]->items.empty() && !streams[i]->items.front().is_lazy)
+            if (!run_first(streams[i]))
+                break;
+}
+
+/* What holds `first` up decides which other streams go on: all by one step. */
+static bool run_some(cudaStream_t first)
+{
+    bool ran = first && run_first(first);
+    for (size_t i = 0; i < streams.size() && !(ran && first); i++)
+        if (streams[i] != first)
+            ran = run_first(streams[i]) || ran;
+    return ran;
+}
+
+static void run_until(cudaStream_t first, const std::function<bool()> &done)
+{
+    cuda_host_check_no_capture("a wait");
+    time_t limit = time(nullptr) + PATIENCE_S;
+    while (!done()) {
+        if (run_some(first))
+            continue;
+        sched_yield(); /* another rank has to go on */
+        if (time(nullptr) > limit)
+            cuda_host_fail("work on a stream never ends");
+    }
+}
+
+void cuda_host_drain()
+{
+    run_until(nullptr, [] {
+        return std::all_of(streams.begin(), streams.end(),
+                           [](cudaStream_t stream) { return stream->items.empty(); });
+    });
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned)
+{
+    static int n_streams;
+    *out = new CUstream_st{(cuda_host_order)(n_streams++ % N_ORDERS), {}};
+    streams.push_back(*out);
+    return cudaSuccess;
+}
+
+/* What is left on it goes with it. */
+cudaError_t cudaStreamDestroy(cudaStream_t stream)
+{
+    streams.erase(std::find(streams.begin(), streams.end(), stream));
+    delete stream;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream)
+{
+    run_until(stream, [=] { return stream->items.empty(); });
+    return cudaSuccess;
+}
+
+/* What comes later on the stream waits for the event as it was last recorded. */
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
+{
+    cuda_host_check_no_capture("a wait for an event");
+    int64_t n = event->recorded;
+    stream->items.push_back({false, [=] { return event->passed >= n; }});
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned)
+{
+    *out = new CUevent_st{};
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event)
+{
+    run_until(nullptr, [=] { return event->passed == event->recorded; });
+    delete event;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
+{
+    if (stream == capturing_stream)
+        cuda_host_check_no_capture("an event that the host waits for");
+    event->recorded++;
+    event->asked = false;
+    stream->items.push_back({false, [=] {
+                                 event->passed++;
+                                 return true;
+                             }});
+    return cudaSuccess;
+}
+
+/* Never at the first question. */
+cudaError_t cudaEventQuery(cudaEvent_t event)
+{
+    cuda_host_check_no_capture("a question to an event");
+    bool first = !event->asked;
+    event->asked = true;
+    if (first)
+        return cudaErrorNotReady;
+    run_some(nullptr);
+    return event->passed == event->recorded ? cudaSuccess : cudaErrorNotReady;
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event)
+{
+    run_until(nullptr, [=] { return event->passed == event->recorded; });
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode)
+{
+    cuda_host_check_no_capture("a second capture");
+    capture = new CUgraph_st;
+    capturing_stream = stream;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t *out)
+{
+    *out = capture;
+    capture = nullptr;
+    capturing_stream = nullptr;
+    return *out ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *, size_t *n)
+{
+    *n = graph->nodes.size();
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsigned long long)
+{
+    *out = new CUgraphExec_st{graph->nodes};
+    return cudaSuccess;
+}
+
+/* Arguments may differ, the work may not. */
+cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph,
+                                cudaGraphExecUpdateResultInfo *)
+{
+    auto same = [](const node &a, const node &b) { return a.kind == b.kind; };
+    if (!std::equal(exec->nodes.begin(), exec->nodes.end(), graph->nodes.begin(),
+                    graph->nodes.end(), same))
+        return cudaErrorGraphExecUpdateFailure;
+    exec->nodes = graph->nodes;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
+{
+    cuda_host_check_no_capture("a graph's start");
+    for (auto &node : exec->nodes)
+        push(stream, node.work);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+    delete graph;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
+{
+    delete exec;
+    return cudaSuccess;
+}

@@ -48,7 +48,8 @@ struct yoco_worker {
     yoco_window_view *views;   /* (n_branches) */
     float **states;            /* (n_branches) */
     int bad;                   /* a merge of the step met a value that is not finite */
-    int n_merges;              /* of the step so far */
+    int n_merges;              /* of the step whose flags the device keeps: see merge.c */
+    float *flags;              /* those flags */
     yoco_kv_segment *segments; /* (1 + n_branches) */
 };
 

@@ -103,12 +103,14 @@ static yoco_status follow_max(yoco_worker *w, const yoco_attend_args *args)
 
 static yoco_status check_kept_flags(yoco_worker *w)
 {
-    for (int i = 0; i < w->n_merges; i++) {
-        float flags[2 * N_FLAGS];
-        w->ops->download(w->device, flags, kept_flags(w) + 2 * i * N_FLAGS, sizeof flags);
-        YOCO_TRY(w->ops->synchronize(w->device));
-        YOCO_TRY(check_flags(w, flags, flags + N_FLAGS));
-    }
+    if (w->n_merges == 0)
+        return YOCO_OK;
+    w->ops->download(w->device, w->flags, kept_flags(w),
+                     2 * (size_t)w->n_merges * N_FLAGS * sizeof *w->flags);
+    YOCO_TRY(w->ops->synchronize(w->device));
+    for (const float *mine = w->flags; mine < w->flags + 2 * w->n_merges * N_FLAGS;
+         mine += 2 * N_FLAGS)
+        YOCO_TRY(check_flags(w, mine, mine + N_FLAGS));
     return YOCO_OK;
 }
 

@@ -85,7 +85,7 @@ static void release(yoco_worker *w)
     void **const host[] = {(void **)&w->edge_in,       (void **)&w->edge_out,
                            (void **)&w->branch_n_rows, (void **)&w->positions,
                            (void **)&w->views,         (void **)&w->states,
-                           (void **)&w->segments};
+                           (void **)&w->segments,      (void **)&w->flags};
     for (size_t i = 0; i < sizeof host / sizeof *host; i++) {
         free(*host[i]);
         *host[i] = NULL;
@@ -116,8 +116,9 @@ static yoco_status allocate_host(yoco_worker *w)
     w->views = calloc(branches, sizeof *w->views);
     w->states = calloc(branches, sizeof *w->states);
     w->segments = calloc(1 + branches, sizeof *w->segments);
+    w->flags = calloc(2 * (size_t)w->model->n_cross * YOCO_MERGE_FLAGS, sizeof *w->flags);
     if (!w->edge_in || !w->edge_out || !w->branch_n_rows || !w->positions || !w->views ||
-        !w->states || !w->segments) {
+        !w->states || !w->segments || !w->flags) {
         yoco_log_error("cannot allocate the tables of %zu branches", branches);
         return YOCO_ERR_MEMORY;
     }

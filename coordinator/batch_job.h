@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 #include "coordinator/options.h"
-#include "coordinator/sampler.h"
+#include "coordinator/sampling.h"
 
 /* Bounds on what comes from strangers. */
 enum {

@@ -17,13 +17,13 @@ typedef struct generation {
     const yoco_prompt *prompt;
     const yoco_tokenizer *tokenizer;
     yoco_answer *answers;
-    yoco_sampler *sampler; /* rank 0, at a temperature above 0 */
-    float *logits;         /* rank 0: (n_questions, vocab_size); NULL: they stay on the device */
+    float *logits; /* rank 0: (n_questions, vocab_size); NULL: they stay on the device */
     int32_t banned[YOCO_MAX_BANNED];
     int n_banned;
     int n_rows;        /* branches still at work */
     int *branches;     /* (n_questions), the first n_rows are in use, ascending */
     int32_t *ids;      /* (n_questions): the next token of each */
+    double *units;     /* (n_questions): the random number of each */
     verdict *verdicts; /* (n_questions) */
 } generation;
 
@@ -34,7 +34,7 @@ static bool is_greedy(const generation *g)
 
 static bool needs_logits(const generation *g)
 {
-    return !is_greedy(g) || g->options->keep_logits || g->options->logprobs;
+    return g->options->keep_logits || g->options->logprobs;
 }
 
 static yoco_status allocate(generation *g)
@@ -43,15 +43,14 @@ static yoco_status allocate(generation *g)
     int vocab_size = g->session->checkpoint->config.vocab_size;
     g->branches = calloc(n, sizeof *g->branches);
     g->ids = calloc(n, sizeof *g->ids);
+    g->units = calloc(n, sizeof *g->units);
     g->verdicts = calloc(n, sizeof *g->verdicts);
-    if (!g->branches || !g->ids || !g->verdicts) {
+    if (!g->branches || !g->ids || !g->units || !g->verdicts) {
         yoco_log_error("cannot allocate the tables of %zu branches", n);
         return YOCO_ERR_MEMORY;
     }
     if (g->session->comm->rank != 0)
         return YOCO_OK;
-    if (!is_greedy(g))
-        YOCO_TRY(yoco_sampler_create(&g->options->sampling, vocab_size, &g->sampler));
     for (size_t i = 0; i < n; i++)
         YOCO_TRY(yoco_answer_create(g->options->n_generate, vocab_size, g->options->keep_logits,
                                     &g->answers[i]));
@@ -80,24 +79,36 @@ static int n_banned(const generation *g, int row)
     return g->prompt->questions[g->branches[row]].from_ids ? 0 : g->n_banned;
 }
 
-/* The next ids, for runs of rows with the same banned ones. */
-static yoco_status take_likeliest(generation *g)
+/* The next ids of n rows with the same banned ones. */
+static yoco_status take_likeliest(generation *g, int first, int n)
+{
+    return yoco_worker_likeliest(g->session->worker, first, n, g->banned, n_banned(g, first),
+                                 g->ids + first);
+}
+
+static yoco_status draw(generation *g, int first, int n)
+{
+    const yoco_sampling *sampling = &g->options->sampling;
+    for (int i = first; i < first + n; i++)
+        g->units[i] = yoco_sampling_unit(sampling, g->answers[g->branches[i]].n);
+    return yoco_worker_draw(g->session->worker, first,
+                            &(yoco_draw_args){.n_rows = n,
+                                              .temperature = sampling->temperature,
+                                              .top_p = sampling->top_p,
+                                              .top_k = sampling->top_k,
+                                              .units = g->units + first,
+                                              .n_banned = n_banned(g, first),
+                                              .banned = g->banned,
+                                              .out = g->ids + first});
+}
+
+static yoco_status next_ids(generation *g)
 {
     for (int i = 0, n; i < g->n_rows; i += n) {
         for (n = 1; i + n < g->n_rows && n_banned(g, i + n) == n_banned(g, i);)
             n++;
-        YOCO_TRY(
-            yoco_worker_likeliest(g->session->worker, i, n, g->banned, n_banned(g, i), g->ids + i));
+        YOCO_TRY((is_greedy(g) ? take_likeliest : draw)(g, i, n));
     }
-    return YOCO_OK;
-}
-
-static yoco_status draw(generation *g)
-{
-    size_t vocab_size = (size_t)g->session->checkpoint->config.vocab_size;
-    for (int i = 0; i < g->n_rows; i++)
-        YOCO_TRY(yoco_sampler_next(g->sampler, g->logits + (size_t)i * vocab_size, g->banned,
-                                   n_banned(g, i), g->answers[g->branches[i]].n, &g->ids[i]));
     return YOCO_OK;
 }
 
@@ -117,7 +128,7 @@ static void keep_logits(const generation *g, const float *logits, int32_t id, yo
 static yoco_status sample_rows(generation *g)
 {
     int64_t vocab_size = g->session->checkpoint->config.vocab_size;
-    YOCO_TRY((is_greedy(g) ? take_likeliest : draw)(g));
+    YOCO_TRY(next_ids(g));
     for (int i = 0; i < g->n_rows; i++) {
         yoco_answer *answer = &g->answers[g->branches[i]];
         if (g->logits)
@@ -190,10 +201,10 @@ yoco_status yoco_generate(yoco_session *session, const yoco_generate_options *op
     if (tokenizer)
         g.n_banned = yoco_tokenizer_banned(tokenizer, g.banned, YOCO_MAX_BANNED);
     yoco_status status = run(&g, grew, grew_context, times);
-    yoco_sampler_free(g.sampler);
     yoco_free(g.logits);
     free(g.branches);
     free(g.ids);
+    free(g.units);
     free(g.verdicts);
     return status;
 }

@@ -7,7 +7,7 @@
 
 #include "coordinator/answer.h"
 #include "coordinator/prompt.h"
-#include "coordinator/sampler.h"
+#include "coordinator/sampling.h"
 #include "coordinator/session.h"
 
 typedef struct yoco_generate_options {

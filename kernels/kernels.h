@@ -257,6 +257,26 @@ typedef struct yoco_argmax_args {
     int32_t *out;          /* (n_rows), host memory: filled when the op returns */
 } yoco_argmax_args;
 
+enum { YOCO_DRAW_BITS = 32, YOCO_DRAW_SCRATCH = 8 };
+
+/* A draw for each row from softmax(x / temperature), cut to the top_k likeliest indices (0: all)
+ * and then to the fewest of them whose weight reaches the part top_p. The weight of an index is the
+ * integer next to 2^YOCO_DRAW_BITS exp((x - max x) / temperature), so that sums have no order. Of
+ * what is kept, the lowest index is drawn up to which the weights exceed unit times their sum.
+ * Equals go by the lower index; YOCO_ARGMAX_NONE and YOCO_ARGMAX_NOT_FINITE as above. */
+typedef struct yoco_draw_args {
+    int64_t n_rows;
+    int32_t n;                 /* <= 2^21 */
+    const float *x;            /* (n_rows, n) */
+    double temperature, top_p; /* > 0; (0, 1] */
+    int64_t top_k;
+    const double *units;   /* (n_rows), host memory: random numbers in [0, 1) */
+    int n_banned;          /* <= YOCO_MAX_BANNED */
+    const int32_t *banned; /* (n_banned), host memory */
+    void *scratch;         /* n * YOCO_DRAW_SCRATCH bytes, host memory */
+    int32_t *out;          /* (n_rows), host memory: filled when the op returns */
+} yoco_draw_args;
+
 typedef enum yoco_weight_use { YOCO_WEIGHT_LINEAR, YOCO_WEIGHT_EMBEDDING } yoco_weight_use;
 
 /* A matrix as the checkpoint stores it. */
@@ -342,6 +362,7 @@ typedef struct yoco_ops {
     void (*merge_sum)(yoco_device *device, const yoco_attend_args *args);
     void (*merge_finish)(yoco_device *device, const yoco_attend_args *args);
     void (*argmax)(yoco_device *device, const yoco_argmax_args *args);
+    void (*draw)(yoco_device *device, const yoco_draw_args *args);
     /* 64-bit hash of device memory, to compare ranks. */
     uint64_t (*hash)(yoco_device *device, const void *ptr, size_t bytes);
 } yoco_ops;

@@ -209,6 +209,20 @@ yoco_status yoco_worker_step(yoco_worker *w, int n_rows, const int *branches, co
     return YOCO_OK;
 }
 
+static yoco_status check_ids(yoco_worker *w, int n_rows, const int32_t *ids)
+{
+    YOCO_TRY(w->ops->synchronize(w->device));
+    for (int i = 0; i < n_rows; i++) {
+        if (ids[i] >= 0)
+            continue;
+        yoco_log_error(ids[i] == YOCO_ARGMAX_NONE
+                           ? "every id of the vocabulary is banned"
+                           : "a logit is not finite: are the weights damaged?");
+        return YOCO_ERR_DATA;
+    }
+    return YOCO_OK;
+}
+
 yoco_status yoco_worker_likeliest(yoco_worker *w, int first, int n_rows, const int32_t *banned,
                                   int n_banned, int32_t *out)
 {
@@ -220,14 +234,15 @@ yoco_status yoco_worker_likeliest(yoco_worker *w, int first, int n_rows, const i
                                                   .n_banned = n_banned,
                                                   .banned = banned,
                                                   .out = out});
-    YOCO_TRY(w->ops->synchronize(w->device));
-    for (int i = 0; i < n_rows; i++) {
-        if (out[i] >= 0)
-            continue;
-        yoco_log_error(out[i] == YOCO_ARGMAX_NONE
-                           ? "every id of the vocabulary is banned"
-                           : "a logit is not finite: are the weights damaged?");
-        return YOCO_ERR_DATA;
-    }
-    return YOCO_OK;
+    return check_ids(w, n_rows, out);
+}
+
+yoco_status yoco_worker_draw(yoco_worker *w, int first, const yoco_draw_args *args)
+{
+    yoco_draw_args own = *args;
+    own.n = w->model->config.vocab_size;
+    own.x = yoco_f32(w, YOCO_BUF_LOGITS) + (int64_t)first * own.n;
+    own.scratch = w->draw_scratch;
+    w->ops->draw(w->device, &own);
+    return check_ids(w, (int)own.n_rows, own.out);
 }

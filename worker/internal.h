@@ -51,6 +51,7 @@ struct yoco_worker {
     int n_merges;              /* of the step whose flags the device keeps: see merge.c */
     float *flags;              /* those flags */
     yoco_kv_segment *segments; /* (1 + n_branches) */
+    void *draw_scratch;        /* rank 0: see yoco_draw_args */
 };
 
 /* A run of consecutive rows that goes through the self-decoder together. */

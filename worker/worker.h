@@ -65,6 +65,10 @@ yoco_status yoco_worker_step(yoco_worker *worker, int n_rows, const int *branche
 yoco_status yoco_worker_likeliest(yoco_worker *worker, int first, int n_rows, const int32_t *banned,
                                   int n_banned, int32_t *out);
 
+/* Rank 0: draws for the rows first .. first + args->n_rows - 1 of the last step. x, n and scratch
+ * of `args` are the worker's own. Errors as above. */
+yoco_status yoco_worker_draw(yoco_worker *worker, int first, const yoco_draw_args *args);
+
 /* Sends a branch's whole shared K (or V), the context's rows and its own in position order, to rank
  * 0, where `sink` takes them in pieces: (n_rows, kv_dim) in the run's dtype. */
 typedef yoco_status (*yoco_row_sink)(void *context, const void *rows, int64_t n_rows);

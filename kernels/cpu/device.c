@@ -1,6 +1,7 @@
 /* The fast CPU backend's life cycle and memory, and its table of ops. */
 #include "kernels/argmax.h"
 #include "kernels/cpu/simd.h"
+#include "kernels/draw.h"
 
 #include <gnu/libc-version.h>
 #include <math.h>
@@ -229,6 +230,14 @@ static void cpu_argmax(yoco_device *device, const yoco_argmax_args *args)
         args->out[row] = yoco_argmax_row(args, row);
 }
 
+/* One row after the other: they share the scratch. */
+static void cpu_draw(yoco_device *device, const yoco_draw_args *args)
+{
+    (void)device;
+    for (int64_t row = 0; row < args->n_rows; row++)
+        args->out[row] = yoco_draw_row(args, row);
+}
+
 const yoco_ops yoco_cpu_ops = {
     .name = "cpu",
     .host_memory = true,
@@ -268,5 +277,6 @@ const yoco_ops yoco_cpu_ops = {
     .merge_sum = yoco_cpu_merge_sum,
     .merge_finish = yoco_cpu_merge_finish,
     .argmax = cpu_argmax,
+    .draw = cpu_draw,
     .hash = cpu_hash,
 };

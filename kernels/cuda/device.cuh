@@ -119,6 +119,7 @@ void yoco_cuda_merge_max(yoco_device *device, const yoco_attend_args *args);
 void yoco_cuda_merge_sum(yoco_device *device, const yoco_attend_args *args);
 void yoco_cuda_merge_finish(yoco_device *device, const yoco_attend_args *args);
 void yoco_cuda_argmax(yoco_device *device, const yoco_argmax_args *args);
+void yoco_cuda_draw(yoco_device *device, const yoco_draw_args *args);
 void yoco_cuda_merge_flags(yoco_device *device, const void *ptr, size_t bytes, float bad,
                            float *flags);
 uint64_t yoco_cuda_hash(yoco_device *device, const void *ptr, size_t bytes);

@@ -3,6 +3,7 @@ set(YOCO_CUDA_SOURCES
     argmax.cu
     attend.cu
     attend_tiles.cu
+    draw.cu
     graph.cu
     hash.cu
     memory.cu

@@ -203,5 +203,6 @@ const yoco_ops yoco_cuda_ops = {
     .merge_sum = yoco_cuda_merge_sum,
     .merge_finish = yoco_cuda_merge_finish,
     .argmax = yoco_cuda_argmax,
+    .draw = yoco_cuda_draw,
     .hash = yoco_cuda_hash,
 };

@@ -1,5 +1,6 @@
 /* The reference's device, memory and weights, and its table of ops. */
 #include "kernels/argmax.h"
+#include "kernels/draw.h"
 #include "kernels/reference/reference.h"
 
 #include <gnu/libc-version.h>
@@ -131,6 +132,13 @@ static void reference_argmax(yoco_device *device, const yoco_argmax_args *args)
         args->out[row] = yoco_argmax_row(args, row);
 }
 
+static void reference_draw(yoco_device *device, const yoco_draw_args *args)
+{
+    (void)device;
+    for (int64_t row = 0; row < args->n_rows; row++)
+        args->out[row] = yoco_draw_row(args, row);
+}
+
 static uint64_t reference_hash(yoco_device *device, const void *ptr, size_t bytes)
 {
     (void)device;
@@ -176,5 +184,6 @@ const yoco_ops yoco_reference_ops = {
     .merge_sum = reference_merge_sum,
     .merge_finish = reference_merge_finish,
     .argmax = reference_argmax,
+    .draw = reference_draw,
     .hash = reference_hash,
 };

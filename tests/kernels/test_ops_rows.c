@@ -298,6 +298,58 @@ static void argmax_of_many(rig *tested, rig *reference)
     }
 }
 
+/* As the reference draws, cut or not, with equals far apart or everywhere. */
+static void draws(rig *tested, rig *reference)
+{
+    static const int sizes[] = {1, 255, 257, 3000};
+    static const yoco_draw_args hows[] = {{.temperature = 0.7, .top_p = 1.0},
+                                          {.temperature = 3.0, .top_p = 0.9},
+                                          {.temperature = 0.5, .top_p = 1.0, .top_k = 40},
+                                          {.temperature = 1.3, .top_p = 0.5, .top_k = 100},
+                                          {.temperature = 1e-9, .top_p = 1.0}};
+    enum { ROWS = 9, MOST = 3000 };
+    static char scratch[MOST * YOCO_DRAW_SCRATCH];
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        for (size_t how = 0; how < sizeof hows / sizeof hows[0]; how++) {
+            int n = sizes[i];
+            float *x = rig_host(tested, (size_t)(ROWS * n) * sizeof *x);
+            int32_t want[ROWS], got[ROWS];
+            const int32_t banned[] = {n - 1, 0};
+            double units[ROWS];
+            for (int64_t j = 0; j < ROWS * n; j++)
+                x[j] = j / n == 3   ? 0.0f
+                       : j / n == 4 ? (float)random_below(&rnd, 5)
+                                    : (float)random_below(&rnd, 1000) * 0.01f - 5.0f;
+            if (n > 2)
+                x[5 * n + 1] = INFINITY;
+            for (int row = 0; row < ROWS; row++)
+                units[row] = row == 0 ? 0.0 : (double)random_below(&rnd, 1000) * 0.001;
+            yoco_draw_args args = hows[how];
+            args.n_rows = ROWS;
+            args.n = n;
+            args.units = units;
+            args.n_banned = n > 2 ? 2 : 0;
+            args.banned = banned;
+            args.scratch = scratch;
+            args.x = x;
+            args.out = want;
+            reference->ops->draw(reference->device, &args);
+            args.x = rig_device(tested, x, (size_t)(ROWS * n) * sizeof *x);
+            args.out = got;
+            tested->ops->draw(tested->device, &args);
+            assert_int_equal(tested->ops->synchronize(tested->device), YOCO_OK);
+            check_equal(tested, "draw", got, want, sizeof got);
+            reset(tested, reference);
+        }
+    }
+}
+
+static void test_draw(void **state)
+{
+    (void)state;
+    each_rig(draws);
+}
+
 static void test_argmax(void **state)
 {
     (void)state;
@@ -347,10 +399,10 @@ static void test_swiglu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_argmax, seed),   cmocka_unit_test_setup(test_embed, seed),
-        cmocka_unit_test_setup(test_rms_norm, seed), cmocka_unit_test_setup(test_linear, seed),
-        cmocka_unit_test_setup(test_rope, seed),     cmocka_unit_test_setup(test_cast, seed),
-        cmocka_unit_test_setup(test_swiglu, seed),
+        cmocka_unit_test_setup(test_draw, seed),   cmocka_unit_test_setup(test_argmax, seed),
+        cmocka_unit_test_setup(test_embed, seed),  cmocka_unit_test_setup(test_rms_norm, seed),
+        cmocka_unit_test_setup(test_linear, seed), cmocka_unit_test_setup(test_rope, seed),
+        cmocka_unit_test_setup(test_cast, seed),   cmocka_unit_test_setup(test_swiglu, seed),
     };
     return cmocka_run_group_tests_name("kernels_ops_rows", tests, NULL, NULL);
 }

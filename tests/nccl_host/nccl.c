@@ -203,7 +203,7 @@ static void reduce(operation *o)
             continue;
         for (size_t i = 0; i < o->n; i++) {
             if (o->type == ncclInt64)
-                ((int64_t *)o->data)[i] += ((int64_t *)(void *)o->others[rank])[i];
+                ((uint64_t *)o->data)[i] += ((uint64_t *)(void *)o->others[rank])[i]; /* wraps */
             else if (((float *)(void *)o->others[rank])[i] > ((float *)o->data)[i])
                 ((float *)o->data)[i] = ((float *)(void *)o->others[rank])[i];
         }

@@ -99,7 +99,6 @@ void yoco_worker_free(yoco_worker *w)
     if (w->device) {
         release(w);
         yoco_model_free(w->model);
-        w->comm->device_stream = NULL;
         w->ops->close(w->device);
     }
     free(w);

@@ -38,6 +38,8 @@ enum {
     YOCO_RETENTION_ROWS = 256, /* rows per block of the retention recurrence */
 };
 
+enum { YOCO_MERGE_FLAGS = 9 }; /* floats behind the maxima of a merge: see worker/merge.c */
+
 /* Storage types of tensors. I64 appears in dumps only, F16 and F64 in files only. */
 typedef enum yoco_dtype { YOCO_F32, YOCO_BF16, YOCO_F16, YOCO_F64, YOCO_I64 } yoco_dtype;
 

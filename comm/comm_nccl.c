@@ -1,5 +1,5 @@
-/* Messages and collectives of device memory over NCCL. What
- * lies in host memory goes over the control transport.
+/* Messages and collectives of device memory over NCCL. What lies in host memory goes over the
+ * control transport.
  *
  * The ranks form a ring. Between two neighbours there is a link: a communicator and a stream of its
  * own, since a posted receive occupies its stream until the message is there. A rank sends on its

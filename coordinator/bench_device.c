@@ -1,7 +1,5 @@
 #include "coordinator/bench_device.h"
 
-#include <string.h>
-
 typedef struct work {
     const yoco_ops *ops;
     yoco_device *device;
@@ -36,20 +34,6 @@ static bool product_run(void *context)
     return w->ops->synchronize(w->device) == YOCO_OK;
 }
 
-/* Numbers of magnitude 0.5 to 1: zeros would draw less power, and a GPU would clock higher. */
-static void fill(yoco_dtype dtype, int64_t n, void *out)
-{
-    uint64_t state = 1;
-    for (int64_t i = 0; i < n; i++) {
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        uint16_t bits = (uint16_t)(0x3f00u | (state >> 48 & 0x807fu));
-        if (dtype == YOCO_BF16)
-            ((uint16_t *)out)[i] = bits;
-        else
-            ((float *)out)[i] = yoco_bf16_to_f32(bits);
-    }
-}
-
 /* `host` holds the larger of x and the weight. */
 static yoco_status product_create(const yoco_peer *peer, int64_t n_out, int64_t n_in, void *host,
                                   work *w)
@@ -71,10 +55,10 @@ yoco_status yoco_device_gemm(yoco_peer *peer, int64_t n_rows, int64_t n_out, int
     int64_t n_host = yoco_i64_max(n_rows, n_out) * n_in;
     work w = {.n_rows = n_rows};
     void *host = NULL;
-    yoco_status status = yoco_alloc((size_t)n_host * yoco_dtype_bytes(peer->device->dtype),
-                                    "a matrix of the benchmark", &host);
+    size_t bytes = (size_t)n_host * yoco_dtype_bytes(peer->device->dtype);
+    yoco_status status = yoco_alloc(bytes, "a matrix of the benchmark", &host);
     if (status == YOCO_OK) {
-        fill(peer->device->dtype, n_host, host);
+        yoco_peer_fill(host, bytes);
         status = product_create(peer, n_out, n_in, host, &w);
     }
     yoco_free(host);

@@ -110,8 +110,7 @@ static dnnl_status_t product_plan(product *p, yoco_dtype dtype, int64_t n_rows, 
     return status;
 }
 
-/* Any layout holds legal values: halves of f32 and bf16 alike are of magnitude 0.5 to 1. */
-static void fill(uint16_t *data, size_t bytes)
+void yoco_peer_fill(uint16_t *data, size_t bytes)
 {
     uint64_t state = 1;
     for (size_t i = 0; i < bytes / sizeof *data; i++) {
@@ -130,7 +129,7 @@ static yoco_status product_create(product *p, yoco_dtype dtype, int64_t n_rows, 
         const dnnl_memory_desc_t *desc = dnnl_primitive_desc_query_md(p->desc, queries[i], 0);
         size_t bytes = dnnl_memory_desc_get_size(desc);
         YOCO_TRY(yoco_alloc(bytes, "a matrix of the benchmark", &p->data[i]));
-        fill(p->data[i], bytes);
+        yoco_peer_fill(p->data[i], bytes);
         failure = dnnl_memory_create(&p->memory[i], desc, p->engine, p->data[i]);
     }
     if (failure == dnnl_success)

@@ -37,6 +37,10 @@ yoco_status yoco_peer_measure(yoco_peer *peer, const yoco_peer_work *work, yoco_
 yoco_status yoco_peer_gemm(yoco_peer *peer, yoco_dtype dtype, int64_t n_rows, int64_t n_out,
                            int64_t n_in, yoco_spread *flop_s);
 
+/* Input for products, in f32 or bf16 and any layout: halves of f32 and bf16 alike are of magnitude
+ * 0.5 to 1. Zeros would draw less power, and a GPU would clock higher. */
+void yoco_peer_fill(uint16_t *data, size_t bytes);
+
 /* Reading `bytes` of this rank's memory again and again; 0 on a rank that has nothing to read. On a
  * device the first half is copied to the second: `bytes` go through its memory. */
 yoco_status yoco_peer_read(yoco_peer *peer, int64_t bytes, yoco_spread *byte_s);

@@ -6,10 +6,10 @@
 
 #include "kernels/kernels.h"
 
-static inline bool yoco_argmax_banned(const yoco_argmax_args *args, int32_t index)
+static inline bool yoco_is_banned(const int32_t *banned, int n_banned, int32_t index)
 {
-    for (int i = 0; i < args->n_banned; i++)
-        if (args->banned[i] == index)
+    for (int i = 0; i < n_banned; i++)
+        if (banned[i] == index)
             return true;
     return false;
 }
@@ -22,7 +22,7 @@ static inline int32_t yoco_argmax_row(const yoco_argmax_args *args, int64_t row)
     for (int32_t i = 0; i < args->n; i++) {
         if (!isfinite(x[i]))
             return YOCO_ARGMAX_NOT_FINITE;
-        if (x[i] > most && !yoco_argmax_banned(args, i)) {
+        if (x[i] > most && !yoco_is_banned(args->banned, args->n_banned, i)) {
             most = x[i];
             best = i;
         }

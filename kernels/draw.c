@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "kernels/argmax.h"
+
 typedef struct candidate {
     float x;
     int32_t id;
@@ -15,14 +17,6 @@ typedef struct ranking {
     candidate *c;
     int n, n_unranked;
 } ranking;
-
-static bool is_banned(const yoco_draw_args *args, int32_t id)
-{
-    for (int i = 0; i < args->n_banned; i++)
-        if (args->banned[i] == id)
-            return true;
-    return false;
-}
 
 static bool more_likely(candidate a, candidate b)
 {
@@ -62,7 +56,7 @@ static bool ranking_begin(const yoco_draw_args *args, const float *x, ranking *r
     for (int32_t id = 0; id < args->n; id++) {
         if (!isfinite(x[id]))
             return false;
-        if (!is_banned(args, id))
+        if (!yoco_is_banned(args->banned, args->n_banned, id))
             r->c[r->n++] = (candidate){x[id], id};
     }
     r->n_unranked = r->n;
@@ -106,7 +100,8 @@ int32_t yoco_draw_row(const yoco_draw_args *args, int64_t row)
     float most = ranked(&r, 0).x;
     int64_t left = yoco_i64_min((int64_t)(args->units[row] * (double)kept), kept - 1);
     for (int32_t id = 0;; id++) {
-        if (more_likely(last, (candidate){x[id], id}) || is_banned(args, id))
+        if (more_likely(last, (candidate){x[id], id}) ||
+            yoco_is_banned(args->banned, args->n_banned, id))
             continue;
         left -= weight(args, x[id], most);
         if (left < 0)

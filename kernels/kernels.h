@@ -242,8 +242,6 @@ typedef struct yoco_attend_args {
     void *out; /* (n_queries, n_heads, head_dim) */
 } yoco_attend_args;
 
-enum { YOCO_OP_FLAGS = 9 };
-
 enum { YOCO_MAX_BANNED = 8, YOCO_ARGMAX_NONE = -1, YOCO_ARGMAX_NOT_FINITE = -2 };
 
 /* The index of the greatest element of each row, of equals the lowest; YOCO_ARGMAX_NONE where all
@@ -354,7 +352,7 @@ typedef struct yoco_ops {
     void (*retention_step)(yoco_device *device, const yoco_retention_step_args *args);
     void (*attend)(yoco_device *device, const yoco_attend_args *args);
     void (*merge_max)(yoco_device *device, const yoco_attend_args *args);
-    /* For ranks that do not wait for the device: flags (YOCO_OP_FLAGS), device memory, as
+    /* For ranks that do not wait for the device: flags (YOCO_MERGE_FLAGS), device memory, as
      * worker/merge.c makes them on the host, of the hash of `bytes` at ptr; the last is `bad` if a
      * merge_max since the last synchronize was bad, else 0. */
     void (*merge_flags)(yoco_device *device, const void *ptr, size_t bytes, float bad,

@@ -2,7 +2,7 @@
 
 #include "partition/op_work.h"
 
-enum { F32 = 4, I64 = 8, MERGE_FLAGS = 9, MIN_CHUNK = 256, MAX_CHUNK = 8192 };
+enum { F32 = 4, I64 = 8, MIN_CHUNK = 256, MAX_CHUNK = 8192 };
 
 static const char *const limit_texts[YOCO_N_LIMITS] = {
     [YOCO_LIMIT_COMPUTE] = "compute",
@@ -327,7 +327,7 @@ static double step_merge_s(const yoco_cost_input *in)
     const yoco_model_config *c = in->config;
     double queries = in->n_branches, heads = c->n_attn_heads, dim = c->dim;
     double max_bytes = F32 * queries * heads, sum_bytes = I64 * queries * (heads + dim);
-    double flag_bytes = F32 * MERGE_FLAGS;
+    double flag_bytes = F32 * YOCO_MERGE_FLAGS;
     return pointwise_s(in, F32 * queries * dim) + 2 * host_copy_s(in, flag_bytes) +
            all_reduce_s(in, max_bytes + flag_bytes) + all_reduce_s(in, sum_bytes) +
            pointwise_s(in, queries * dim * (I64 + (double)yoco_dtype_bytes(in->dtype)));

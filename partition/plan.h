@@ -7,8 +7,6 @@
 #include "configs/model_config.h"
 #include "partition/grid.h"
 
-enum { YOCO_MERGE_FLAGS = 9 }; /* floats after the maxima: see worker/merge.c */
-
 /* rows: the most rows in one call, of a prefill piece or a decode step. T is dtype, everything else
  * f32 unless said. */
 typedef enum yoco_buffer {

@@ -101,8 +101,9 @@ void yoco_feed_forward(yoco_worker *w, yoco_linear linear, const yoco_layer *lay
 /* The shared K,V of the rows in X, K rotated, to k and v. */
 void yoco_shared_kv(yoco_worker *w, yoco_linear linear, void *k, void *v, int64_t n_rows);
 
-/* Merges the partials of all ranks (exact merge); the output goes to NORM. A rank alone does not
- * wait for it: what yoco_merge would report, yoco_merge_check does once the step is done. */
+/* Merges the partials of all ranks (exact merge); the output goes to NORM. A rank alone, and
+ * one whose transport follows the device's stream, does not wait for it: what yoco_merge would
+ * report, yoco_merge_check does once the step is done. */
 yoco_status yoco_merge(yoco_worker *w, const yoco_attend_args *args);
 yoco_status yoco_merge_check(yoco_worker *w);
 

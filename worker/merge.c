@@ -9,8 +9,6 @@
 
 enum { HASH_PARTS = 4, N_FLAGS = YOCO_MERGE_FLAGS };
 
-_Static_assert(N_FLAGS == (int)YOCO_OP_FLAGS, "the op makes what goes between ranks");
-
 /* 16 bits of the hash each, so exact in f32. Where the maxima of x and of ~x over all ranks are one
  * rank's own x and ~x, every rank has that x; so if any two differ, every rank sees it. */
 static void hash_flags(uint64_t hash, float *flags)

@@ -32,10 +32,10 @@ static void start_hash(yoco_device *device, const void *ptr, size_t bytes)
 __global__ void flags_kernel(const uint64_t *hash, const int *is_bad, float bad, float *flags)
 {
     int i = (int)grid_thread();
-    if (i < YOCO_OP_FLAGS - 1) {
+    if (i < YOCO_MERGE_FLAGS - 1) {
         uint16_t part = (uint16_t)(*hash >> (16 * (i / 2)));
         flags[i] = i % 2 == 0 ? part : (uint16_t)~part;
-    } else if (i == YOCO_OP_FLAGS - 1) {
+    } else if (i == YOCO_MERGE_FLAGS - 1) {
         flags[i] = *is_bad ? bad : 0.0f;
     }
 }

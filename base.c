@@ -90,7 +90,7 @@ static void log_line(const char *level, const char *format, va_list args)
 {
     if (log_quiet)
         return;
-    char line[2048];
+    char line[YOCO_LOG_LINE_BYTES];
     size_t used = 0;
     if (log_rank >= 0)
         used = (size_t)snprintf(line, sizeof line, "rank %d: ", log_rank);
@@ -109,9 +109,35 @@ static void log_line(const char *level, const char *format, va_list args)
     fwrite(line, 1, used, stderr);
 }
 
+/* Of one thread: the watchdog's must speak while the main thread holds its lines. */
+static _Thread_local bool error_held;
+static _Thread_local char first_error[YOCO_LOG_LINE_BYTES];
+
+void yoco_log_hold(void)
+{
+    error_held = true;
+    first_error[0] = '\0';
+}
+
+bool yoco_log_release(char line[YOCO_LOG_LINE_BYTES])
+{
+    bool held = error_held;
+    memcpy(line, first_error, sizeof first_error);
+    error_held = false;
+    first_error[0] = '\0';
+    return held;
+}
+
 void yoco_log_error(const char *format, ...)
 {
     va_list args;
+    if (first_error[0] == '\0') {
+        va_start(args, format);
+        vsnprintf(first_error, sizeof first_error, format, args);
+        va_end(args);
+    }
+    if (error_held)
+        return;
     va_start(args, format);
     log_line("error: ", format, args);
     va_end(args);
@@ -161,6 +187,20 @@ double yoco_now_s(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+static int64_t to_ns(struct timespec time)
+{
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static yoco_file_id file_id(const struct stat *info)
+{
+    return (yoco_file_id){.device = (uint64_t)info->st_dev,
+                          .inode = (uint64_t)info->st_ino,
+                          .size = (uint64_t)info->st_size,
+                          .modified_ns = to_ns(info->st_mtim),
+                          .changed_ns = to_ns(info->st_ctim)};
+}
+
 yoco_status yoco_map_open(const char *path, yoco_map *out)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -174,7 +214,7 @@ yoco_status yoco_map_open(const char *path, yoco_map *out)
         close(fd);
         return YOCO_ERR_OPEN;
     }
-    yoco_map map = {.data = NULL, .size = (size_t)info.st_size};
+    yoco_map map = {.size = (size_t)info.st_size, .id = file_id(&info)};
     if (map.size > 0) {
         void *data = mmap(NULL, map.size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED) {

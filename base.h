@@ -76,6 +76,15 @@ void yoco_log_error(const char *format, ...) __attribute__((format(printf, 1, 2)
 void yoco_log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void yoco_log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+enum { YOCO_LOG_LINE_BYTES = 2048 };
+
+/* From here on this thread's errors are not printed: where ranks do the same alone, whoever
+ * compares them prints what is not the same (yoco_comm_agree_lines). */
+void yoco_log_hold(void);
+/* Ends that. The first error since the hold, or since the start; empty: none. False: it is printed
+ * already. */
+bool yoco_log_release(char line[YOCO_LOG_LINE_BYTES]);
+
 /* False on overflow; *out is then untouched. */
 static inline bool yoco_size_mul(size_t a, size_t b, size_t *out)
 {
@@ -122,10 +131,17 @@ void yoco_free(void *ptr);
 
 double yoco_now_s(void); /* monotonic seconds */
 
+/* Which file it is, and which state of it. On one machine, equal ids are the same bytes. */
+typedef struct yoco_file_id {
+    uint64_t device, inode, size;
+    int64_t modified_ns, changed_ns;
+} yoco_file_id;
+
 /* A whole file, mapped read-only. An empty file has data NULL and size 0. */
 typedef struct yoco_map {
     const uint8_t *data;
     size_t size;
+    yoco_file_id id; /* as it was opened; 0 where the bytes are of no file */
 } yoco_map;
 
 yoco_status yoco_map_open(const char *path, yoco_map *out);

@@ -93,12 +93,30 @@ struct yoco_comm {
     void *idle_context;
 };
 
+enum { YOCO_ANY_RANKS = -1 };
+
 /* Starts MPI and gives the log its rank. `expected_ranks` (0: not given) and the launcher's own
  * task count are checked against the number of ranks: a launcher that cannot speak to this MPI
- * starts n programs of one rank each. A mismatch is YOCO_ERR_USAGE. The MPI library is initialised
- * at most once in a process; close finalises it. */
+ * starts n programs of one rank each. A mismatch is YOCO_ERR_USAGE; YOCO_ANY_RANKS: nothing is
+ * checked. The MPI library is initialised at most once in a process; close finalises it. The
+ * deadline holds for the start, too: a rank that never comes ends the job. */
 yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ranks,
                                yoco_comm **out);
+
+/* Collective, after an open without hang_folder: what it does with one. */
+yoco_status yoco_comm_watch(yoco_comm *comm, const char *hang_folder);
+/* The check of an open, afterwards; rank 0 speaks. */
+yoco_status yoco_comm_expect_ranks(const yoco_comm *comm, int expected_ranks);
+
+/* What the launcher says, before any open: the number of tasks, 0 without a launcher, and this
+ * one's place among them. */
+int yoco_comm_launched_tasks(int *task);
+
+/* Collective, after what every rank did alone: as agree. Where it failed, the errors that were held
+ * (yoco_log_hold) are printed, equal ones once, by the first rank that has it. */
+yoco_status yoco_comm_agree_lines(yoco_comm *comm, yoco_status mine);
+/* Collective. Whether this rank is the first one where `differs` is true; *any: there is one. */
+yoco_status yoco_comm_first(yoco_comm *comm, bool differs, bool *is_first, bool *any);
 
 /* The MPI library and its device on one line; also before the open. */
 void yoco_comm_mpi_version(char *text, size_t size);

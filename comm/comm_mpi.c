@@ -9,6 +9,8 @@
 #include "comm/watch.h"
 #include "trace.h"
 
+#include <limits.h>
+#include <math.h>
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +22,8 @@ enum {
     PIECE_BYTES = 1 << 30,       /* MPI counts are ints: larger collectives go in pieces */
     OUTPUT_GRACE_NS = 100000000, /* for mpiexec, to read what was logged before an abort */
     ABORT_S = 5,                 /* MPI_Abort may hang as well */
+    START_S = 2,                 /* to load the program, beside the deadline */
+    LATER_S = 1,                 /* so that one rank speaks first */
 };
 
 typedef struct mpi_comm {
@@ -42,7 +46,7 @@ static MPI_Comm ranks_of(const yoco_comm *comm)
 
 _Noreturn static void end_job(int exit_code)
 {
-    yoco_exit_soon(exit_code, ABORT_S);
+    yoco_exit_soon(exit_code, ABORT_S, NULL);
     fflush(NULL);
     /* When mpiexec hears of the abort, it drops what it has not read from the ranks. */
     nanosleep(&(struct timespec){.tv_nsec = OUTPUT_GRACE_NS}, NULL);
@@ -255,7 +259,32 @@ static yoco_status setup_failed(int code)
             return setup_failed(code_);                                                            \
     } while (0)
 
-static yoco_status start_mpi(void)
+int yoco_comm_launched_tasks(int *task)
+{
+    yoco_launch launch = yoco_launch_read(get_variable);
+    *task = launch.task;
+    return launch.variable ? launch.n_tasks : 0;
+}
+
+/* MPI_Init comes back once every task has called it. A line of a task that has not can only be its
+ * own; the first one that waits speaks for all, as mpiexec then ends the others. */
+static int init_mpi(double deadline_s, int *level)
+{
+    static char line[256];
+    int task, n_tasks = yoco_comm_launched_tasks(&task);
+    double limit_s = ceil(deadline_s) + START_S + (task > 0 ? LATER_S : 0);
+    snprintf(line, sizeof line,
+             "rank %d: error: waited %g s for the other ranks to start: one of them ended early, "
+             "hangs, or is another program (--deadline raises the limit)\n",
+             task, deadline_s);
+    if (n_tasks > 1 && limit_s < INT_MAX)
+        yoco_exit_soon(YOCO_EXIT_STOPPED, (unsigned)limit_s, line);
+    int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, level);
+    yoco_exit_later();
+    return code;
+}
+
+static yoco_status start_mpi(double deadline_s)
 {
     int started = 0, level = 0;
     TRY_MPI(MPI_Initialized(&started));
@@ -263,7 +292,7 @@ static yoco_status start_mpi(void)
         yoco_log_error("MPI was initialised before in this process");
         return YOCO_ERR_INTERNAL;
     }
-    TRY_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level));
+    TRY_MPI(init_mpi(deadline_s, &level));
     TRY_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
     if (level < MPI_THREAD_FUNNELED) {
         yoco_log_error("this MPI does not allow threads beside the one that calls it");
@@ -289,7 +318,8 @@ static yoco_status find_ranks(int expected_ranks, mpi_comm *found)
     TRY_MPI(MPI_Comm_size(MPI_COMM_WORLD, &comm->n_ranks));
     yoco_log_set_rank(comm->rank, comm->n_ranks);
     yoco_launch launch = yoco_launch_read(get_variable);
-    YOCO_TRY(yoco_launch_check(&launch, comm->rank, comm->n_ranks, expected_ranks));
+    if (expected_ranks != YOCO_ANY_RANKS)
+        YOCO_TRY(yoco_launch_check(&launch, comm->rank, comm->n_ranks, expected_ranks));
     YOCO_TRY(find_node(MPI_COMM_WORLD, comm));
     TRY_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &found->ranks)); /* inherits the error handler */
     return YOCO_OK;
@@ -341,17 +371,23 @@ void yoco_comm_mpi_version(char *text, size_t size)
             *c = ' ';
 }
 
-static yoco_status start_watch(yoco_comm *comm, const char *folder)
+yoco_status yoco_comm_watch(yoco_comm *comm, const char *hang_folder)
 {
     char version[MPI_MAX_LIBRARY_VERSION_STRING];
     yoco_comm_mpi_version(version, sizeof version);
-    return yoco_watch_start(comm, folder, version);
+    return yoco_watch_start(comm, hang_folder, version);
+}
+
+yoco_status yoco_comm_expect_ranks(const yoco_comm *comm, int expected_ranks)
+{
+    yoco_launch launch = yoco_launch_read(get_variable);
+    return yoco_launch_check(&launch, comm->rank, comm->n_ranks, expected_ranks);
 }
 
 yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ranks,
                                yoco_comm **out)
 {
-    YOCO_TRY(start_mpi());
+    YOCO_TRY(start_mpi(options->deadline_s));
     mpi_comm found = {.base = {.ops = &mpi_ops, .deadline_s = options->deadline_s}};
     mpi_comm *comm = NULL;
     yoco_status status = find_ranks(expected_ranks, &found);
@@ -363,7 +399,7 @@ yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ra
     }
     *comm = found;
     if (options->hang_folder)
-        status = start_watch(&comm->base, options->hang_folder);
+        status = yoco_comm_watch(&comm->base, options->hang_folder);
     if (status != YOCO_OK) {
         mpi_close(&comm->base);
         return status;

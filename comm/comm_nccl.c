@@ -387,7 +387,7 @@ static yoco_status nccl_broadcast(yoco_comm *comm, int root, void *data, size_t 
 static void nccl_abort(yoco_comm *comm, int exit_code)
 {
     nccl_comm *c = (nccl_comm *)comm;
-    yoco_exit_soon(exit_code, ABORT_S);
+    yoco_exit_soon(exit_code, ABORT_S, NULL);
     for (int i = 0; i < N_NCCL_CHANNELS; i++)
         if (c->channels[i].nccl)
             ncclCommAbort(c->channels[i].nccl);

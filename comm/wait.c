@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,7 +42,7 @@ _Noreturn static void stop(yoco_comm *comm)
 _Noreturn static void stop_overdue(yoco_comm *comm, const yoco_subject *subject)
 {
     char text[256], first[YOCO_HANG_TEXT_BYTES];
-    yoco_exit_soon(YOCO_EXIT_STOPPED, REPORT_S);
+    yoco_exit_soon(YOCO_EXIT_STOPPED, REPORT_S, NULL);
     bool compared = yoco_watch_hung(first);
     yoco_subject_text(subject, text, sizeof text);
     yoco_log_error("waited %g s for %s: is %s alive? (--deadline raises the limit)",
@@ -101,18 +102,29 @@ _Noreturn void yoco_wait_wrong_size(yoco_comm *comm, const yoco_subject *subject
 }
 
 static volatile sig_atomic_t overdue_exit_code;
+static const char *volatile overdue_line;
 
 static void exit_overdue(int signal_number)
 {
     (void)signal_number;
+    const char *line = overdue_line;
+    ssize_t written = line ? write(STDERR_FILENO, line, strlen(line)) : 0;
+    (void)written; /* there is nobody left to tell */
     _exit(overdue_exit_code);
 }
 
-void yoco_exit_soon(int exit_code, unsigned seconds)
+void yoco_exit_soon(int exit_code, unsigned seconds, const char *line)
 {
     overdue_exit_code = exit_code;
+    overdue_line = line;
     signal(SIGALRM, exit_overdue);
     alarm(seconds);
+}
+
+void yoco_exit_later(void)
+{
+    alarm(0);
+    signal(SIGALRM, SIG_DFL);
 }
 
 bool yoco_message_fits(size_t bytes, int peer)

@@ -38,8 +38,9 @@ _Noreturn void yoco_wait_wrong_size(yoco_comm *comm, const yoco_subject *subject
                                     size_t expected);
 
 /* What comes next may hang: the process ends with this code if it still lives in so many seconds.
- */
-void yoco_exit_soon(int exit_code, unsigned seconds);
+ * `line`, which lives as long, is then written to stderr; NULL: nothing is. */
+void yoco_exit_soon(int exit_code, unsigned seconds, const char *line);
+void yoco_exit_later(void); /* it did not hang */
 
 /* False with a line where a message is past the limit of comm.h. */
 bool yoco_message_fits(size_t bytes, int peer);

@@ -49,6 +49,10 @@ yoco_status yoco_checkpoint_borrow(const yoco_model_config *config, yoco_dtype d
 yoco_status yoco_checkpoint_save(const yoco_checkpoint *checkpoint, const char *folder);
 /* Of the config and every tensor: equal hashes, equal models. Reads all weights. */
 yoco_status yoco_checkpoint_hash(const yoco_checkpoint *checkpoint, yoco_hash *out);
+/* At no cost: of the config alone, and of the ids of the files that hold the weights. On one
+ * machine, both equal are equal models. Weights that were made here have no file. */
+yoco_status yoco_checkpoint_ids(const yoco_checkpoint *checkpoint, yoco_hash *config,
+                                yoco_hash *files);
 /* Tells the system that the tensor's file pages are not needed any more; its data stays readable.
  * Nothing happens to a tensor that is not mapped. */
 void yoco_tensor_release(const yoco_checkpoint *checkpoint, const yoco_tensor *tensor);

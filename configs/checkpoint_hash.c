@@ -36,3 +36,20 @@ yoco_status yoco_checkpoint_hash(const yoco_checkpoint *checkpoint, yoco_hash *o
     *out = yoco_hasher_finish(hasher);
     return YOCO_OK;
 }
+
+yoco_status yoco_checkpoint_ids(const yoco_checkpoint *checkpoint, yoco_hash *config,
+                                yoco_hash *files)
+{
+    const checkpoint_store *store = checkpoint->store;
+    yoco_hasher *hasher;
+    YOCO_TRY(yoco_hasher_create(&hasher));
+    config_add(hasher, &checkpoint->config);
+    *config = yoco_hasher_finish(hasher);
+    YOCO_TRY(yoco_hasher_create(&hasher));
+    for (int i = 0; i < store->n_files; i++) {
+        yoco_file_id id = yoco_safetensors_file_id(store->files[i].tensors);
+        yoco_hasher_add(hasher, &id, sizeof id);
+    }
+    *files = yoco_hasher_finish(hasher);
+    return YOCO_OK;
+}

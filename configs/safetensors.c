@@ -289,3 +289,8 @@ int64_t yoco_safetensors_file_bytes(const yoco_safetensors *file)
 {
     return (int64_t)file->map.size;
 }
+
+yoco_file_id yoco_safetensors_file_id(const yoco_safetensors *file)
+{
+    return file->map.id;
+}

@@ -36,6 +36,7 @@ const yoco_tensor *yoco_safetensors_find(const yoco_safetensors *file,
 
 /* Of an opened file; 0 for bytes that the caller keeps. */
 int64_t yoco_safetensors_file_bytes(const yoco_safetensors *file);
+yoco_file_id yoco_safetensors_file_id(const yoco_safetensors *file);
 /* The value of a key of __metadata__; NULL: none. */
 const char *yoco_safetensors_note(const yoco_safetensors *file, const char *key);
 

@@ -277,26 +277,21 @@ static yoco_status run_batch(const batch_options *o, yoco_session *session,
     yoco_snapshot_target target;
     batch b = {0};
     const char *folder = o->context ? o->context : o->checkpoint;
-    YOCO_TRY(yoco_context_target(session, o->session.model, folder, &target));
+    YOCO_TRY(yoco_context_target(session, folder, &target));
     target.stop = yoco_signals_catch();
     yoco_status status = run_prepared(o, session, tokenizer, &target, &b);
     free_batch(&b);
     return session->comm->ops->agree(session->comm, status);
 }
 
-/* Rank 0 looks first, so that a bad folder is one line and not one per rank. */
 static yoco_status run_session(const batch_options *o, yoco_session *session)
 {
     yoco_comm *comm = session->comm;
     yoco_tokenizer *tokenizer = NULL;
     int vocab_size = session->checkpoint->config.vocab_size;
-    yoco_status status = YOCO_OK;
-    if (comm->rank == 0)
-        status = open_tokenizer(o->session.model, vocab_size, &tokenizer);
-    YOCO_TRY(comm->ops->agree(comm, status));
-    if (comm->rank != 0)
-        status = open_tokenizer(o->session.model, vocab_size, &tokenizer);
-    status = comm->ops->agree(comm, status);
+    yoco_log_hold();
+    yoco_status status = open_tokenizer(o->session.model, vocab_size, &tokenizer);
+    status = yoco_comm_agree_lines(comm, status);
     if (status == YOCO_OK)
         status = run_batch(o, session, tokenizer);
     yoco_tokenizer_close(tokenizer);
@@ -320,9 +315,9 @@ static int run_command(const yoco_command *command, int argc, char **argv)
 {
     batch_options o = {.session = YOCO_SESSION_DEFAULTS, .progress = "text", .max_errors = -1};
     const yoco_option options[] = {
-        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.session.model, 0,
+        {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &o.session.model, 0,
          "Model folder with a tokenizer (see docs/MODELS.md)."},
-        {"input", 'i', "FILE", YOCO_OPTION_STRING, &o.input, 0,
+        {"input", 'i', "FILE", YOCO_OPTION_STRING | YOCO_OPTION_STDIN, &o.input, 0,
          "The jobs, one per line, in the OpenAI batch format; - is stdin."},
         {"output", 'o', "FILE", YOCO_OPTION_STRING, &o.output, 0,
          "One line per job, each durable once it is there; - is stdout. A file that exists is\n"
@@ -334,7 +329,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Go on with an output file that exists (the default)."},
         {"overwrite", 0, NULL, YOCO_OPTION_FLAG, &o.overwrite, 0,
          "Begin the output file anew instead."},
-        {"validate-only", 0, NULL, YOCO_OPTION_FLAG, &o.validate_only, 0,
+        {"validate-only", 0, NULL, YOCO_OPTION_FLAG | YOCO_OPTION_ALONE, &o.validate_only, 0,
          "Check every line and stop there. Needs the model's params.json and tokenizer only."},
         {"max-errors", 0, "N", YOCO_OPTION_SIZE, &o.max_errors, 0,
          "Compute nothing if more than N lines are bad (default: bad lines become error records\n"
@@ -349,7 +344,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Write where each rank's time went, for ui.perfetto.dev or chrome://tracing."},
         {"context", 0, "DIR", YOCO_OPTION_STRING, &o.context, 0,
          "A saved context (see yoco context --help): the document of every job, loaded once."},
-        {"checkpoint", 0, "DIR", YOCO_OPTION_STRING, &o.checkpoint, 0,
+        {"checkpoint", 0, "DIR", YOCO_OPTION_STRING | YOCO_OPTION_SHARED, &o.checkpoint, 0,
          "Keep the prefill of long documents there while their jobs run, a folder for each, so\n"
          "that they go on after a kill. It is removed when the job's line is durable."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,

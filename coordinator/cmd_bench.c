@@ -281,7 +281,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
                        .branches = {3, {1, 8, 64}},
                        .n_runs = 3};
     const yoco_option options[] = {
-        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.session.model, 0,
+        {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &o.session.model, 0,
          "Model folder, or a params.json alone (configs/shapes/): random weights of that shape."},
         {"tokens", 0, "L", YOCO_OPTION_STRINGS, &o.token_texts, 0,
          "Length of a prefill (default 16K). May be given several times, as may the next two."},

@@ -35,7 +35,7 @@ static yoco_status save_ids(yoco_session *session, const context_options *o, con
         yoco_session_chunk_rows(&session->checkpoint->config, o->chunk_rows, &chunk_rows);
     yoco_log_set_quiet(false);
     YOCO_TRY(status);
-    YOCO_TRY(yoco_context_target(session, o->session.model, o->folder, &target));
+    YOCO_TRY(yoco_context_target(session, o->folder, &target));
     target.stop = yoco_signals_catch();
     YOCO_TRY(yoco_worker_reserve_durable(session->worker, ids->n, chunk_rows, 1, 1));
     YOCO_TRY(yoco_context_prefill(session, &target, ids, &seconds, &durable));
@@ -93,7 +93,7 @@ static yoco_status load_session(yoco_session *session, const context_options *o)
     yoco_ids ids;
     int64_t chunk_rows;
     double seconds;
-    YOCO_TRY(yoco_context_target(session, o->session.model, o->folder, &target));
+    YOCO_TRY(yoco_context_target(session, o->folder, &target));
     YOCO_TRY(yoco_context_document(session, &target, &ids, &chunk_rows));
     yoco_free(ids.ids);
     YOCO_TRY(yoco_worker_reserve(session->worker, ids.n, chunk_rows, 1, 1));
@@ -163,7 +163,7 @@ static yoco_status verify_model(const context_options *o, const yoco_context_man
     yoco_status status = yoco_checkpoint_hash(checkpoint, &wanted.model);
     yoco_checkpoint_close(checkpoint);
     YOCO_TRY(status);
-    YOCO_TRY(yoco_context_tokenizer_hash(o->session.model, &wanted.tokenizer));
+    YOCO_TRY(yoco_session_tokenizer_hash(o->session.model, &wanted.tokenizer));
     YOCO_TRY(yoco_context_path(o->folder, yoco_context_manifest_name, path));
     return yoco_context_identity_check(path, &manifest->identity, &wanted);
 }
@@ -206,9 +206,10 @@ static int run_verb(const yoco_command *command, int verb, int argc, char **argv
     static yoco_status (*const runs[])(void *) = {info, verify, load, save};
     context_options o = {.session = YOCO_SESSION_DEFAULTS};
     const yoco_option options[] = {
-        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.session.model, 0, "Model folder."},
+        {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &o.session.model, 0,
+         "Model folder."},
         YOCO_SESSION_OPTIONS(o.session),
-        {"output", 'o', "DIR", YOCO_OPTION_STRING, &o.folder, 0,
+        {"output", 'o', "DIR", YOCO_OPTION_STRING | YOCO_OPTION_SHARED, &o.folder, 0,
          "Folder of the context, new or of an unfinished one."},
         {"file", 'f', "FILE", YOCO_OPTION_STRING, &o.prompt.file, 0, "The document: a text file."},
         {"prompt", 'p', "TEXT", YOCO_OPTION_STRING, &o.prompt.text, 0, "The document itself."},
@@ -269,6 +270,7 @@ static const yoco_command verbs[] = {
      .summary = "describe a saved context",
      .synopsis = "yoco context info DIR",
      .description = "Prints what the manifest says.",
+     .is_alone = true,
      .run = run_info},
     {.name = "context verify",
      .summary = "check every file of a saved context",
@@ -276,6 +278,7 @@ static const yoco_command verbs[] = {
      .description =
          "Reads all files and compares them with the manifest; with a model folder, also\n"
          "whether the context is of that model and tokenizer.",
+     .is_alone = true,
      .run = run_verify},
 };
 

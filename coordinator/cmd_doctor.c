@@ -1,7 +1,7 @@
 /* yoco doctor: what stands in the way of a run, before it costs anything. */
-#include <limits.h>
 #include <unistd.h>
 
+#include "coordinator/agreement.h"
 #include "coordinator/commands.h"
 #include "coordinator/doctor.h"
 
@@ -23,14 +23,13 @@ static yoco_status plan_bytes(yoco_comm *comm, const doctor_options *o, size_t *
     question.n_ranks = comm->n_ranks;
     if (!question.session.model)
         return YOCO_OK;
-    yoco_log_set_quiet(comm->rank != 0); /* the same on every rank: one line */
+    yoco_log_hold();
     yoco_status status = yoco_plan_basis_make(&question, &basis);
     if (status == YOCO_OK)
         status = yoco_plan_make(&basis.input, &plan);
-    yoco_log_set_quiet(false);
     if (status == YOCO_OK)
         *bytes = plan.total_bytes;
-    return comm->ops->agree(comm, status);
+    return yoco_comm_agree_lines(comm, status);
 }
 
 static yoco_status examine(yoco_comm *comm, doctor_options *o)
@@ -65,12 +64,9 @@ static yoco_status run(void *parsed)
 {
     doctor_options *o = parsed;
     const yoco_session_options *session = &o->question.session;
-    const yoco_comm_options options = {.deadline_s = session->deadline_s};
     yoco_comm *comm;
     YOCO_TRY(check_options(o));
-    YOCO_TRY(
-        yoco_comm_open_mpi(&options, (int)yoco_i64_min(session->expect_ranks, INT_MAX), &comm));
-    yoco_log_set_quiet(false);
+    YOCO_TRY(yoco_agreement_open(session->deadline_s, session->expect_ranks, &comm));
     yoco_status status = examine(comm, o);
     comm->ops->close(comm);
     return status;
@@ -85,7 +81,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
                         .folder = "."};
     o.question.session.deadline_s = 60;
     const yoco_option options[] = {
-        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.question.session.model, 0,
+        {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK,
+         &o.question.session.model, 0,
          "Compare the free memory with a plan for this model (or params.json); needs --tokens."},
         {"tokens", 0, "N", YOCO_OPTION_SIZE, &o.question.n_tokens, 0, "Tokens of the document."},
         {"branches", 0, "B", YOCO_OPTION_SIZE, &o.question.n_branches, 1,

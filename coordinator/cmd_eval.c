@@ -46,13 +46,20 @@ static yoco_status run(void *parsed)
     return o->dump_prompt ? yoco_eval_dump(&o->eval) : yoco_eval_run(&o->eval);
 }
 
-static int report(int argc, char **argv)
+typedef struct report_arguments {
+    int argc;
+    char **argv;
+} report_arguments;
+
+static yoco_status report(void *parsed)
 {
-    yoco_status status = argc == 3 && argv[2][0] != '-'
-                             ? yoco_eval_report(argv[2])
-                             : bad_usage("yoco eval report takes one folder, DIR");
-    return yoco_status_exit_code(status);
+    const report_arguments *a = parsed;
+    return a->argc == 3 && a->argv[2][0] != '-'
+               ? yoco_eval_report(a->argv[2])
+               : bad_usage("yoco eval report takes one folder, DIR");
 }
+
+static const yoco_command report_command = {.name = "eval report", .is_alone = true};
 
 static bool asks_for_report(int argc, char **argv)
 {
@@ -65,7 +72,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
     eval_options o = {.eval = {.session = YOCO_SESSION_DEFAULTS, .max_tokens = DEFAULT_MAX_TOKENS}};
     yoco_session_options *session = &o.eval.session;
     const yoco_option options[] = {
-        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &session->model, 0,
+        {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &session->model, 0,
          "Model folder with a tokenizer (docs/MODELS.md)."},
         {"output", 'o', "DIR", YOCO_OPTION_STRING, &o.eval.folder, 0,
          "Folder for samples.jsonl, results.json, heatmap.svg, recall.svg and report.html."},
@@ -93,14 +100,15 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"resume", 0, NULL, YOCO_OPTION_FLAG, &o.resume, 0,
          "Continue in DIR: documents that are answered there are not asked again."},
         {"overwrite", 0, NULL, YOCO_OPTION_FLAG, &o.overwrite, 0, "Drop the answers in DIR."},
-        {"dump-prompt", 0, NULL, YOCO_OPTION_FLAG, &o.dump_prompt, 0,
+        {"dump-prompt", 0, NULL, YOCO_OPTION_FLAG | YOCO_OPTION_ALONE, &o.dump_prompt, 0,
          "Print the documents and questions instead of asking them; needs no -o."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.eval.chunk_rows, 1,
          "Tokens per chunk (default 2048)."},
         YOCO_SESSION_OPTIONS(o.eval.session),
     };
     if (asks_for_report(argc, argv))
-        return report(argc, argv);
+        return yoco_command_execute(&report_command, NULL, 0, 1, argv, report,
+                                    &(report_arguments){argc, argv});
     return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv, run,
                                 &o);
 }

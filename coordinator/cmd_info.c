@@ -99,5 +99,6 @@ const yoco_command yoco_command_info = {
     .synopsis = "yoco info -m MODEL | --devices",
     .description = "Opens a model folder, checks every tensor against the config, and prints the\n"
                    "model's shape.",
+    .is_alone = true,
     .run = run_command,
 };

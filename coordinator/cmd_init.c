@@ -49,5 +49,6 @@ const yoco_command yoco_command_init = {
         "the same on every machine: for tests, measurements and scaling experiments. A\n"
         "tokenizer, where one is wanted, is copied beside them by hand (docs/MODELS.md).",
     .examples = "yoco init --shape configs/shapes/yoco-demo-window.json -o /tmp/demo",
+    .is_alone = true,
     .run = run_command,
 };

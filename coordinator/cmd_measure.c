@@ -97,7 +97,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
     measure_options o = {
         .session = YOCO_SESSION_DEFAULTS, .n_branches = 1, .n_runs = 3, .n_steps = 8};
     const yoco_option options[] = {
-        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.session.model, 0,
+        {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &o.session.model, 0,
          "Model folder, or a params.json alone (configs/shapes/): random weights of that shape."},
         {"tokens", 0, "N", YOCO_OPTION_SIZE, &o.n_tokens, 1, "Tokens of the document."},
         {"branches", 0, "B", YOCO_OPTION_SIZE, &o.n_branches, 1,

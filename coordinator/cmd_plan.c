@@ -242,5 +242,6 @@ const yoco_command yoco_command_plan = {
                 "    --branches 64 --device-memory 80G\n"
                 "yoco plan -m configs/shapes/yoco-3b-window.json --tokens 1M --ranks 64 \\\n"
                 "    --time --hardware h100-infiniband --target 0.2",
+    .is_alone = true,
     .run = run_command,
 };

@@ -194,7 +194,7 @@ static yoco_status run_session(yoco_session *session, run_options *o)
     if (o->dump)
         YOCO_TRY(yoco_dump_probe(session, o->dump));
     if (folder)
-        YOCO_TRY(yoco_context_target(session, o->session.model, folder, &o->target));
+        YOCO_TRY(yoco_context_target(session, folder, &o->target));
     if (o->checkpoint)
         o->target.stop = o->generate.stop = yoco_signals_catch();
     return o->context ? run_context(session, o) : run_document(session, o);
@@ -219,7 +219,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
                      .prompt.n_generate = 64,
                      .generate.sampling = {.top_p = 1.0}};
     const yoco_option options[] = {
-        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.session.model, 0,
+        {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &o.session.model, 0,
          "Model folder: params.json, model.safetensors (or its index and shards) and, for\n"
          "text, yoco_tokenizer.json (see docs/MODELS.md)."},
         {"file", 'f', "FILE", YOCO_OPTION_STRING, &o.prompt.file, 0, "The document: a text file."},
@@ -261,7 +261,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"context", 0, "DIR", YOCO_OPTION_STRING, &o.context, 0,
          "In place of a document: one that yoco context save has prefilled. On any number of\n"
          "ranks the answer is the same, bit for bit. Needs questions."},
-        {"checkpoint", 0, "DIR", YOCO_OPTION_STRING, &o.checkpoint, 0,
+        {"checkpoint", 0, "DIR", YOCO_OPTION_STRING | YOCO_OPTION_SHARED, &o.checkpoint, 0,
          "Keep the prefill in this folder while it runs; after a kill the same command goes on\n"
          "from there, on any number of ranks. SIGTERM or SIGUSR1 stops after about one more\n"
          "chunk, with exit code 75. Removed once the answers are out."},

@@ -283,5 +283,6 @@ const yoco_command yoco_command_scale = {
         "yoco scale -m configs/shapes/yoco-160m-window.json -o out --ranks 1,2 --tokens 16K\n"
         "yoco scale -m configs/shapes/yoco-3b-window.json -o out --simulate --predict \\\n"
         "    --hardware h100-infiniband --ranks 1,8,64,512 --tokens 1M",
+    .is_alone = true,
     .run = run_command,
 };

@@ -6,61 +6,19 @@
 
 #include "configs/context_document.h"
 #include "coordinator/progress.h"
-#include "coordinator/tokenizer_config.h"
 
-static void config_add(yoco_hasher *hasher, const yoco_tokenizer_config *c)
-{
-    const int32_t numbers[] = {c->shift, c->bos, c->pad, c->n_ends};
-    yoco_hasher_add(hasher, numbers, sizeof numbers);
-    yoco_hasher_add(hasher, c->ends, (size_t)c->n_ends * sizeof *c->ends);
-    yoco_hasher_add(hasher, c->pattern, strlen(c->pattern) + 1);
-    for (size_t i = 0; i < c->n_specials; i++) {
-        yoco_hasher_add(hasher, c->specials[i].text, c->specials[i].size + 1);
-        yoco_hasher_add(hasher, &c->specials[i].id, sizeof c->specials[i].id);
-    }
-}
-
-static yoco_status config_hash(const yoco_tokenizer_config *config, yoco_hash *out)
-{
-    yoco_map ranks;
-    yoco_hasher *hasher;
-    YOCO_TRY(yoco_map_open(config->ranks_path, &ranks));
-    yoco_status status = yoco_hasher_create(&hasher);
-    if (status == YOCO_OK) {
-        config_add(hasher, config);
-        yoco_hasher_add(hasher, ranks.data, ranks.size);
-        *out = yoco_hasher_finish(hasher);
-    }
-    yoco_map_close(&ranks);
-    return status;
-}
-
-yoco_status yoco_context_tokenizer_hash(const char *model_folder, yoco_hash *out)
-{
-    yoco_tokenizer_config config;
-    bool found;
-    *out = (yoco_hash){0, 0};
-    YOCO_TRY(yoco_tokenizer_config_load(model_folder, &config, &found));
-    if (!found)
-        return YOCO_OK;
-    yoco_status status = config_hash(&config, out);
-    yoco_tokenizer_config_free(&config);
-    return status;
-}
-
-yoco_status yoco_context_target(yoco_session *session, const char *model_folder, const char *folder,
+yoco_status yoco_context_target(yoco_session *session, const char *folder,
                                 yoco_snapshot_target *out)
 {
     yoco_comm *comm = session->comm;
-    yoco_hash hashes[2];
+    yoco_hash model;
     yoco_status status = YOCO_OK;
     if (comm->rank == 0)
-        status = yoco_checkpoint_hash(session->checkpoint, &hashes[0]);
-    if (comm->rank == 0 && status == YOCO_OK)
-        status = yoco_context_tokenizer_hash(model_folder, &hashes[1]);
+        status = yoco_session_hash(session, &model);
     YOCO_TRY(comm->ops->agree(comm, status));
-    YOCO_TRY(comm->ops->broadcast(comm, 0, hashes, sizeof hashes));
-    *out = (yoco_snapshot_target){.folder = folder, .model = hashes[0], .tokenizer = hashes[1]};
+    YOCO_TRY(comm->ops->broadcast(comm, 0, &model, sizeof model));
+    *out =
+        (yoco_snapshot_target){.folder = folder, .model = model, .tokenizer = session->tokenizer};
     return YOCO_OK;
 }
 

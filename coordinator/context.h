@@ -7,12 +7,9 @@
 #include "coordinator/session.h"
 #include "worker/snapshot.h"
 
-/* The hash of a model folder's tokenizer, 0 where it has none. */
-yoco_status yoco_context_tokenizer_hash(const char *model_folder, yoco_hash *out);
-
-/* Collective: the folder and the hashes of the session's model and of the tokenizer beside it. The
+/* Collective: the folder and the hashes of the session's model and tokenizer. The
  * folder's name stays the caller's. */
-yoco_status yoco_context_target(yoco_session *session, const char *model_folder, const char *folder,
+yoco_status yoco_context_target(yoco_session *session, const char *folder,
                                 yoco_snapshot_target *out);
 
 /* Local: the manifest of a complete context; a partial one is an error that says so. The caller

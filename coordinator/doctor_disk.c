@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "coordinator/doctor.h"
+#include "coordinator/shared_folder.h"
 #include "failpoint.h"
 
 enum { PROBE_BYTES = 1 << 20, N_PROBES = 8 };
@@ -122,23 +123,14 @@ void yoco_doctor_disk(yoco_doctor *d, const char *folder)
     free(data);
 }
 
-/* The name comes from rank 0. */
 yoco_status yoco_doctor_shared(yoco_doctor *d, const char *folder)
 {
     yoco_comm *comm = d->comm;
-    char path[PATH_MAX + 64];
-    int64_t seen, pid = getpid();
-    YOCO_TRY(comm->ops->broadcast(comm, 0, &pid, sizeof pid));
-    snprintf(path, sizeof path, "%s/.yoco-doctor.%lld", folder, (long long)pid);
-    FILE *file = comm->rank == 0 ? fopen(path, "w") : NULL;
-    if (file)
-        fclose(file);
-    YOCO_TRY(comm->ops->agree(comm, YOCO_OK));
-    seen = access(path, F_OK) == 0;
-    YOCO_TRY(comm->ops->all_sum_i64(comm, &seen, 1));
+    bool mine;
+    int64_t seen;
+    YOCO_TRY(yoco_shared_folder_look(comm, folder, &mine, &seen));
     if (comm->rank != 0)
         return YOCO_OK;
-    unlink(path);
     bool all = seen == comm->n_ranks;
     if (comm->n_ranks > 1)
         yoco_doctor_say(d, all ? YOCO_FINE : YOCO_WARN, "shared",

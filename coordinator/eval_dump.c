@@ -18,7 +18,7 @@ static void print_document(const yoco_eval_work *work, const yoco_eval_document 
         printf("%s\n", d->prompt.questions[q].text);
 }
 
-static yoco_status print_all(const yoco_eval_options *options)
+yoco_status yoco_eval_dump(const yoco_eval_options *options)
 {
     char path[4096];
     yoco_model_config config;
@@ -38,16 +38,5 @@ static yoco_status print_all(const yoco_eval_options *options)
         yoco_eval_document_free(&d);
     }
     yoco_eval_work_close(&work);
-    return status;
-}
-
-yoco_status yoco_eval_dump(const yoco_eval_options *options)
-{
-    yoco_comm_options comm_options = {.deadline_s = options->session.deadline_s};
-    yoco_comm *comm;
-    YOCO_TRY(yoco_comm_open_mpi(&comm_options, (int)options->session.expect_ranks, &comm));
-    yoco_log_set_quiet(false);
-    yoco_status status = comm->ops->agree(comm, comm->rank == 0 ? print_all(options) : YOCO_OK);
-    comm->ops->close(comm);
     return status;
 }

@@ -47,8 +47,8 @@ static yoco_status hash_model(eval *e)
 {
     yoco_hash parts[2];
     yoco_hasher *hasher;
-    YOCO_TRY(yoco_checkpoint_hash(e->session->checkpoint, &parts[0]));
-    YOCO_TRY(yoco_context_tokenizer_hash(e->options->session.model, &parts[1]));
+    YOCO_TRY(yoco_session_hash(e->session, &parts[0]));
+    parts[1] = e->session->tokenizer;
     YOCO_TRY(yoco_hasher_create(&hasher));
     yoco_hasher_add(hasher, parts, sizeof parts);
     yoco_hash_text(yoco_hasher_finish(hasher), e->model_hash);

@@ -19,7 +19,7 @@ typedef struct yoco_eval_options {
  */
 yoco_status yoco_eval_run(const yoco_eval_options *options);
 
-/* Collective. Prints what would be asked, the first document's text, then its questions' texts,
+/* Prints what would be asked, the first document's text, then its questions' texts,
  * then the next one's; which document it is goes to the log. Computes nothing. */
 yoco_status yoco_eval_dump(const yoco_eval_options *options);
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 void yoco_machine_cpu(char *text, size_t size)
 {
@@ -18,6 +19,18 @@ void yoco_machine_cpu(char *text, size_t size)
     }
     if (file)
         fclose(file);
+}
+
+/* The boot's id, and the name of the host: machines that were copied while they ran have one id. */
+bool yoco_machine_id(char text[YOCO_MACHINE_ID_BYTES])
+{
+    char boot[40] = "", host[64] = "";
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    bool found = file && fgets(boot, sizeof boot, file) && gethostname(host, sizeof host - 1) == 0;
+    if (file)
+        fclose(file);
+    snprintf(text, YOCO_MACHINE_ID_BYTES, "%s %s", boot, host);
+    return found;
 }
 
 const char *yoco_machine_commit(void)

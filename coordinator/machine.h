@@ -4,8 +4,12 @@
 
 #include "base.h"
 
+enum { YOCO_MACHINE_ID_BYTES = 128 };
+
 /* The processor's name as the system gives it, or "unknown". */
 void yoco_machine_cpu(char *text, size_t size);
+/* Equal for two processes only if one kernel runs both; false where the system does not tell. */
+bool yoco_machine_id(char text[YOCO_MACHINE_ID_BYTES]);
 /* The commit that the program was built from, or "unknown". */
 const char *yoco_machine_commit(void);
 

@@ -1,8 +1,8 @@
 /* The `yoco` program: finds the subcommand and runs it. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/agreement.h"
 #include "coordinator/commands.h"
 #include "failpoint.h"
 
@@ -34,26 +34,20 @@ static int check_stdout(int exit_code)
 
 #ifdef YOCO_FAILPOINTS
 /* In front of the command, for tests: see failpoint.h. */
-static void take_failpoint(int *argc, char ***argv, const char *launcher_rank)
+static void take_failpoint(int *argc, char ***argv)
 {
+    int task;
+    yoco_comm_launched_tasks(&task);
     if (*argc < 3 || strcmp((*argv)[1], "--failpoint") != 0 ||
-        !yoco_failpoint_arm((*argv)[2], launcher_rank ? atoi(launcher_rank) : 0))
+        !yoco_failpoint_arm((*argv)[2], task))
         return;
     *argc -= 2;
     *argv += 2;
 }
 #endif
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    /* Until the ranks are known: errors in the arguments are the same on every rank, so the first
-     * one speaks. */
-    const char *launcher_rank = getenv("PMI_RANK");
-    yoco_log_set_quiet(launcher_rank && strcmp(launcher_rank, "0") != 0);
-#ifdef YOCO_FAILPOINTS
-    take_failpoint(&argc, &argv, launcher_rank);
-#endif
-
     if (argc < 2) {
         print_usage(stderr);
         return yoco_status_exit_code(YOCO_ERR_USAGE);
@@ -71,4 +65,13 @@ int main(int argc, char **argv)
             return check_stdout(commands[i]->run(commands[i], argc - 1, argv + 1));
     yoco_log_error("'%s' is no command of yoco (see yoco --help)", argv[1]);
     return yoco_status_exit_code(YOCO_ERR_USAGE);
+}
+
+int main(int argc, char **argv)
+{
+    yoco_agreement_begin(argv);
+#ifdef YOCO_FAILPOINTS
+    take_failpoint(&argc, &argv);
+#endif
+    return yoco_agreement_end(run(argc, argv));
 }

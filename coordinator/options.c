@@ -6,6 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+yoco_option_kind yoco_option_kind_of(const yoco_option *option)
+{
+    return (yoco_option_kind)(option->kind & (YOCO_OPTION_PER_RANK - 1));
+}
+
+bool yoco_command_is_alone(const yoco_command *command, const yoco_option *options, int n_options)
+{
+    bool is_alone = command->is_alone;
+    for (int i = 0; i < n_options; i++) /* flags, all of them */
+        if (options[i].kind & YOCO_OPTION_ALONE)
+            is_alone = is_alone || *(const bool *)options[i].value;
+    return is_alone;
+}
+
 static yoco_status bad_value(const yoco_command *command, const yoco_option *option,
                              const char *text, const char *expected)
 {
@@ -38,7 +52,7 @@ static yoco_status set_value(const yoco_command *command, const yoco_option *opt
     char *end;
     int64_t size;
     errno = 0;
-    switch (option->kind) {
+    switch (yoco_option_kind_of(option)) {
     case YOCO_OPTION_FLAG:
         *(bool *)option->value = true;
         return YOCO_OK;
@@ -66,8 +80,9 @@ static yoco_status set_value(const yoco_command *command, const yoco_option *opt
         *(uint64_t *)option->value = number;
         return YOCO_OK;
     }
+    default:
+        return YOCO_ERR_INTERNAL;
     }
-    return YOCO_ERR_INTERNAL;
 }
 
 /* "--name", "--name=value" or "-n": the option, and where its value starts if it stands in the same
@@ -103,7 +118,7 @@ static bool asks_for_help(const yoco_option *options, int n_options, int argc, c
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return true;
         const yoco_option *option = find(options, n_options, argv[i], &value);
-        if (option && option->kind != YOCO_OPTION_FLAG && !value)
+        if (option && yoco_option_kind_of(option) != YOCO_OPTION_FLAG && !value)
             i++;
     }
     return false;
@@ -118,7 +133,7 @@ yoco_status yoco_options_parse(const yoco_command *command, const yoco_option *o
     for (int i = 1; i < argc; i++) {
         const char *value;
         const yoco_option *option = find(options, n_options, argv[i], &value);
-        bool takes_value = option && option->kind != YOCO_OPTION_FLAG;
+        bool takes_value = option && yoco_option_kind_of(option) != YOCO_OPTION_FLAG;
         if (!option || (!takes_value && value)) {
             yoco_log_error("yoco %s: '%s' is no option of this command (see yoco %s --help)",
                            command->name, argv[i], command->name);
@@ -179,24 +194,11 @@ void yoco_options_print_help(const yoco_command *command, const yoco_option *opt
 void yoco_options_free(const yoco_option *options, int n_options)
 {
     for (int i = 0; i < n_options; i++) {
-        if (options[i].kind != YOCO_OPTION_STRINGS)
+        if (yoco_option_kind_of(&options[i]) != YOCO_OPTION_STRINGS)
             continue;
         yoco_strings *strings = options[i].value;
         free(strings->values);
         free(strings->places);
         *strings = (yoco_strings){0};
     }
-}
-
-int yoco_command_execute(const yoco_command *command, const yoco_option *options, int n_options,
-                         int argc, char **argv, yoco_status (*run)(void *parsed), void *parsed)
-{
-    bool help;
-    yoco_status status = yoco_options_parse(command, options, n_options, argc, argv, &help);
-    if (status == YOCO_OK && help)
-        yoco_options_print_help(command, options, n_options);
-    else if (status == YOCO_OK)
-        status = run(parsed);
-    yoco_options_free(options, n_options);
-    return yoco_status_exit_code(status);
 }

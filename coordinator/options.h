@@ -12,6 +12,12 @@ typedef enum yoco_option_kind {
     YOCO_OPTION_SIZE,    /* int64_t >= minimum, with K, M, G */
     YOCO_OPTION_REAL,    /* double >= minimum */
     YOCO_OPTION_U64,     /* uint64_t */
+
+    /* Added to one of these: */
+    YOCO_OPTION_PER_RANK = 1 << 8, /* may differ between ranks; all others are compared */
+    YOCO_OPTION_ALONE = 1 << 9,    /* where it is given, the command needs no ranks */
+    YOCO_OPTION_SHARED = 1 << 10,  /* a folder in which all ranks write: it must be one */
+    YOCO_OPTION_STDIN = 1 << 11,   /* - is stdin, which the first task alone reads, at once */
 } yoco_option_kind;
 
 /* Values in the order given, with the place of each among all arguments. */
@@ -22,10 +28,10 @@ typedef struct yoco_strings {
 } yoco_strings;
 
 typedef struct yoco_option {
-    const char *name;     /* without the dashes */
-    char short_name;      /* 0: none */
-    const char *argument; /* what --help calls it; NULL for a flag */
-    yoco_option_kind kind;
+    const char *name;      /* without the dashes */
+    char short_name;       /* 0: none */
+    const char *argument;  /* what --help calls it; NULL for a flag */
+    yoco_option_kind kind; /* one of the first, and what is added to it */
     void *value;
     double minimum; /* SIZE and REAL */
     const char *help;
@@ -36,8 +42,13 @@ typedef struct yoco_command {
     const char *synopsis;       /* lines of "yoco run -m MODEL ..." */
     const char *description;    /* paragraphs, already wrapped */
     const char *examples;       /* lines, or NULL */
+    bool is_alone;              /* needs no ranks: under mpiexec, rank 0 runs it for all */
     int (*run)(const struct yoco_command *command, int argc, char **argv); /* the exit code */
 } yoco_command;
+
+yoco_option_kind yoco_option_kind_of(const yoco_option *option); /* one of the first */
+/* Whether the command as it was given needs no ranks. */
+bool yoco_command_is_alone(const yoco_command *command, const yoco_option *options, int n_options);
 
 /* Parses argv[1..]; *help tells that --help was among them. Arguments that are not options are
  * refused. */
@@ -46,7 +57,8 @@ yoco_status yoco_options_parse(const yoco_command *command, const yoco_option *o
 /* A manual page on stdout. */
 void yoco_options_print_help(const yoco_command *command, const yoco_option *options,
                              int n_options);
-/* What every command does: parse, then print the help or run. Returns the exit code. */
+/* What every command does (command.c): parse, then print the help or run; one that needs no ranks
+ * runs on rank 0. Returns the exit code. */
 int yoco_command_execute(const yoco_command *command, const yoco_option *options, int n_options,
                          int argc, char **argv, yoco_status (*run)(void *parsed), void *parsed);
 void yoco_options_free(const yoco_option *options, int n_options);

@@ -94,7 +94,7 @@ static yoco_status load_text(const yoco_prompt_options *options, const yoco_toke
     if (options->file)
         YOCO_TRY(yoco_map_open(options->file, &map));
     else
-        map = (yoco_map){(const uint8_t *)options->text, strlen(options->text)};
+        map = (yoco_map){.data = (const uint8_t *)options->text, .size = strlen(options->text)};
     yoco_status status = YOCO_OK;
     if (map.size > 0)
         status =

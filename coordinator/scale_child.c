@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,10 +50,36 @@ static yoco_status read_all(int fd, char **text)
     return YOCO_OK;
 }
 
+/* Whether a variable tells a process its place in a job. */
+static bool is_launchers(const char *variable)
+{
+    static const char *const begins[] = {"PMI_", "PMIX_", "OMPI_COMM_WORLD_",
+                                         "SLURM_STEP_NUM_TASKS=", "SLURM_PROCID="};
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
+        if (strncmp(variable, begins[i], strlen(begins[i])) == 0)
+            return true;
+    return false;
+}
+
+/* This process may be one of a job, and the child is not: it starts its own. */
+static char **make_environment(void)
+{
+    size_t n = 0, kept = 0;
+    while (environ[n])
+        n++;
+    char **variables = calloc(n + 1, sizeof *variables);
+    for (size_t i = 0; variables && i < n; i++)
+        if (!is_launchers(environ[i]))
+            variables[kept++] = environ[i];
+    return variables;
+}
+
 static yoco_status start(const char *const *argv, pid_t *pid, int *from)
 {
     int ends[2];
-    if (pipe(ends) != 0) {
+    char **variables = make_environment();
+    if (!variables || pipe(ends) != 0) {
+        free(variables);
         yoco_log_error("cannot make a pipe: %s", strerror(errno));
         return YOCO_ERR_INTERNAL;
     }
@@ -61,7 +88,8 @@ static yoco_status start(const char *const *argv, pid_t *pid, int *from)
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
     posix_spawn_file_actions_addclose(&actions, ends[0]);
     posix_spawn_file_actions_addclose(&actions, ends[1]);
-    int failed = posix_spawnp(pid, argv[0], &actions, NULL, (char *const *)argv, environ);
+    int failed = posix_spawnp(pid, argv[0], &actions, NULL, (char *const *)argv, variables);
+    free(variables);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
     if (failed) {

@@ -1,10 +1,13 @@
 #include "coordinator/session.h"
 
-#include <limits.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "coordinator/agreement.h"
+#include "coordinator/same_model.h"
+#include "coordinator/tokenizer_config.h"
 
 enum { DEFAULT_CHUNK_ROWS = 2048, MAX_THREADS = 4096 };
 
@@ -57,6 +60,46 @@ yoco_status yoco_session_choose(const yoco_session_options *options, yoco_dtype 
     return YOCO_OK;
 }
 
+static void config_add(yoco_hasher *hasher, const yoco_tokenizer_config *c)
+{
+    const int32_t numbers[] = {c->shift, c->bos, c->pad, c->n_ends};
+    yoco_hasher_add(hasher, numbers, sizeof numbers);
+    yoco_hasher_add(hasher, c->ends, (size_t)c->n_ends * sizeof *c->ends);
+    yoco_hasher_add(hasher, c->pattern, strlen(c->pattern) + 1);
+    for (size_t i = 0; i < c->n_specials; i++) {
+        yoco_hasher_add(hasher, c->specials[i].text, c->specials[i].size + 1);
+        yoco_hasher_add(hasher, &c->specials[i].id, sizeof c->specials[i].id);
+    }
+}
+
+static yoco_status config_hash(const yoco_tokenizer_config *config, yoco_hash *out)
+{
+    yoco_map ranks;
+    yoco_hasher *hasher;
+    YOCO_TRY(yoco_map_open(config->ranks_path, &ranks));
+    yoco_status status = yoco_hasher_create(&hasher);
+    if (status == YOCO_OK) {
+        config_add(hasher, config);
+        yoco_hasher_add(hasher, ranks.data, ranks.size);
+        *out = yoco_hasher_finish(hasher);
+    }
+    yoco_map_close(&ranks);
+    return status;
+}
+
+yoco_status yoco_session_tokenizer_hash(const char *model, yoco_hash *out)
+{
+    yoco_tokenizer_config config;
+    bool found;
+    *out = (yoco_hash){0, 0};
+    YOCO_TRY(yoco_tokenizer_config_load(model, &config, &found));
+    if (!found)
+        return YOCO_OK;
+    yoco_status status = config_hash(&config, out);
+    yoco_tokenizer_config_free(&config);
+    return status;
+}
+
 static bool is_shape_file(const char *path)
 {
     struct stat info;
@@ -77,29 +120,32 @@ yoco_status yoco_session_open_model(const yoco_session_options *options, yoco_ch
     return yoco_checkpoint_random(&config, dtype, options->weight_seed, out);
 }
 
-/* Rank 0 looks first, so that a bad folder is one line and not one per rank. */
-static yoco_status open_model(const yoco_session_options *options, yoco_session *s)
+yoco_status yoco_session_hash(yoco_session *s, yoco_hash *out)
 {
-    yoco_status status = YOCO_OK;
-    if (s->comm->rank == 0)
-        status = yoco_session_open_model(options, &s->checkpoint);
-    YOCO_TRY(s->comm->ops->agree(s->comm, status));
-    if (s->comm->rank != 0)
-        status = yoco_session_open_model(options, &s->checkpoint);
-    return s->comm->ops->agree(s->comm, status);
+    if (!s->has_weights)
+        YOCO_TRY(yoco_checkpoint_hash(s->checkpoint, &s->weights));
+    s->has_weights = true;
+    *out = s->weights;
+    return YOCO_OK;
 }
 
-/* Rank 0 looks first here too; another rank's processor may still have less. */
+/* What each rank does alone; where some fail, the first one that fails so speaks. */
+static yoco_status open_model(const yoco_session_options *options, yoco_session *s)
+{
+    yoco_log_hold();
+    yoco_status status = yoco_session_open_model(options, &s->checkpoint);
+    if (status == YOCO_OK && !is_shape_file(options->model))
+        status = yoco_session_tokenizer_hash(options->model, &s->tokenizer);
+    YOCO_TRY(yoco_comm_agree_lines(s->comm, status));
+    return yoco_same_model(s->comm, options->model, s->checkpoint, s->tokenizer, &s->weights,
+                           &s->has_weights);
+}
+
 static yoco_status choose(const yoco_session_options *options, yoco_session *s)
 {
-    yoco_dtype dtype = s->checkpoint->dtype;
-    yoco_status status = YOCO_OK;
-    if (s->comm->rank == 0)
-        status = yoco_session_choose(options, dtype, &s->ops, &s->device);
-    YOCO_TRY(s->comm->ops->agree(s->comm, status));
-    if (s->comm->rank != 0)
-        status = yoco_session_choose(options, dtype, &s->ops, &s->device);
-    return s->comm->ops->agree(s->comm, status);
+    yoco_log_hold();
+    yoco_status status = yoco_session_choose(options, s->checkpoint->dtype, &s->ops, &s->device);
+    return yoco_comm_agree_lines(s->comm, status);
 }
 
 /* Where only some ranks found a GPU, the transport could not be the same on all. */
@@ -108,12 +154,13 @@ static yoco_status agree_memory(yoco_session *s)
     float device = s->ops->host_memory ? 0.0f : 1.0f;
     yoco_status status = YOCO_OK;
     YOCO_TRY(s->comm->ops->all_max_f32(s->comm, &device, 1));
+    yoco_log_hold();
     if (s->ops->host_memory && device != 0.0f) {
         yoco_log_error("this machine has no GPU that --backend auto could take, and another has: "
                        "name a backend");
         status = YOCO_ERR_USAGE;
     }
-    return s->comm->ops->agree(s->comm, status);
+    return yoco_comm_agree_lines(s->comm, status);
 }
 
 /* The launcher's communicator becomes that of the transport. */
@@ -121,10 +168,9 @@ static yoco_status open_transport(const yoco_session_options *options, yoco_sess
 {
     bool device_memory = !s->ops->host_memory;
     YOCO_TRY(agree_memory(s));
-    yoco_log_set_quiet(s->comm->rank != 0);
-    yoco_status status = yoco_transport_check(options->transport, device_memory);
-    yoco_log_set_quiet(false);
-    YOCO_TRY(status);
+    yoco_log_hold();
+    YOCO_TRY(
+        yoco_comm_agree_lines(s->comm, yoco_transport_check(options->transport, device_memory)));
     return yoco_transport_open(options->transport, device_memory, s->comm, &s->comm);
 }
 
@@ -149,17 +195,20 @@ static yoco_status check_hang_folder(const char *folder)
     return YOCO_ERR_OPEN;
 }
 
+static yoco_status watch(const yoco_session_options *options, yoco_comm *comm)
+{
+    yoco_log_hold();
+    YOCO_TRY(yoco_comm_agree_lines(comm, check_hang_folder(options->hang_folder)));
+    return yoco_comm_watch(comm, options->hang_folder ? options->hang_folder : ".");
+}
+
 yoco_status yoco_session_open(const yoco_session_options *options, yoco_session *out)
 {
     yoco_session s = {0};
-    yoco_comm_options comm_options = {.deadline_s = options->deadline_s,
-                                      .hang_folder =
-                                          options->hang_folder ? options->hang_folder : "."};
-    int expect_ranks = (int)yoco_i64_min(options->expect_ranks, INT_MAX);
-    YOCO_TRY(check_hang_folder(options->hang_folder));
-    YOCO_TRY(yoco_comm_open_mpi(&comm_options, expect_ranks, &s.comm));
-    yoco_log_set_quiet(false);
-    yoco_status status = open_worker(options, &s);
+    YOCO_TRY(yoco_agreement_open(options->deadline_s, options->expect_ranks, &s.comm));
+    yoco_status status = watch(options, s.comm);
+    if (status == YOCO_OK)
+        status = open_worker(options, &s);
     if (status != YOCO_OK) {
         yoco_session_close(&s);
         return status;

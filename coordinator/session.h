@@ -31,6 +31,9 @@ typedef struct yoco_session {
     const yoco_ops *ops;
     yoco_device_options device;
     yoco_worker *worker;
+    yoco_hash tokenizer; /* of the model folder's; 0 where it has none */
+    yoco_hash weights;   /* yoco_checkpoint_hash, once it is known */
+    bool has_weights;
 } yoco_session;
 
 /* Backend, instruction set and dtype, as far as they can be told without the other ranks. */
@@ -40,7 +43,13 @@ yoco_status yoco_session_choose(const yoco_session_options *options, yoco_dtype 
 /* Opens a model folder, or a shape with random weights. */
 yoco_status yoco_session_open_model(const yoco_session_options *options, yoco_checkpoint **out);
 
-/* Collective. On failure nothing stays open. */
+/* Local: yoco_checkpoint_hash, computed once. */
+yoco_status yoco_session_hash(yoco_session *session, yoco_hash *out);
+/* The hash of a model folder's tokenizer, 0 where it has none. */
+yoco_status yoco_session_tokenizer_hash(const char *model, yoco_hash *out);
+
+/* Collective: with the agreement of all ranks on everything that they were told and opened (see
+ * agreement.h). On failure nothing stays open. */
 yoco_status yoco_session_open(const yoco_session_options *options, yoco_session *out);
 void yoco_session_close(yoco_session *session);
 

@@ -18,7 +18,7 @@ enum { YOCO_N_SESSION_OPTIONS = 8 };
     {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING, &(session).isa, 0,     \
      "Highest instruction set to use; the smallest of all ranks counts. Other sets give\n"         \
      "other rounding."},                                                                           \
-    {"threads", 0, "T", YOCO_OPTION_SIZE, &(session).threads, 1,                                   \
+    {"threads", 0, "T", YOCO_OPTION_SIZE | YOCO_OPTION_PER_RANK, &(session).threads, 1,                                   \
      "Threads per rank (default: the machine's cores shared among its ranks). Does not\n"          \
      "change any bit."},                                                                           \
     {"transport", 0, "auto|mpi|ucx|nccl", YOCO_OPTION_STRING, &(session).transport, 0,             \
@@ -28,7 +28,7 @@ enum { YOCO_N_SESSION_OPTIONS = 8 };
      "Refuse to start on another number of ranks."},                                               \
     {"deadline", 0, "SECONDS", YOCO_OPTION_REAL, &(session).deadline_s, 0.001,                     \
      "Longest wait for another rank (default 600); then the job ends with exit code 75."},         \
-    {"hang-dir", 0, "DIR", YOCO_OPTION_STRING, &(session).hang_folder, 0,                          \
+    {"hang-dir", 0, "DIR", YOCO_OPTION_STRING | YOCO_OPTION_SHARED, &(session).hang_folder, 0,                          \
      "Where each rank then says what it was doing, in hang-RANK.json (default: the current\n"      \
      "folder). All ranks must see the same folder."}
 /* clang-format on */

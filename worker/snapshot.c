@@ -153,16 +153,42 @@ static yoco_status open_complete(yoco_worker *w, const yoco_snapshot_target *tar
     return status;
 }
 
+/* Each rank reads the folder by itself, perhaps a copy on its machine. Every file is checked
+ * against the manifest, so equal manifests are equal contexts. */
+static yoco_status compare_manifests(yoco_comm *comm, const yoco_snapshot *s)
+{
+    const yoco_context_manifest *m = &s->manifest;
+    size_t bytes = (size_t)m->n_chunks * sizeof *m->chunks;
+    yoco_hash first, mine = {0, 0};
+    yoco_hasher *hasher;
+    bool is_first, any;
+    yoco_status status = yoco_hasher_create(&hasher);
+    if (status == YOCO_OK) {
+        yoco_hasher_add(hasher, &m->identity.document, sizeof m->identity.document);
+        yoco_hasher_add(hasher, &m->n_chunks, sizeof m->n_chunks);
+        yoco_hasher_add(hasher, m->chunks, bytes);
+        yoco_hasher_add(hasher, m->edges, bytes);
+        mine = yoco_hasher_finish(hasher);
+    }
+    YOCO_TRY(comm->ops->agree(comm, status));
+    first = mine;
+    YOCO_TRY(comm->ops->broadcast(comm, 0, &first, sizeof first));
+    YOCO_TRY(yoco_comm_first(comm, !yoco_hash_equal(mine, first), &is_first, &any));
+    if (is_first)
+        yoco_log_error("%s: the context is not the one that rank 0 has there: copy one context to "
+                       "all machines, or name a folder on a shared file system",
+                       s->folder);
+    return any ? YOCO_ERR_DATA : YOCO_OK;
+}
+
 yoco_status yoco_worker_load(yoco_worker *w, const yoco_snapshot_target *target)
 {
     yoco_comm *comm = w->comm;
     yoco_snapshot s = {0};
-    /* Rank 0 first, so that a bad manifest is one line. */
-    yoco_status status = comm->rank == 0 ? open_complete(w, target, &s) : YOCO_OK;
-    YOCO_TRY(comm->ops->agree(comm, status));
-    if (comm->rank != 0)
-        status = open_complete(w, target, &s);
-    status = comm->ops->agree(comm, status);
+    yoco_log_hold();
+    yoco_status status = yoco_comm_agree_lines(comm, open_complete(w, target, &s));
+    if (status == YOCO_OK)
+        status = compare_manifests(comm, &s);
     if (status == YOCO_OK)
         status = yoco_snapshot_restore_all(&s);
     yoco_context_manifest_free(&s.manifest);

@@ -102,9 +102,8 @@ static yoco_status simulate(const sim_options *o, yoco_comm *comm)
     return status;
 }
 
-static yoco_status run_simulation(void *parsed)
+static yoco_status run_simulation(const sim_options *o)
 {
-    const sim_options *o = parsed;
     yoco_comm_options options = {.deadline_s = 1e9};
     yoco_comm *comm;
     if (o->n_steps > YOCO_SCALE_MAX_STEPS) {
@@ -140,6 +139,12 @@ int main(int argc, char **argv)
          "How many times as long its ops take."},
         {"expect-ranks", 0, "P", YOCO_OPTION_SIZE, &o.n_ranks, 0, "Ranks there must be."},
     };
-    return yoco_command_execute(&command, options, sizeof options / sizeof *options, argc, argv,
-                                run_simulation, &o);
+    const int n_options = sizeof options / sizeof *options;
+    bool help;
+    yoco_status status = yoco_options_parse(&command, options, n_options, argc, argv, &help);
+    if (status == YOCO_OK && help)
+        yoco_options_print_help(&command, options, n_options);
+    else if (status == YOCO_OK)
+        status = run_simulation(&o);
+    return yoco_status_exit_code(status);
 }

@@ -119,6 +119,11 @@ void yoco_log_hold(void)
     first_error[0] = '\0';
 }
 
+const char *yoco_log_held(void)
+{
+    return error_held ? first_error : "";
+}
+
 bool yoco_log_release(char line[YOCO_LOG_LINE_BYTES])
 {
     bool held = error_held;

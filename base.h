@@ -81,6 +81,8 @@ enum { YOCO_LOG_LINE_BYTES = 2048 };
 /* From here on this thread's errors are not printed: where ranks do the same alone, whoever
  * compares them prints what is not the same (yoco_comm_agree_lines). */
 void yoco_log_hold(void);
+/* The first error that is held; empty: none. */
+const char *yoco_log_held(void);
 /* Ends that. The first error since the hold, or since the start; empty: none. False: it is printed
  * already. */
 bool yoco_log_release(char line[YOCO_LOG_LINE_BYTES]);

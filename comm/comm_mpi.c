@@ -10,7 +10,6 @@
 #include "trace.h"
 
 #include <limits.h>
-#include <math.h>
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -266,17 +265,22 @@ int yoco_comm_launched_tasks(int *task)
     return launch.variable ? launch.n_tasks : 0;
 }
 
-/* MPI_Init comes back once every task has called it. A line of a task that has not can only be its
- * own; the first one that waits speaks for all, as mpiexec then ends the others. */
+/* MPI_Init comes back once every task has called it. Where one never does, the first that waits
+ * speaks for all, as mpiexec then ends the others; a task that waits to hand its own error to them
+ * says that instead. */
 static int init_mpi(double deadline_s, int *level)
 {
-    static char line[256];
+    static char line[YOCO_LOG_LINE_BYTES + 64];
     int task, n_tasks = yoco_comm_launched_tasks(&task);
-    double limit_s = ceil(deadline_s) + START_S + (task > 0 ? LATER_S : 0);
-    snprintf(line, sizeof line,
-             "rank %d: error: waited %g s for the other ranks to start: one of them ended early, "
-             "hangs, or is another program (--deadline raises the limit)\n",
-             task, deadline_s);
+    double limit_s = deadline_s + START_S + (task > 0 ? LATER_S : 0);
+    int used = snprintf(line, sizeof line, "rank %d: error: ", task);
+    if (yoco_log_held()[0])
+        snprintf(line + used, sizeof line - (size_t)used, "%s\n", yoco_log_held());
+    else
+        snprintf(line + used, sizeof line - (size_t)used,
+                 "waited %g s for the other ranks to start: one of them ended early, hangs, or is "
+                 "another program (--deadline raises the limit)\n",
+                 deadline_s);
     if (n_tasks > 1 && limit_s < INT_MAX)
         yoco_exit_soon(YOCO_EXIT_STOPPED, (unsigned)limit_s, line);
     int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, level);

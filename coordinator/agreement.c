@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "coordinator/shared_folder.h"
 #include "coordinator/told.h"
 
-static const double start_deadline_s = 600, no_deadline_s = 1e9;
+static const double start_deadline_s = 600, failure_deadline_s = 30, no_deadline_s = 1e9;
 
 static struct {
     char **argv;
@@ -37,6 +38,23 @@ yoco_status yoco_agreement_tell(const yoco_command *command, const yoco_option *
     yoco_told_free(&process.told);
     return process.needs_ranks ? yoco_told_options(command, options, n_options, &process.told)
                                : yoco_told_arguments(command, process.argv, &process.told);
+}
+
+/* MPI starts once in a task: a command that needs no ranks must leave it to what a script may start
+ * after it. Where the launcher has started this process itself, nothing comes after it. */
+static bool is_last_of_task(void)
+{
+    static const char *const daemons[] = {"hydra_pmi_proxy\n", "slurmstepd\n"};
+    char path[64], name[32] = "";
+    snprintf(path, sizeof path, "/proc/%ld/comm", (long)getppid());
+    FILE *file = fopen(path, "re");
+    bool is_read = file && fgets(name, sizeof name, file);
+    if (file)
+        fclose(file);
+    for (size_t i = 0; is_read && i < sizeof daemons / sizeof *daemons; i++)
+        if (strcmp(name, daemons[i]) == 0)
+            return true;
+    return false;
 }
 
 /* MPI starts once in a process. */
@@ -134,8 +152,10 @@ yoco_status yoco_agreement_open_alone(yoco_comm **out, bool *mine)
     bool differ = false;
     *out = NULL;
     *mine = true;
-    if (yoco_comm_launched_tasks(&task) < 2)
+    if (yoco_comm_launched_tasks(&task) < 2 || !is_last_of_task()) {
+        stop_holding();
         return YOCO_OK;
+    }
     yoco_comm *comm;
     YOCO_TRY(open_mpi(start_deadline_s, YOCO_ANY_RANKS, &comm));
     yoco_status status = compare(comm, YOCO_OK, &differ);
@@ -171,8 +191,9 @@ int yoco_agreement_end(int exit_code)
     int task;
     bool differ;
     yoco_comm *comm;
-    if (exit_code != 0 && !process.opened && yoco_comm_launched_tasks(&task) > 1 &&
-        open_mpi(start_deadline_s, YOCO_ANY_RANKS, &comm) == YOCO_OK) {
+    bool joins = process.needs_ranks || is_last_of_task();
+    if (exit_code != 0 && !process.opened && yoco_comm_launched_tasks(&task) > 1 && joins &&
+        open_mpi(failure_deadline_s, YOCO_ANY_RANKS, &comm) == YOCO_OK) {
         compare(comm, status_of(exit_code), &differ);
         comm->ops->close(comm);
     }

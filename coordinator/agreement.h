@@ -23,7 +23,8 @@ yoco_status yoco_agreement_open(double deadline_s, int64_t expected_ranks, yoco_
 
 /* Around a command that needs no ranks: *mine tells whether this process is to run it. Where all
  * ranks were told the same, that is rank 0, and its status is that of all; where they were told
- * different things, of which none needs ranks, it is every one. */
+ * different things, of which none needs ranks, it is every one, as it is in a script, whose later
+ * commands may need MPI. */
 yoco_status yoco_agreement_open_alone(yoco_comm **out, bool *mine);
 yoco_status yoco_agreement_close_alone(yoco_comm *comm, yoco_status status);
 

@@ -245,10 +245,9 @@ static yoco_status choose_chunk_rows(const batch_options *o, yoco_session *sessi
         YOCO_TRY(yoco_context_document(session, target, context, &saved));
     if (o->context && asked == 0)
         asked = saved;
-    yoco_log_set_quiet(session->comm->rank != 0); /* the same on every rank: one line */
+    yoco_log_hold();
     yoco_status status = yoco_session_chunk_rows(&session->checkpoint->config, asked, chunk_rows);
-    yoco_log_set_quiet(false);
-    return status;
+    return yoco_comm_agree_lines(session->comm, status);
 }
 
 static yoco_status run_prepared(const batch_options *o, yoco_session *session,

@@ -226,12 +226,15 @@ static yoco_status run_bench(yoco_session *session, const bench_options *o, yoco
     yoco_bench_report r = {.model_name = o->session.model, .session = session};
     int64_t n_ids = yoco_i64_max(longest(&o->tokens), longest(&o->contexts));
     int32_t *ids = NULL;
-    YOCO_TRY(check_lengths(o, config->max_seq_len));
-    YOCO_TRY(yoco_session_chunk_rows(config, o->chunk_rows, &r.chunk_rows));
+    yoco_log_hold();
+    yoco_status status = check_lengths(o, config->max_seq_len);
+    if (status == YOCO_OK)
+        status = yoco_session_chunk_rows(config, o->chunk_rows, &r.chunk_rows);
+    YOCO_TRY(yoco_comm_agree_lines(comm, status));
     YOCO_TRY(comm->ops->agree(comm,
                               yoco_alloc((size_t)n_ids * sizeof *ids, "token ids", (void **)&ids)));
     make_ids(ids, n_ids, config->vocab_size);
-    yoco_status status = measure(session, o, ids, &r);
+    status = measure(session, o, ids, &r);
     yoco_free(ids);
     if (status == YOCO_OK)
         status = comm->ops->agree(comm, comm->rank == 0 ? report(o, &r, file) : YOCO_OK);
@@ -258,7 +261,10 @@ static yoco_status run_with_file(yoco_session *session, const bench_options *o)
 static yoco_status run_profile(yoco_session *session, const bench_options *o)
 {
     int64_t chunk_rows;
-    YOCO_TRY(yoco_session_chunk_rows(&session->checkpoint->config, o->chunk_rows, &chunk_rows));
+    yoco_log_hold();
+    YOCO_TRY(
+        yoco_comm_agree_lines(session->comm, yoco_session_chunk_rows(&session->checkpoint->config,
+                                                                     o->chunk_rows, &chunk_rows)));
     return yoco_bench_profile_write(session, chunk_rows, o->profile);
 }
 

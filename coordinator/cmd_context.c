@@ -30,11 +30,10 @@ static yoco_status save_ids(yoco_session *session, const context_options *o, con
     yoco_status durable;
     int64_t chunk_rows;
     double seconds;
-    yoco_log_set_quiet(session->comm->rank != 0); /* the same on every rank: one line */
+    yoco_log_hold();
     yoco_status status =
         yoco_session_chunk_rows(&session->checkpoint->config, o->chunk_rows, &chunk_rows);
-    yoco_log_set_quiet(false);
-    YOCO_TRY(status);
+    YOCO_TRY(yoco_comm_agree_lines(session->comm, status));
     YOCO_TRY(yoco_context_target(session, o->folder, &target));
     target.stop = yoco_signals_catch();
     YOCO_TRY(yoco_worker_reserve_durable(session->worker, ids->n, chunk_rows, 1, 1));
@@ -282,20 +281,23 @@ static const yoco_command verbs[] = {
      .run = run_verify},
 };
 
-static void print_verbs(FILE *file)
+static yoco_status print_verbs(void *parsed)
 {
+    FILE *file = stdout;
+    (void)parsed;
     fprintf(file, "usage: yoco context VERB ...\n\n");
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         fprintf(file, "  yoco %-14s  %s\n", verbs[i].name, verbs[i].summary);
     fprintf(file, "\nyoco context VERB --help explains one.\n");
+    return YOCO_OK;
 }
 
 static int run_command(const yoco_command *command, int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        print_verbs(stdout);
-        return 0;
+        const yoco_command help = {.name = "context --help", .is_alone = true};
+        return yoco_command_execute(&help, NULL, 0, 1, argv, print_verbs, NULL);
     }
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(name, verbs[i].name + strlen("context ")) == 0)

@@ -60,7 +60,9 @@ static yoco_status run(const measure_options *o, yoco_session *s)
                            (long long)c->max_seq_len);
         return YOCO_ERR_DATA;
     }
-    YOCO_TRY(yoco_session_chunk_rows(c, o->chunk_rows, &spec.chunk_rows));
+    yoco_log_hold();
+    YOCO_TRY(
+        yoco_comm_agree_lines(comm, yoco_session_chunk_rows(c, o->chunk_rows, &spec.chunk_rows)));
     int32_t *ids = NULL;
     yoco_status status = yoco_alloc((size_t)o->n_tokens * sizeof *ids, "token ids", (void **)&ids);
     if (status == YOCO_OK && comm->rank == 0)

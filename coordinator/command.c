@@ -41,6 +41,8 @@ int yoco_command_execute(const yoco_command *command, const yoco_option *options
         status = keep_stdin(options, n_options);
     if (status == YOCO_OK)
         status = yoco_agreement_tell(command, options, n_options, help);
+    else
+        yoco_agreement_tell(command, NULL, 0, false); /* whether it needs ranks */
     if (status == YOCO_OK && (help || yoco_command_is_alone(command, options, n_options)))
         status = run_alone(command, options, n_options, help, run, parsed);
     else if (status == YOCO_OK)

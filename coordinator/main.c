@@ -46,20 +46,36 @@ static void take_failpoint(int *argc, char ***argv)
 }
 #endif
 
+static yoco_status print_version(void *parsed)
+{
+    (void)parsed;
+    puts("yoco " YOCO_VERSION);
+    return YOCO_OK;
+}
+
+static yoco_status print_help(void *parsed)
+{
+    (void)parsed;
+    print_usage(stdout);
+    return YOCO_OK;
+}
+
+/* They are no commands, but one process prints for all under mpiexec, too. */
+static const yoco_command version = {.name = "--version", .is_alone = true};
+static const yoco_command help = {.name = "--help", .is_alone = true};
+
 static int run(int argc, char **argv)
 {
     if (argc < 2) {
-        print_usage(stderr);
+        int task;
+        if (yoco_comm_launched_tasks(&task) < 2 || task == 0)
+            print_usage(stderr);
         return yoco_status_exit_code(YOCO_ERR_USAGE);
     }
-    if (strcmp(argv[1], "--version") == 0) {
-        puts("yoco " YOCO_VERSION);
-        return 0;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_usage(stdout);
-        return 0;
-    }
+    if (strcmp(argv[1], "--version") == 0)
+        return check_stdout(yoco_command_execute(&version, NULL, 0, 1, argv, print_version, NULL));
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return check_stdout(yoco_command_execute(&help, NULL, 0, 1, argv, print_help, NULL));
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i]->name) == 0)
             return check_stdout(commands[i]->run(commands[i], argc - 1, argv + 1));

@@ -23,18 +23,17 @@ once context verify "$folder/context" -m "$demo"
 once batch -m "$demo" -i "$folder/jobs.jsonl" --validate-only
 once eval -m "$demo" --task needle --length 1K --depths 1 --trials 1 --haystack "$folder/log.txt" \
     --dump-prompt
+once --version
+once --help
 once run --help
+once context --help
 once context verify --help
 
-# code CODE COMMAND...: on every rank.
+# code CODE COMMAND...: that of mpiexec, and one line.
 code() {
     local wanted=$1
     shift
-    # shellcheck disable=SC2016
-    timeout 60 "$mpiexec" -n 3 sh -c '"$@"; echo "code $?"' sh "$yoco" "$@" \
-        >"$folder/out" 2>"$folder/err" </dev/null
-    same "exit codes of $*" 3 "$(grep -c "^code $wanted\$" "$folder/out")"
-    same "error lines of $*" 1 "$(grep -c 'error: ' "$folder/err")"
+    expect "$wanted" . "$mpiexec" -n 3 "$yoco" "$@"
 }
 
 code 66 info -m "$folder/none"
@@ -58,6 +57,12 @@ timeout 60 "$mpiexec" -n 2 sh -c 'cd "$0/$PMI_RANK" && exec "$@"' "$folder" "$yo
 same 'exit code' 66 $?
 holds 'all files of 19 chunks'
 grep -q 'rank 1: error: cannot open context/' "$folder/err" || fail 'the second folder is not there'
+
+# A script goes on: a command that needs no ranks leaves MPI to the next one.
+# shellcheck disable=SC2016
+succeed "$mpiexec" -n 2 sh -c '"$0" info -m "$1" && "$0" plan -m "$1" --tokens 9 && "$0" info -m no ||
+    "$0" run -m "$1" -p hi -n 1' "$yoco" "$demo"
+same 'models' 2 "$(grep -c '^model ' "$folder/out")"
 
 # stdin is rank 0's; the others' never ends.
 timeout 60 "$mpiexec" -n 2 "$yoco" batch -m "$demo" -i - --validate-only <"$folder/jobs.jsonl" \

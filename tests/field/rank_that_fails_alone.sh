@@ -30,7 +30,7 @@ beside "rank 1: error: cannot open $folder/none/params.json" "$yoco" run -m "$fo
 beside 'rank 1: error: the command is run .needs no ranks. here, but run on rank 0' "$yoco" run --help
 beside 'the other ranks to start' false
 beside 'the other ranks to start' sleep 60
-beside 'the other ranks to start' "$yoco" --version
+beside 'rank 1: error: the command is --version' "$yoco" --version
 
 # The same fault on all ranks is one line, different ones are told all.
 expect 2 "'--a'" "$mpiexec" -n 3 "$yoco" run --a

@@ -23,6 +23,9 @@ typedef enum yoco_status {
 
 const char *yoco_status_text(yoco_status status);
 int yoco_status_exit_code(yoco_status status);
+/* Of a file or folder that could not be made: YOCO_ERR_IO where there is no room for it (a full
+ * disk, a quota), else YOCO_ERR_OPEN. */
+yoco_status yoco_status_of_errno(int error);
 
 #define YOCO_TRY(expr)                                                                             \
     do {                                                                                           \

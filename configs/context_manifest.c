@@ -78,9 +78,9 @@ static yoco_status version_check(const char *name, const json_t *root)
 
 static yoco_status fields_check(const char *name, json_t *root, bool partial)
 {
-    static const char *const fields[] = {"yoco_context", "model", "tokenizer", "document",
-                                         "arithmetic",   "dtype", "n_tokens",  "chunk_rows",
-                                         "chunks",       "edges"};
+    static const char *const fields[] = {"yoco_context", "model",  "tokenizer", "document",
+                                         "arithmetic",   "dtype",  "n_tokens",  "chunk_rows",
+                                         "temporary",    "chunks", "edges"};
     const size_t n_fields = sizeof fields / sizeof *fields - (partial ? 2 : 0);
     const char *key;
     json_t *value;
@@ -142,6 +142,10 @@ static yoco_status root_read(const char *name, json_t *root, bool partial, yoco_
     YOCO_TRY(version_check(name, root));
     YOCO_TRY(fields_check(name, root, partial));
     YOCO_TRY(identity_read(name, root, &m->identity));
+    const json_t *temporary = json_object_get(root, "temporary");
+    if (temporary && !json_is_boolean(temporary))
+        return bad_field(name, "temporary", "true or false");
+    m->temporary = json_is_true(temporary);
     m->n_chunks = yoco_div_up(m->identity.n_tokens, m->identity.chunk_rows);
     return partial ? YOCO_OK : lists_read(name, root, m);
 }
@@ -198,6 +202,8 @@ static json_t *manifest_json(const yoco_context_manifest *m)
                   "model", model, "tokenizer", tokenizer, "document", document, "arithmetic",
                   id->arithmetic, "dtype", yoco_dtype_name(id->dtype), "n_tokens",
                   (json_int_t)id->n_tokens, "chunk_rows", (json_int_t)id->chunk_rows);
+    if (m->temporary)
+        json_object_set_new(root, "temporary", json_true());
     if (m->chunks) {
         json_object_set_new(root, "chunks", list_json(m->chunks, m->n_chunks));
         json_object_set_new(root, "edges", list_json(m->edges, m->n_chunks));

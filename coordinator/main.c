@@ -1,4 +1,5 @@
 /* The `yoco` program: finds the subcommand and runs it. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,6 +86,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails, with its name */
     yoco_agreement_begin(argv);
 #ifdef YOCO_FAILPOINTS
     take_failpoint(&argc, &argv);

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "configs/atomic_file.h"
+#include "configs/lock.h"
 #include "coordinator/batch_line.h"
 #include "failpoint.h"
 
@@ -143,46 +143,22 @@ static yoco_status match_lines(yoco_batch_results *r, const yoco_map *map, yoco_
     return ftruncate(r->fd, r->size) == 0 ? YOCO_OK : io_error(r, "truncating");
 }
 
-static bool is_same_file(int fd, const char *path)
-{
-    struct stat a, b;
-    int found = strcmp(path, "-") == 0 ? fstat(STDIN_FILENO, &b) : stat(path, &b);
-    return found == 0 && fstat(fd, &a) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
-/* A new file is durable before the first line is. */
-static yoco_status make_file(const char *path)
-{
-    yoco_atomic_file *file;
-    struct stat info;
-    if (stat(path, &info) == 0 || errno != ENOENT)
-        return YOCO_OK;
-    YOCO_TRY(yoco_atomic_file_create(path, &file));
-    return yoco_atomic_file_finish(file);
-}
-
-static yoco_status open_file(yoco_batch_results *r, const char *input_path)
+static yoco_status open_file(yoco_batch_results *r)
 {
     struct stat info;
-    YOCO_TRY(make_file(r->path));
-    r->fd = open(r->path, O_RDWR | O_APPEND | O_CLOEXEC | O_NONBLOCK);
+    r->fd = open(r->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
     if (r->fd < 0 || fstat(r->fd, &info) != 0) {
-        yoco_log_error("cannot open %s: %s", r->path, strerror(errno));
-        return YOCO_ERR_OPEN;
+        int error = errno;
+        yoco_log_error("cannot open %s: %s", r->path, strerror(error));
+        return yoco_status_of_errno(error);
     }
     if (!S_ISREG(info.st_mode)) {
         yoco_log_error("%s is not a regular file: give a file, or - for stdout", r->path);
         return YOCO_ERR_OPEN;
     }
-    if (is_same_file(r->fd, input_path)) {
-        yoco_log_error("%s is the input file itself: give another output file", r->path);
-        return YOCO_ERR_USAGE;
-    }
-    if (flock(r->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        yoco_log_error("another yoco batch is writing to %s", r->path);
-        return YOCO_ERR_OPEN;
-    }
-    return YOCO_OK;
+    YOCO_TRY(yoco_lock_file(r->fd, r->path));
+    /* A new file is durable before the first line is. */
+    return info.st_size > 0 ? YOCO_OK : yoco_atomic_file_sync_folder(r->path);
 }
 
 static yoco_status resume(yoco_batch_results *r, yoco_batch_input *input, const char *fingerprint)
@@ -194,18 +170,17 @@ static yoco_status resume(yoco_batch_results *r, yoco_batch_input *input, const 
     return status;
 }
 
-static yoco_status prepare(yoco_batch_results *r, bool overwrite, const char *input_path,
-                           yoco_batch_input *input, const char *fingerprint)
+static yoco_status prepare(yoco_batch_results *r, bool overwrite, yoco_batch_input *input,
+                           const char *fingerprint)
 {
-    YOCO_TRY(open_file(r, input_path));
+    YOCO_TRY(open_file(r));
     if (!overwrite)
         return resume(r, input, fingerprint);
     return ftruncate(r->fd, 0) == 0 ? YOCO_OK : io_error(r, "truncating");
 }
 
-yoco_status yoco_batch_results_open(const char *path, bool overwrite, const char *input_path,
-                                    yoco_batch_input *input, const char *fingerprint,
-                                    yoco_batch_results **out)
+yoco_status yoco_batch_results_open(const char *path, bool overwrite, yoco_batch_input *input,
+                                    const char *fingerprint, yoco_batch_results **out)
 {
     yoco_batch_results *r = calloc(1, sizeof *r);
     if (!r) {
@@ -220,7 +195,7 @@ yoco_status yoco_batch_results_open(const char *path, bool overwrite, const char
     if (status == YOCO_OK && r->is_stdout)
         r->fd = STDOUT_FILENO;
     else if (status == YOCO_OK)
-        status = prepare(r, overwrite, input_path, input, fingerprint);
+        status = prepare(r, overwrite, input, fingerprint);
     if (status != YOCO_OK) {
         yoco_batch_results_close(r);
         return status;
@@ -247,6 +222,7 @@ static yoco_status drop_errors(yoco_batch_results *r, const yoco_map *map)
     const char *text = (const char *)map->data, *key;
     json_t *offset;
     size_t at = 0;
+    YOCO_TRY(yoco_atomic_file_check_names(r->path));
     YOCO_TRY(yoco_atomic_file_create(r->path, &file));
     while (at < map->size) {
         const char *stop = memchr(text + at, '\n', map->size - at);
@@ -281,7 +257,7 @@ yoco_status yoco_batch_results_settle(yoco_batch_results *r, yoco_batch_input *i
     yoco_map_close(&map);
     YOCO_TRY(status);
     close(r->fd); /* the new file has another inode */
-    YOCO_TRY(open_file(r, "/"));
+    YOCO_TRY(open_file(r));
     r->size = lseek(r->fd, 0, SEEK_END);
     return r->size >= 0 ? YOCO_OK : io_error(r, "reading");
 }

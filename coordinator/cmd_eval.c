@@ -4,6 +4,7 @@
 #include "coordinator/commands.h"
 #include "coordinator/eval_report.h"
 #include "coordinator/eval_run.h"
+#include "coordinator/paths.h"
 #include "coordinator/session_options.h"
 
 enum { DEFAULT_MAX_TOKENS = 24, MAX_MAX_TOKENS = 1 << 20 };
@@ -54,9 +55,15 @@ typedef struct report_arguments {
 static yoco_status report(void *parsed)
 {
     const report_arguments *a = parsed;
-    return a->argc == 3 && a->argv[2][0] != '-'
-               ? yoco_eval_report(a->argv[2])
-               : bad_usage("yoco eval report takes one folder, DIR");
+    if (a->argc != 3 || a->argv[2][0] == '-')
+        return bad_usage("yoco eval report takes one folder, DIR");
+    const char *folder = a->argv[2];
+    const yoco_option output = {.name = "output",
+                                .kind = YOCO_OPTION_STRING,
+                                .value = &folder,
+                                .path = YOCO_PATH_REPORTS_EVAL};
+    YOCO_TRY(yoco_paths_check_table("eval report", &output, 1));
+    return yoco_eval_report(folder);
 }
 
 static const yoco_command report_command = {.name = "eval report", .is_alone = true};
@@ -73,9 +80,10 @@ static int run_command(const yoco_command *command, int argc, char **argv)
     yoco_session_options *session = &o.eval.session;
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &session->model, 0,
-         "Model folder with a tokenizer (docs/MODELS.md)."},
+         "Model folder with a tokenizer (docs/MODELS.md).", .path = YOCO_PATH_READS_MODEL},
         {"output", 'o', "DIR", YOCO_OPTION_STRING, &o.eval.folder, 0,
-         "Folder for samples.jsonl, results.json, heatmap.svg, recall.svg and report.html."},
+         "Folder for samples.jsonl, results.json, heatmap.svg, recall.svg and report.html.",
+         .path = YOCO_PATH_WRITES_EVAL},
         {"task", 0, "NAME", YOCO_OPTION_STRINGS, &o.eval.choice.tasks, 0,
          "needle, multikey, multiquery, multivalue or yoco-compat; may be given several times\n"
          "(default: all but yoco-compat)."},
@@ -92,7 +100,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "4, of yoco-compat 1). The task needle has one."},
         {"haystack", 0, "FILE", YOCO_OPTION_STRINGS, &o.eval.haystack, 0,
          "The text around the needles; may be given several times (default: the Perl manual,\n"
-         "Debian's perl-doc)."},
+         "Debian's perl-doc).",
+         .path = YOCO_PATH_READS_FILE},
         {"seed", 0, "S", YOCO_OPTION_U64, &o.seed, 0,
          "Of everything that is drawn (default 0). The same seed gives the same documents."},
         {"max-tokens", 'n', "N", YOCO_OPTION_SIZE, &o.eval.max_tokens, 1,

@@ -85,7 +85,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
 {
     info_options o = {.session = YOCO_SESSION_DEFAULTS};
     const yoco_option options[] = {
-        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.session.model, 0, "Model folder."},
+        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.session.model, 0, "Model folder.",
+         .path = YOCO_PATH_READS_MODEL},
         {"devices", 0, NULL, YOCO_OPTION_FLAG, &o.devices, 0,
          "List the backends and their devices."},
     };

@@ -100,7 +100,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         .session = YOCO_SESSION_DEFAULTS, .n_branches = 1, .n_runs = 3, .n_steps = 8};
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &o.session.model, 0,
-         "Model folder, or a params.json alone (configs/shapes/): random weights of that shape."},
+         "Model folder, or a params.json alone (configs/shapes/): random weights of that shape.",
+         .path = YOCO_PATH_READS_MODEL},
         {"tokens", 0, "N", YOCO_OPTION_SIZE, &o.n_tokens, 1, "Tokens of the document."},
         {"branches", 0, "B", YOCO_OPTION_SIZE, &o.n_branches, 1,
          "Branches that step together (default 1)."},

@@ -197,7 +197,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
                                    .branch_rows = 256}};
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.question.session.model, 0,
-         "Model folder, or a params.json alone (configs/shapes/)."},
+         "Model folder, or a params.json alone (configs/shapes/).", .path = YOCO_PATH_READS_MODEL},
         {"tokens", 0, "N", YOCO_OPTION_SIZE, &o.question.n_tokens, 0,
          "Tokens of the document; K, M and G are powers of 1024."},
         {"ranks", 0, "P", YOCO_OPTION_SIZE, &o.question.n_ranks, 1, "Number of ranks (default 1)."},
@@ -222,7 +222,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Predict times instead, what limits them, and which ranks and chunks to take\n"
          "(docs/SCALING.md)."},
         {"hardware", 0, "NAME", YOCO_OPTION_STRING, &o.hardware, 0,
-         "What --time predicts for: of configs/hardware, or a file."},
+         "What --time predicts for: of configs/hardware, or a file.", .path = YOCO_PATH_READS_FILE},
         {"target", 0, "SECONDS", YOCO_OPTION_REAL, &o.target_s, 0,
          "Recommend the fewest ranks whose prefill takes at most that long."},
     };

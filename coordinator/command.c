@@ -37,6 +37,7 @@ int yoco_command_execute(const yoco_command *command, const yoco_option *options
 {
     bool help;
     yoco_status status = yoco_options_parse(command, options, n_options, argc, argv, &help);
+    yoco_options_keep(command, options, n_options);
     if (status == YOCO_OK && !help)
         status = keep_stdin(options, n_options);
     if (status == YOCO_OK)

@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "configs/lock.h"
 
 static yoco_status differs(const yoco_eval_file *file, const char *what, const char *theirs,
                            const char *ours)
@@ -151,10 +152,7 @@ static yoco_status prepare(yoco_eval_file *file, yoco_eval_mode mode,
                            const yoco_eval_settings *settings)
 {
     struct stat info;
-    if (flock(file->fd, LOCK_EX | LOCK_NB) != 0) {
-        yoco_log_error("%s is being written by another run", file->path);
-        return YOCO_ERR_OPEN;
-    }
+    YOCO_TRY(yoco_lock_file(file->fd, file->path));
     if (fstat(file->fd, &info) != 0)
         return io_failed(file, "inspect");
     if (info.st_size == 0)
@@ -174,8 +172,9 @@ yoco_status yoco_eval_file_open(const char *folder, yoco_eval_mode mode,
 {
     yoco_eval_file file = {.fd = -1};
     if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
-        yoco_log_error("cannot make the folder %s: %s", folder, strerror(errno));
-        return YOCO_ERR_OPEN;
+        int error = errno;
+        yoco_log_error("cannot make the folder %s: %s", folder, strerror(error));
+        return yoco_status_of_errno(error);
     }
     if (asprintf(&file.path, "%s/samples.jsonl", folder) < 0) {
         yoco_log_error("cannot allocate a path");
@@ -184,8 +183,9 @@ yoco_status yoco_eval_file_open(const char *folder, yoco_eval_mode mode,
     file.fd = open(file.path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     yoco_status status = YOCO_OK;
     if (file.fd < 0) {
-        yoco_log_error("cannot open %s: %s", file.path, strerror(errno));
-        status = YOCO_ERR_OPEN;
+        int error = errno;
+        yoco_log_error("cannot open %s: %s", file.path, strerror(error));
+        status = yoco_status_of_errno(error);
     } else {
         status = prepare(&file, mode, settings);
     }

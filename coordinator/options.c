@@ -202,3 +202,15 @@ void yoco_options_free(const yoco_option *options, int n_options)
         *strings = (yoco_strings){0};
     }
 }
+
+static yoco_parsed parsed_options;
+
+void yoco_options_keep(const yoco_command *command, const yoco_option *options, int n_options)
+{
+    parsed_options = (yoco_parsed){command, options, n_options};
+}
+
+const yoco_parsed *yoco_options_parsed(void)
+{
+    return &parsed_options;
+}

@@ -4,10 +4,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "configs/lock.h"
 #include "failpoint.h"
 
 static yoco_status io_error(const yoco_scale_rows *r, const char *what)
@@ -90,9 +90,10 @@ yoco_status yoco_scale_rows_open(const char *folder, yoco_scale_rows *out)
     static const char name[] = "/scale.jsonl";
     yoco_scale_rows r = {.fd = -1, .rows = json_array()};
     if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
-        yoco_log_error("cannot make the folder %s: %s", folder, strerror(errno));
+        int error = errno;
+        yoco_log_error("cannot make the folder %s: %s", folder, strerror(error));
         json_decref(r.rows);
-        return YOCO_ERR_OPEN;
+        return yoco_status_of_errno(error);
     }
     size_t n = strlen(folder);
     yoco_status status = yoco_alloc(n + sizeof name, "a path", (void **)&r.path);
@@ -101,14 +102,13 @@ yoco_status yoco_scale_rows_open(const char *folder, yoco_scale_rows *out)
         memcpy(r.path + n, name, sizeof name);
         r.fd = open(r.path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
         if (r.fd < 0) {
-            yoco_log_error("cannot open %s: %s", r.path, strerror(errno));
-            status = YOCO_ERR_OPEN;
+            int error = errno;
+            yoco_log_error("cannot open %s: %s", r.path, strerror(error));
+            status = yoco_status_of_errno(error);
         }
     }
-    if (status == YOCO_OK && flock(r.fd, LOCK_EX | LOCK_NB) != 0) {
-        yoco_log_error("%s is being written by another yoco scale", r.path);
-        status = YOCO_ERR_OPEN;
-    }
+    if (status == YOCO_OK)
+        status = yoco_lock_file(r.fd, r.path);
     if (status == YOCO_OK)
         status = read_rows(&r);
     if (status != YOCO_OK) {

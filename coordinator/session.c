@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "coordinator/agreement.h"
+#include "coordinator/paths.h"
 #include "coordinator/same_model.h"
 #include "coordinator/tokenizer_config.h"
 
@@ -207,6 +208,8 @@ yoco_status yoco_session_open(const yoco_session_options *options, yoco_session 
     yoco_session s = {0};
     YOCO_TRY(yoco_agreement_open(options->deadline_s, options->expect_ranks, &s.comm));
     yoco_status status = watch(options, s.comm);
+    if (status == YOCO_OK)
+        status = s.comm->ops->agree(s.comm, s.comm->rank == 0 ? yoco_paths_check() : YOCO_OK);
     if (status == YOCO_OK)
         status = open_worker(options, &s);
     if (status != YOCO_OK) {

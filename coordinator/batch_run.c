@@ -59,6 +59,7 @@ static yoco_status prefill(const yoco_batch_run *run, yoco_session *group,
     yoco_snapshot_result result;
     YOCO_TRY(checkpoint_of(run, task->id, path));
     target.folder = path;
+    target.temporary = true;
     YOCO_TRY(yoco_worker_prefill_durable(group->worker, context->ids, &target, progress,
                                          run->progress, &result));
     if (result.durable != YOCO_OK)
@@ -137,7 +138,7 @@ static yoco_status remove_checkpoint(const yoco_batch_run *run, const char *id)
     if (!run->checkpoints)
         return YOCO_OK;
     YOCO_TRY(checkpoint_of(run, id, path));
-    return access(path, F_OK) == 0 ? yoco_snapshot_remove(path) : YOCO_OK;
+    return access(path, F_OK) == 0 ? yoco_snapshot_remove(run->session->worker, path) : YOCO_OK;
 }
 
 static bool is_done(const yoco_batch_input *input, const char *id)

@@ -124,7 +124,8 @@ static yoco_status end_checkpoint(yoco_session *session, const run_options *o, y
 {
     yoco_comm *comm = session->comm;
     YOCO_TRY(durable);
-    return comm->ops->agree(comm, comm->rank == 0 ? yoco_snapshot_remove(o->checkpoint) : YOCO_OK);
+    return comm->ops->agree(
+        comm, comm->rank == 0 ? yoco_snapshot_remove(session->worker, o->checkpoint) : YOCO_OK);
 }
 
 static yoco_status reserve(yoco_session *session, const run_options *o, const yoco_prompt *prompt)
@@ -192,6 +193,7 @@ static yoco_status run_session(yoco_session *session, run_options *o)
     const char *folder = o->context ? o->context : o->checkpoint;
     if (folder)
         YOCO_TRY(yoco_context_target(session, folder, &o->target));
+    o->target.temporary = o->checkpoint != NULL;
     if (o->checkpoint)
         o->target.stop = o->generate.stop = yoco_signals_catch();
     return o->context ? run_context(session, o) : run_document(session, o);

@@ -96,6 +96,7 @@ void yoco_worker_free(yoco_worker *w)
 {
     if (!w)
         return;
+    yoco_lock_release(w->snapshot_lock);
     if (w->device) {
         release(w);
         yoco_model_free(w->model);

@@ -73,6 +73,7 @@ float yoco_f16_to_f32(uint16_t bits)
 
 static int log_rank = -1;
 static bool log_quiet;
+static _Thread_local char last_error[512];
 
 void yoco_log_set_rank(int rank, int n_ranks)
 {
@@ -133,6 +134,16 @@ bool yoco_log_release(char line[YOCO_LOG_LINE_BYTES])
     return held;
 }
 
+const char *yoco_log_last_error(void)
+{
+    return last_error;
+}
+
+void yoco_log_forget_error(void)
+{
+    last_error[0] = '\0';
+}
+
 void yoco_log_error(const char *format, ...)
 {
     va_list args;
@@ -143,6 +154,9 @@ void yoco_log_error(const char *format, ...)
     }
     if (error_held)
         return;
+    va_start(args, format);
+    vsnprintf(last_error, sizeof last_error, format, args);
+    va_end(args);
     va_start(args, format);
     log_line("error: ", format, args);
     va_end(args);

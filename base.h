@@ -87,6 +87,11 @@ const char *yoco_log_held(void);
  * already. */
 bool yoco_log_release(char line[YOCO_LOG_LINE_BYTES]);
 
+/* The last error of this thread as it was logged, for a record; "" where none was since the last
+ * yoco_log_forget_error. */
+const char *yoco_log_last_error(void);
+void yoco_log_forget_error(void);
+
 /* False on overflow; *out is then untouched. */
 static inline bool yoco_size_mul(size_t a, size_t b, size_t *out)
 {

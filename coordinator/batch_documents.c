@@ -22,7 +22,8 @@ struct yoco_batch_documents {
     int folder; /* file descriptor; -1: none */
     yoco_batch_document **items;
     size_t n;
-    json_t *places; /* path to index */
+    json_t *places;            /* path to index */
+    yoco_batch_document *held; /* the one in memory */
     yoco_batch_document shared;
     bool is_shared;
 };
@@ -47,14 +48,24 @@ yoco_status yoco_batch_documents_open(const char *folder, yoco_batch_documents *
     return YOCO_OK;
 }
 
+static void let_go(yoco_batch_documents *d)
+{
+    if (!d->held)
+        return;
+    yoco_free(d->held->text);
+    yoco_free(d->held->ids.ids);
+    d->held->text = NULL;
+    d->held->ids = (yoco_ids){0};
+    d->held = NULL;
+}
+
 void yoco_batch_documents_close(yoco_batch_documents *d)
 {
     if (!d)
         return;
+    let_go(d);
     for (size_t i = 0; i < d->n; i++) {
         free(d->items[i]->path);
-        yoco_free(d->items[i]->text);
-        yoco_free(d->items[i]->ids.ids);
         free(d->items[i]);
     }
     if (d->folder >= 0)
@@ -114,6 +125,21 @@ static yoco_status read_file(int fd, yoco_batch_document *document, yoco_batch_f
     return YOCO_OK;
 }
 
+/* Its text into memory, and another's out of it. */
+static yoco_status hold(yoco_batch_documents *d, yoco_batch_document *document,
+                        yoco_batch_fault *fault)
+{
+    int fd = -1;
+    if (document->text)
+        return YOCO_OK;
+    let_go(d);
+    d->held = document;
+    YOCO_TRY(open_beneath(d, document->path, &fd, fault));
+    yoco_status status = read_file(fd, document, fault);
+    close(fd);
+    return status;
+}
+
 static yoco_status add(yoco_batch_documents *d, yoco_batch_document *document)
 {
     yoco_batch_document **items = realloc(d->items, (d->n + 1) * sizeof(yoco_batch_document *));
@@ -130,28 +156,25 @@ static yoco_status add(yoco_batch_documents *d, yoco_batch_document *document)
 static yoco_status load(yoco_batch_documents *d, const char *path, yoco_batch_document **out,
                         yoco_batch_fault *fault)
 {
-    int fd = -1;
-    YOCO_TRY(open_beneath(d, path, &fd, fault));
     yoco_batch_document *document = calloc(1, sizeof *document);
-    yoco_status status = document ? YOCO_OK : YOCO_ERR_MEMORY;
     if (document)
-        document->path = strdup(path);
-    if (document && !document->path)
-        status = YOCO_ERR_MEMORY;
+        *document = (yoco_batch_document){.path = strdup(path), .n_tokens = -1};
+    yoco_status status = document && document->path ? YOCO_OK : YOCO_ERR_MEMORY;
     if (status != YOCO_OK)
         yoco_log_error("cannot allocate a document");
     if (status == YOCO_OK)
-        status = read_file(fd, document, fault);
+        status = hold(d, document, fault);
     if (status == YOCO_OK)
         status = add(d, document);
-    close(fd);
-    if (status != YOCO_OK && document) {
-        free(document->path);
-        yoco_free(document->text);
-        free(document);
-    }
-    if (status == YOCO_OK)
+    if (status == YOCO_OK) {
         *out = document;
+        return YOCO_OK;
+    }
+    if (document) {
+        let_go(d);
+        free(document->path);
+    }
+    free(document);
     return status;
 }
 
@@ -175,6 +198,7 @@ static yoco_status check_sha256(const yoco_batch_document *document, const char 
 yoco_status yoco_batch_documents_share(yoco_batch_documents *d, const yoco_ids *ids)
 {
     d->shared.ids = *ids;
+    d->shared.n_tokens = ids->n;
     d->is_shared = true;
     return yoco_context_document_hash(ids->ids, ids->n, &d->shared.hash);
 }
@@ -197,19 +221,30 @@ yoco_status yoco_batch_documents_find(yoco_batch_documents *d, const yoco_batch_
         document = d->items[json_integer_value(place)];
     else
         YOCO_TRY(load(d, job->document, &document, fault));
-    if (job->sha256)
+    if (job->sha256) {
+        YOCO_TRY(hold(d, document, fault));
         YOCO_TRY(check_sha256(document, job->sha256, fault));
+    }
     *out = document;
     return YOCO_OK;
 }
 
-yoco_status yoco_batch_document_encode(yoco_batch_document *document,
-                                       const yoco_tokenizer *tokenizer)
+yoco_status yoco_batch_documents_encode(yoco_batch_documents *d, yoco_batch_document *document,
+                                        const yoco_tokenizer *tokenizer, yoco_batch_fault *fault)
 {
-    if (!document->text)
+    yoco_hash before = document->hash;
+    if (document->ids.ids)
         return YOCO_OK;
+    YOCO_TRY(hold(d, document, fault));
+    if (!yoco_hash_equal(before, document->hash)) {
+        let_go(d);
+        document->hash = before;
+        return yoco_batch_fault_set(fault, "body.document.path",
+                                    "names a file that has changed since the batch began");
+    }
     YOCO_TRY(
         yoco_ids_encode(tokenizer, document->text, document->size, false, true, &document->ids));
+    document->n_tokens = document->ids.n;
     yoco_free(document->text);
     document->text = NULL;
     return YOCO_OK;

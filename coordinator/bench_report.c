@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "configs/json_text.h"
 #include "coordinator/machine.h"
 
 static const double MIB = 1 << 20, BUSY_SHARE = 0.95;
@@ -353,7 +354,7 @@ char *yoco_bench_json(const yoco_bench_report *r)
         json_spread(&r->large_byte_s), "prefill", json_prefills(r), "decode", "weight_bytes",
         (json_int_t)r->weight_bytes, "base_tokens", (json_int_t)r->base.n_tokens, "contexts",
         json_contexts(r));
-    char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+    char *text = yoco_json_text(root, JSON_INDENT(2));
     json_decref(root);
     return text;
 }

@@ -7,6 +7,7 @@
 
 #include "coordinator/batch_line.h"
 #include "coordinator/batch_run.h"
+#include "coordinator/batch_task.h"
 #include "coordinator/commands.h"
 #include "coordinator/session_options.h"
 #include "coordinator/signals.h"
@@ -112,7 +113,7 @@ static yoco_status validate(const batch_options *o)
     YOCO_TRY(open_tokenizer(o->session.model, config.vocab_size, &tokenizer));
     yoco_status status = read_input(o, NULL, &b);
     if (status == YOCO_OK)
-        status = yoco_batch_input_encode(&b.input, tokenizer, config.max_seq_len);
+        status = yoco_batch_input_encode(&b.input, b.documents, tokenizer, config.max_seq_len);
     if (status == YOCO_OK) {
         yoco_log_info("%lld of %lld lines of %s are jobs", (long long)(b.input.n - b.input.n_bad),
                       (long long)b.input.n, b.input.name);
@@ -134,20 +135,31 @@ static void make_fingerprint(const yoco_session *session, const yoco_snapshot_ta
              tokenizer, (long long)chunk_rows, yoco_worker_arithmetic(session->worker));
 }
 
+/* Many bad lines are few writes. */
 static yoco_status write_errors(batch *b)
 {
-    for (int64_t i = 0; i < b->input.n; i++) {
+    enum { WRITE_BYTES = 1 << 20 };
+    yoco_bytes lines = {0};
+    yoco_status status = YOCO_OK;
+    for (int64_t i = 0; i < b->input.n && status == YOCO_OK; i++) {
         yoco_batch_entry *entry = &b->input.entries[i];
         char *line = NULL;
         if (!entry->bad || entry->done)
             continue;
-        YOCO_TRY(yoco_batch_line_error(entry, &line));
-        yoco_status status = yoco_batch_results_append(b->results, line, strlen(line));
+        status = yoco_batch_line_error(entry, &line);
+        if (status == YOCO_OK)
+            status = yoco_bytes_add(&lines, line, strlen(line));
         free(line);
-        YOCO_TRY(status);
         entry->done = true;
+        if (status == YOCO_OK && lines.size >= WRITE_BYTES) {
+            status = yoco_batch_results_append(b->results, lines.data, lines.size);
+            lines.size = 0;
+        }
     }
-    return YOCO_OK;
+    if (status == YOCO_OK && lines.size > 0)
+        status = yoco_batch_results_append(b->results, lines.data, lines.size);
+    free(lines.data);
+    return status;
 }
 
 static yoco_status make_plan(batch *b, int64_t chunk_rows, int n_ranks, bool pack)
@@ -189,8 +201,8 @@ static yoco_status prepare(const batch_options *o, const yoco_session *session,
     YOCO_TRY(yoco_batch_input_identify(&b->input, fingerprint));
     YOCO_TRY(yoco_batch_results_open(o->output, o->overwrite, o->input, &b->input, fingerprint,
                                      &b->results));
-    YOCO_TRY(
-        yoco_batch_input_encode(&b->input, tokenizer, session->checkpoint->config.max_seq_len));
+    YOCO_TRY(yoco_batch_input_encode(&b->input, b->documents, tokenizer,
+                                     session->checkpoint->config.max_seq_len));
     YOCO_TRY(yoco_batch_results_settle(b->results, &b->input));
     YOCO_TRY(write_errors(b));
     YOCO_TRY(make_plan(b, chunk_rows, session->comm->n_ranks, !o->context));
@@ -221,6 +233,7 @@ static yoco_status run_jobs(const batch_options *o, yoco_session *session,
                         .spoiled = &spoiled,
                         .stop = target->stop,
                         .input = first ? &b->input : NULL,
+                        .documents = b->documents,
                         .results = b->results,
                         .progress = first ? &b->progress : NULL,
                         .plan = first ? &b->plan : NULL,

@@ -1,6 +1,7 @@
 /* yoco measure: one run of yoco scale, under mpiexec or srun. */
 #include <stdio.h>
 
+#include "configs/json_text.h"
 #include "coordinator/commands.h"
 #include "coordinator/scale_measure.h"
 #include "coordinator/session_options.h"
@@ -36,8 +37,7 @@ static void make_ids(int32_t *ids, int64_t n, int vocab_size)
 
 static yoco_status print_record(json_t *record)
 {
-    if (record && json_dumpf(record, stdout, JSON_COMPACT | JSON_REAL_PRECISION(12)) == 0 &&
-        putchar('\n') != EOF)
+    if (yoco_json_print(record, JSON_COMPACT | JSON_REAL_PRECISION(12), stdout))
         return YOCO_OK;
     yoco_log_error("writing to stdout failed");
     return YOCO_ERR_IO;

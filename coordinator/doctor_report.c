@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "configs/json_text.h"
 #include "coordinator/batch_task.h"
 #include "coordinator/doctor.h"
 
@@ -132,8 +133,7 @@ static yoco_status print_json(const lines *all, const int *counts)
     json_t *report =
         json_pack("{s:s, s:o, s:i, s:i, s:i}", "version", YOCO_VERSION, "findings", findings, "ok",
                   counts[YOCO_FINE], "warn", counts[YOCO_WARN], "bad", counts[YOCO_BAD]);
-    bool printed =
-        report && json_dumpf(report, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
+    bool printed = yoco_json_print(report, JSON_INDENT(2), stdout);
     json_decref(report);
     if (printed)
         return YOCO_OK;

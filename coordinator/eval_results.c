@@ -1,3 +1,4 @@
+#include "configs/json_text.h"
 #include "coordinator/eval_pages.h"
 
 #include <jansson.h>
@@ -74,9 +75,7 @@ yoco_status yoco_eval_print_results(FILE *out, const yoco_eval_stats *stats)
         "model_name", first->model_name, "haystack", first->haystack, "seed",
         (json_int_t)first->seed, "chunk", (json_int_t)first->chunk, "arithmetic", first->arithmetic,
         "effective_mean", YOCO_EVAL_EFFECTIVE_MEAN, "tasks", tasks_json(stats));
-    bool printed = root &&
-                   json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) == 0 &&
-                   fputc('\n', out) != EOF;
+    bool printed = yoco_json_print(root, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS), out);
     json_decref(root);
     if (!printed) {
         yoco_log_error("cannot make results.json: not enough memory");

@@ -1,9 +1,10 @@
 #include "coordinator/eval_sample.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "configs/json_text.h"
 
 enum { VERSION = 1, REAL_DIGITS = 15, MIN_HASH = 16, MAX_HASH = 32 };
 
@@ -98,19 +99,15 @@ static json_t *sample_json(const yoco_eval_sample *s)
 yoco_status yoco_eval_sample_write(const yoco_eval_sample *sample, char **out)
 {
     json_t *root = sample_json(sample);
-    char *text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS)) : NULL;
+    size_t size;
+    char *line = yoco_json_line(root, JSON_REAL_PRECISION(REAL_DIGITS), &size);
     json_decref(root);
-    size_t size = text ? strlen(text) : 0;
-    char *line = text ? realloc(text, size + 2) : NULL;
     if (!line) {
-        free(text);
         yoco_log_error("cannot write an answer of task %s as JSON: not enough memory, or a text "
                        "that is not UTF-8",
                        task_names[sample->task]);
         return YOCO_ERR_INTERNAL;
     }
-    line[size] = '\n';
-    line[size + 1] = '\0';
     *out = line;
     return YOCO_OK;
 }
@@ -242,14 +239,14 @@ static const char *read_sample(json_t *root, json_error_t *error, yoco_eval_samp
 yoco_status yoco_eval_sample_parse(const char *name, int64_t line, const char *data, size_t size,
                                    yoco_eval_sample *out)
 {
-    json_error_t error = {0};
-    yoco_eval_sample sample = {0};
+    yoco_json_problem json = {0};
+    yoco_eval_sample sample = {.line = line};
     const char *problem = "the line is too long";
     json_t *root = NULL;
     if (size <= YOCO_EVAL_MAX_LINE_BYTES) {
-        root = json_loadb(data, size, JSON_REJECT_DUPLICATES, &error);
+        root = yoco_json_load(data, size, &json);
         sample.owner = root;
-        problem = root ? read_sample(root, &error, &sample) : error.text;
+        problem = root ? read_sample(root, &json.error, &sample) : json.error.text;
     }
     if (problem) {
         yoco_log_error("%s:%lld: not an answer of yoco eval: %s; remove the line or restore the "

@@ -61,6 +61,7 @@ typedef struct yoco_eval_sample {
     const char *model_name;
     const char *haystack; /* hash, as above */
     const char *yoco;     /* version of the program */
+    int64_t line;         /* of the file it was read from */
     void *owner;          /* what a parsed sample's strings live in */
 } yoco_eval_sample;
 

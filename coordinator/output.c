@@ -1,5 +1,7 @@
 #include "coordinator/output.h"
 
+#include "configs/json_text.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,7 +112,7 @@ yoco_status yoco_report_print_json(const yoco_run_report *r)
         (json_int_t)r->memory.peak_bytes, "device_bytes", (json_int_t)r->memory.device_bytes,
         "planned_bytes", (json_int_t)plan->total_bytes, "answers", answers);
     yoco_status status = YOCO_OK;
-    if (!root || json_dumpf(root, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF) {
+    if (!yoco_json_print(root, JSON_INDENT(2), stdout)) {
         yoco_log_error("cannot write the JSON report to stdout");
         status = YOCO_ERR_IO;
     }

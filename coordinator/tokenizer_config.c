@@ -1,5 +1,6 @@
 #include "coordinator/tokenizer_config.h"
 
+#include "configs/json_text.h"
 #include "coordinator/vocab.h"
 
 #include <errno.h>
@@ -52,21 +53,9 @@ static yoco_status load_object(const char *path, json_t **out)
         yoco_map_close(&file);
         return YOCO_ERR_DATA;
     }
-    json_error_t error;
-    const char *text = file.data ? (const char *)file.data : "";
-    json_t *root = json_loadb(text, file.size, JSON_REJECT_DUPLICATES, &error);
+    yoco_status status = yoco_json_parse(path, (const char *)file.data, file.size, out);
     yoco_map_close(&file);
-    if (!root) {
-        yoco_log_error("%s: line %d: %s", path, error.line, error.text);
-        return YOCO_ERR_DATA;
-    }
-    if (!json_is_object(root)) {
-        yoco_log_error("%s: not a JSON object", path);
-        json_decref(root);
-        return YOCO_ERR_DATA;
-    }
-    *out = root;
-    return YOCO_OK;
+    return status;
 }
 
 static yoco_status check_keys(const char *path, json_t *root)

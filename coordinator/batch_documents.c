@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <malloc.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,7 @@ static void let_go(yoco_batch_documents *d)
     d->held->text = NULL;
     d->held->ids = (yoco_ids){0};
     d->held = NULL;
+    malloc_trim(0); /* the heap would keep holes of one document that the next does not fit in */
 }
 
 void yoco_batch_documents_close(yoco_batch_documents *d)

@@ -1,17 +1,13 @@
-#include "base.h"
+#include "streams.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 static const struct {
     const char *text;
@@ -71,12 +67,19 @@ float yoco_f16_to_f32(uint16_t bits)
     return bits & 0x8000 ? -magnitude : magnitude;
 }
 
-static int log_rank = -1;
+static char log_prefix[32];
 static bool log_quiet;
 
 void yoco_log_set_rank(int rank, int n_ranks)
 {
-    log_rank = n_ranks > 1 ? rank : -1;
+    log_prefix[0] = '\0';
+    if (n_ranks > 1)
+        snprintf(log_prefix, sizeof log_prefix, "rank %d: ", rank);
+}
+
+const char *yoco_log_prefix(void)
+{
+    return log_prefix;
 }
 
 void yoco_log_set_quiet(bool quiet)
@@ -91,10 +94,7 @@ static void log_line(const char *level, const char *format, va_list args)
     if (log_quiet)
         return;
     char line[2048];
-    size_t used = 0;
-    if (log_rank >= 0)
-        used = (size_t)snprintf(line, sizeof line, "rank %d: ", log_rank);
-    used += (size_t)snprintf(line + used, sizeof line - used, "%s", level);
+    size_t used = (size_t)snprintf(line, sizeof line, "%s%s", log_prefix, level);
     int n = vsnprintf(line + used, sizeof line - used - 1, format, args);
     if (n < 0)
         return;
@@ -105,7 +105,7 @@ static void log_line(const char *level, const char *format, va_list args)
         if ((unsigned char)line[i] < ' ')
             line[i] = '?';
     line[used++] = '\n';
-    fflush(stdout);
+    fflush(yoco_stdout());
     fwrite(line, 1, used, stderr);
 }
 
@@ -159,41 +159,6 @@ double yoco_now_s(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-yoco_status yoco_map_open(const char *path, yoco_map *out)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        yoco_log_error("cannot open %s: %s", path, strerror(errno));
-        return YOCO_ERR_OPEN;
-    }
-    struct stat info;
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-        yoco_log_error("cannot open %s: not a regular file", path);
-        close(fd);
-        return YOCO_ERR_OPEN;
-    }
-    yoco_map map = {.data = NULL, .size = (size_t)info.st_size};
-    if (map.size > 0) {
-        void *data = mmap(NULL, map.size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (data == MAP_FAILED) {
-            yoco_log_error("cannot map %s: %s", path, strerror(errno));
-            close(fd);
-            return YOCO_ERR_IO;
-        }
-        map.data = data;
-    }
-    close(fd);
-    *out = map;
-    return YOCO_OK;
-}
-
-void yoco_map_close(yoco_map *map)
-{
-    if (map->data)
-        munmap((void *)map->data, map->size);
-    *map = (yoco_map){0};
 }
 
 bool yoco_parse_size(const char *text, int64_t *out)

@@ -71,6 +71,7 @@ float yoco_f16_to_f32(uint16_t bits);
 
 /* The log goes to stderr, a line per call, "rank 3: " in front once there is more than one rank. */
 void yoco_log_set_rank(int rank, int n_ranks);
+const char *yoco_log_prefix(void);   /* "rank 3: " or "", for signal handlers */
 void yoco_log_set_quiet(bool quiet); /* drops all lines, for what every rank would say alike */
 void yoco_log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void yoco_log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -122,7 +123,9 @@ void yoco_free(void *ptr);
 
 double yoco_now_s(void); /* monotonic seconds */
 
-/* A whole file, mapped read-only. An empty file has data NULL and size 0. */
+/* A whole regular file, mapped read-only. An empty file has data NULL and size 0. If the file is
+ * cut short while it is mapped, reading what is gone ends the program with one line and exit
+ * code 74. */
 typedef struct yoco_map {
     const uint8_t *data;
     size_t size;

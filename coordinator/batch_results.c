@@ -12,6 +12,7 @@
 #include "configs/atomic_file.h"
 #include "coordinator/batch_line.h"
 #include "failpoint.h"
+#include "streams.h"
 
 struct yoco_batch_results {
     int fd;
@@ -218,7 +219,7 @@ yoco_status yoco_batch_results_open(const char *path, bool overwrite, const char
                               .errors = json_object()};
     yoco_status status = r->path && r->errors ? YOCO_OK : YOCO_ERR_MEMORY;
     if (status == YOCO_OK && r->is_stdout)
-        r->fd = STDOUT_FILENO;
+        r->fd = fileno(yoco_stdout());
     else if (status == YOCO_OK)
         status = prepare(r, overwrite, input_path, input, fingerprint);
     if (status != YOCO_OK) {

@@ -10,6 +10,7 @@
 #include "coordinator/bench_profile.h"
 #include "coordinator/commands.h"
 #include "coordinator/session_options.h"
+#include "streams.h"
 
 enum { MAX_BRANCHES = 1 << 20 };
 
@@ -193,7 +194,7 @@ static yoco_status write_json(const yoco_bench_report *r, yoco_atomic_file *file
         status = yoco_atomic_file_write(file, text, strlen(text));
         if (status == YOCO_OK)
             status = yoco_atomic_file_write(file, "\n", 1);
-    } else if (puts(text) == EOF) {
+    } else if (fprintf(yoco_stdout(), "%s\n", text) < 0) {
         yoco_log_error("cannot write the JSON report to stdout");
         status = YOCO_ERR_IO;
     }

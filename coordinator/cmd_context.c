@@ -8,6 +8,7 @@
 #include "coordinator/context.h"
 #include "coordinator/session_options.h"
 #include "coordinator/signals.h"
+#include "streams.h"
 
 typedef struct context_options {
     yoco_session_options session;
@@ -131,15 +132,15 @@ static void print_info(const char *folder, const yoco_context_manifest *m)
     yoco_hash_text(id->model, model);
     yoco_hash_text(id->tokenizer, tokenizer);
     yoco_hash_text(id->document, document);
-    printf("context          %s\n", folder);
-    printf("tokens           %" PRId64 " in %" PRId64 " chunks of %" PRId64 "\n", id->n_tokens,
-           m->n_chunks, id->chunk_rows);
-    printf("files            %" PRId64 " chunks, %" PRId64 " edges, %" PRId64 " bytes\n",
-           m->n_chunks, n_edges, bytes);
-    printf("K,V              %s\n", yoco_dtype_name(id->dtype));
-    printf("arithmetic       %s\n", id->arithmetic);
-    printf("model            %s\ntokenizer        %s\ndocument         %s\n", model, tokenizer,
-           document);
+    yoco_print("context          %s\n", folder);
+    yoco_print("tokens           %" PRId64 " in %" PRId64 " chunks of %" PRId64 "\n", id->n_tokens,
+               m->n_chunks, id->chunk_rows);
+    yoco_print("files            %" PRId64 " chunks, %" PRId64 " edges, %" PRId64 " bytes\n",
+               m->n_chunks, n_edges, bytes);
+    yoco_print("K,V              %s\n", yoco_dtype_name(id->dtype));
+    yoco_print("arithmetic       %s\n", id->arithmetic);
+    yoco_print("model            %s\ntokenizer        %s\ndocument         %s\n", model, tokenizer,
+               document);
 }
 
 static yoco_status info(void *parsed)
@@ -178,8 +179,8 @@ static yoco_status verify(void *parsed)
     if (status == YOCO_OK)
         status = yoco_context_verify(o->folder, &manifest);
     if (status == YOCO_OK)
-        printf("%s: all files of %" PRId64 " chunks are as they were written\n", o->folder,
-               manifest.n_chunks);
+        yoco_print("%s: all files of %" PRId64 " chunks are as they were written\n", o->folder,
+                   manifest.n_chunks);
     yoco_context_manifest_free(&manifest);
     return status;
 }
@@ -291,7 +292,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        print_verbs(stdout);
+        print_verbs(yoco_stdout());
         return 0;
     }
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)

@@ -4,6 +4,7 @@
 #include "coordinator/commands.h"
 #include "coordinator/scale_measure.h"
 #include "coordinator/session_options.h"
+#include "streams.h"
 
 enum { MAX_BRANCHES = 1 << 20 };
 
@@ -36,8 +37,8 @@ static void make_ids(int32_t *ids, int64_t n, int vocab_size)
 
 static yoco_status print_record(json_t *record)
 {
-    if (record && json_dumpf(record, stdout, JSON_COMPACT | JSON_REAL_PRECISION(12)) == 0 &&
-        putchar('\n') != EOF)
+    if (record && json_dumpf(record, yoco_stdout(), JSON_COMPACT | JSON_REAL_PRECISION(12)) == 0 &&
+        putc('\n', yoco_stdout()) != EOF)
         return YOCO_OK;
     yoco_log_error("writing to stdout failed");
     return YOCO_ERR_IO;

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "coordinator/eval_work.h"
+#include "streams.h"
 
 static void print_document(const yoco_eval_work *work, const yoco_eval_document *d)
 {
@@ -12,10 +13,10 @@ static void print_document(const yoco_eval_work *work, const yoco_eval_document 
     for (int64_t i = 0; i < d->prompt.context.n; i++) {
         const char *bytes = yoco_tokenizer_bytes(work->tokenizer, d->prompt.context.ids[i], &size);
         if (size > 0) /* <s> has no text */
-            fwrite(bytes, 1, size, stdout);
+            fwrite(bytes, 1, size, yoco_stdout());
     }
     for (int q = 0; q < d->prompt.n_questions; q++)
-        printf("%s\n", d->prompt.questions[q].text);
+        yoco_print("%s\n", d->prompt.questions[q].text);
 }
 
 static yoco_status print_all(const yoco_eval_options *options)

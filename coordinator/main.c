@@ -5,6 +5,7 @@
 
 #include "coordinator/commands.h"
 #include "failpoint.h"
+#include "streams.h"
 
 static const yoco_command *const commands[] = {
     &yoco_command_run,    &yoco_command_batch, &yoco_command_context, &yoco_command_eval,
@@ -25,7 +26,7 @@ static void print_usage(FILE *file)
 /* What was printed may have gone nowhere: a full disk shows when the buffer is written. */
 static int check_stdout(int exit_code)
 {
-    bool written = fflush(stdout) == 0 && !ferror(stdout);
+    bool written = fflush(yoco_stdout()) == 0 && !ferror(yoco_stdout());
     if (written || exit_code != 0)
         return exit_code;
     yoco_log_error("writing to stdout failed");
@@ -50,6 +51,9 @@ int main(int argc, char **argv)
      * one speaks. */
     const char *launcher_rank = getenv("PMI_RANK");
     yoco_log_set_quiet(launcher_rank && strcmp(launcher_rank, "0") != 0);
+    yoco_status status = yoco_streams_open();
+    if (status != YOCO_OK)
+        return yoco_status_exit_code(status);
 #ifdef YOCO_FAILPOINTS
     take_failpoint(&argc, &argv, launcher_rank);
 #endif
@@ -59,12 +63,12 @@ int main(int argc, char **argv)
         return yoco_status_exit_code(YOCO_ERR_USAGE);
     }
     if (strcmp(argv[1], "--version") == 0) {
-        puts("yoco " YOCO_VERSION);
-        return 0;
+        yoco_print("yoco " YOCO_VERSION "\n");
+        return check_stdout(0);
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_usage(stdout);
-        return 0;
+        print_usage(yoco_stdout());
+        return check_stdout(0);
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i]->name) == 0)

@@ -2,6 +2,7 @@
 
 #include "configs/atomic_file.h"
 #include "configs/json_text.h"
+#include "configs/text_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -163,11 +164,10 @@ yoco_status yoco_context_manifest_parse(const char *name, const char *text, size
 
 yoco_status yoco_context_manifest_load(const char *path, bool partial, yoco_context_manifest *out)
 {
-    yoco_map map;
-    YOCO_TRY(yoco_map_open(path, &map));
-    yoco_status status =
-        yoco_context_manifest_parse(path, (const char *)map.data, map.size, partial, out);
-    yoco_map_close(&map);
+    yoco_text text;
+    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
+    yoco_status status = yoco_context_manifest_parse(path, text.data, text.size, partial, out);
+    yoco_text_free(&text);
     return status;
 }
 

@@ -5,14 +5,14 @@
 #define YOCO_BATCH_DOCUMENTS_H
 
 #include "configs/hash.h"
+#include "configs/text_file.h"
 #include "coordinator/batch_job.h"
 #include "coordinator/prompt.h"
 #include "coordinator/tokenizer.h"
 
 typedef struct yoco_batch_document {
-    char *path; /* NULL: the one that all jobs share */
-    char *text; /* until it is tokenized */
-    size_t size;
+    char *path;     /* NULL: the one that all jobs share */
+    yoco_text text; /* until it is tokenized */
     yoco_hash hash; /* of its bytes */
     yoco_ids ids;   /* <s> in front, where there is one */
 } yoco_batch_document;

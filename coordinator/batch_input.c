@@ -1,11 +1,10 @@
 #include "coordinator/batch_input.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_LOGGED = 20, READ_BYTES = 1 << 16 };
+enum { MAX_LOGGED = 20, CTRL_Z = 0x1a };
 
 static yoco_status no_memory(const yoco_batch_input *input)
 {
@@ -13,38 +12,20 @@ static yoco_status no_memory(const yoco_batch_input *input)
     return YOCO_ERR_MEMORY;
 }
 
-static yoco_status read_stream(FILE *file, yoco_batch_input *input)
-{
-    size_t capacity = 0;
-    while (!feof(file) && !ferror(file)) {
-        if (input->size + READ_BYTES > capacity) {
-            capacity = 2 * (input->size + READ_BYTES);
-            char *text = realloc(input->text, capacity);
-            if (!text)
-                return no_memory(input);
-            input->text = text;
-        }
-        input->size += fread(input->text + input->size, 1, READ_BYTES, file);
-    }
-    if (!ferror(file))
-        return YOCO_OK;
-    yoco_log_error("reading %s failed: %s", input->name, strerror(errno));
-    return YOCO_ERR_IO;
-}
-
+/* Ctrl-Z may end a file that MS-DOS programs wrote. */
 static bool is_blank(const char *text, size_t size)
 {
     for (size_t i = 0; i < size; i++)
         if (!strchr(" \t\r", text[i]) || text[i] == '\0')
-            return false;
+            return i + 1 == size && text[i] == CTRL_Z;
     return true;
 }
 
 static yoco_status split_lines(yoco_batch_input *input)
 {
     int64_t capacity = 0, line = 0;
-    const char *end = input->text + input->size;
-    for (const char *at = input->text; at < end; line++) {
+    const char *end = input->text.data + input->text.size;
+    for (const char *at = input->text.data; at < end; line++) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         size_t size = (size_t)((stop ? stop : end) - at);
         if (!is_blank(at, size)) {
@@ -66,18 +47,9 @@ static yoco_status split_lines(yoco_batch_input *input)
 
 yoco_status yoco_batch_input_read(const char *path, int64_t max_bad, yoco_batch_input *out)
 {
-    bool is_stdin = strcmp(path, "-") == 0;
-    yoco_batch_input input = {.name = is_stdin ? "stdin" : path, .max_bad = max_bad};
-    FILE *file = is_stdin ? stdin : fopen(path, "rbe");
-    if (!file) {
-        yoco_log_error("cannot open %s: %s", path, strerror(errno));
-        return YOCO_ERR_OPEN;
-    }
-    yoco_status status = read_stream(file, &input);
-    if (!is_stdin)
-        fclose(file);
-    if (status == YOCO_OK)
-        status = split_lines(&input);
+    yoco_batch_input input = {.name = strcmp(path, "-") == 0 ? "stdin" : path, .max_bad = max_bad};
+    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &input.text));
+    yoco_status status = split_lines(&input);
     if (status == YOCO_OK && input.n == 0) {
         yoco_log_error("%s holds no job: every line is one, in the OpenAI batch format",
                        input.name);
@@ -105,7 +77,7 @@ void yoco_batch_input_free(yoco_batch_input *input)
     }
     json_decref(input->places);
     free(input->entries);
-    free(input->text);
+    yoco_text_free(&input->text);
     *input = (yoco_batch_input){0};
 }
 

@@ -2,6 +2,7 @@
 #ifndef YOCO_BATCH_INPUT_H
 #define YOCO_BATCH_INPUT_H
 
+#include "configs/text_file.h"
 #include "coordinator/batch_documents.h"
 
 typedef struct yoco_batch_entry {
@@ -21,8 +22,7 @@ typedef struct yoco_batch_entry {
 
 typedef struct yoco_batch_input {
     const char *name; /* for error lines */
-    char *text;
-    size_t size;
+    yoco_text text;
     yoco_batch_entry *entries;
     int64_t n, n_bad;
     json_t *places;  /* custom_id to index */

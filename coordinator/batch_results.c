@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "configs/atomic_file.h"
+#include "configs/first_bytes.h"
 #include "coordinator/batch_line.h"
 #include "failpoint.h"
 #include "streams.h"
@@ -190,7 +191,9 @@ static yoco_status resume(yoco_batch_results *r, yoco_batch_input *input, const 
 {
     yoco_map map;
     YOCO_TRY(yoco_map_open(r->path, &map));
-    yoco_status status = match_lines(r, &map, input, fingerprint);
+    yoco_status status = yoco_first_bytes_check(r->path, YOCO_FILE_DATA, map.data, map.size);
+    if (status == YOCO_OK)
+        status = match_lines(r, &map, input, fingerprint);
     yoco_map_close(&map);
     return status;
 }

@@ -51,11 +51,14 @@ static yoco_status read_ids(yoco_session *session, const context_options *o, yoc
     const yoco_model_config *config = &session->checkpoint->config;
     yoco_tokenizer *tokenizer;
     YOCO_TRY(yoco_tokenizer_open(o->session.model, config->vocab_size, &tokenizer));
-    yoco_status status = yoco_prompt_document(&o->prompt, tokenizer, config->vocab_size, ids);
+    yoco_status status = yoco_prompt_check_options(&o->prompt, tokenizer);
+    if (status == YOCO_OK)
+        status = yoco_prompt_document(&o->prompt, tokenizer, config->vocab_size, ids);
     yoco_tokenizer_close(tokenizer);
-    if (status == YOCO_OK && ids->n > config->max_seq_len) {
-        yoco_log_error("the document has %lld tokens, but the model's max_seq_len is %lld: shorten "
-                       "it",
+    /* A question and its answer are one token each at least. */
+    if (status == YOCO_OK && ids->n > config->max_seq_len - 2) {
+        yoco_log_error("the document has %lld tokens, and the model's max_seq_len of %lld leaves "
+                       "no room for a question and its answer: shorten it",
                        (long long)ids->n, (long long)config->max_seq_len);
         status = YOCO_ERR_DATA;
     }
@@ -211,7 +214,8 @@ static int run_verb(const yoco_command *command, int verb, int argc, char **argv
         YOCO_SESSION_OPTIONS(o.session),
         {"output", 'o', "DIR", YOCO_OPTION_STRING, &o.folder, 0,
          "Folder of the context, new or of an unfinished one."},
-        {"file", 'f', "FILE", YOCO_OPTION_STRING, &o.prompt.file, 0, "The document: a text file."},
+        {"file", 'f', "FILE", YOCO_OPTION_STRING, &o.prompt.file, 0,
+         "The document: a text file or a pipe; - is stdin."},
         {"prompt", 'p', "TEXT", YOCO_OPTION_STRING, &o.prompt.text, 0, "The document itself."},
         {"prompt-ids", 0, "FILE", YOCO_OPTION_STRING, &o.prompt.ids_file, 0,
          "The document as token ids separated by white space."},

@@ -54,11 +54,24 @@ static yoco_status check_options(const run_options *o)
     return YOCO_OK;
 }
 
-static yoco_status open_tokenizer(yoco_session *session, const char *folder, yoco_tokenizer **out)
+/* Rank 0. */
+static yoco_status check_text_options(const run_options *o, const yoco_tokenizer *tokenizer)
+{
+    if (!tokenizer && o->generate.stops.n > 0) {
+        yoco_log_error("yoco run: --stop is text, and the model folder has no tokenizer "
+                       "(yoco_tokenizer.json)");
+        return YOCO_ERR_USAGE;
+    }
+    return yoco_prompt_check_options(&o->prompt, tokenizer);
+}
+
+static yoco_status open_tokenizer(yoco_session *session, const run_options *o, yoco_tokenizer **out)
 {
     yoco_status status = YOCO_OK;
     if (session->comm->rank == 0)
-        status = yoco_tokenizer_open(folder, session->checkpoint->config.vocab_size, out);
+        status = yoco_tokenizer_open(o->session.model, session->checkpoint->config.vocab_size, out);
+    if (session->comm->rank == 0 && status == YOCO_OK)
+        status = check_text_options(o, *out);
     return session->comm->ops->agree(session->comm, status);
 }
 
@@ -164,9 +177,10 @@ static yoco_status run_document(yoco_session *session, const run_options *o)
     const yoco_model_config *config = &session->checkpoint->config;
     yoco_tokenizer *tokenizer = NULL;
     yoco_prompt prompt;
-    YOCO_TRY(open_tokenizer(session, o->session.model, &tokenizer));
-    yoco_status status = yoco_prompt_load(session->comm, &o->prompt, tokenizer, config->vocab_size,
-                                          config->max_seq_len, &prompt);
+    yoco_status status = open_tokenizer(session, o, &tokenizer);
+    if (status == YOCO_OK)
+        status = yoco_prompt_load(session->comm, &o->prompt, tokenizer, config->vocab_size,
+                                  config->max_seq_len, &prompt);
     if (status == YOCO_OK) {
         status = run_prompt(session, o, tokenizer, &prompt);
         yoco_prompt_free(&prompt);
@@ -222,7 +236,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.session.model, 0,
          "Model folder: params.json, model.safetensors (or its index and shards) and, for\n"
          "text, yoco_tokenizer.json (see docs/MODELS.md)."},
-        {"file", 'f', "FILE", YOCO_OPTION_STRING, &o.prompt.file, 0, "The document: a text file."},
+        {"file", 'f', "FILE", YOCO_OPTION_STRING, &o.prompt.file, 0,
+         "The document: a text file or a pipe; - is stdin."},
         {"prompt", 'p', "TEXT", YOCO_OPTION_STRING, &o.prompt.text, 0, "The document itself."},
         {"prompt-ids", 0, "FILE", YOCO_OPTION_STRING, &o.prompt.ids_file, 0,
          "The document as token ids separated by white space. Needs no tokenizer; nothing is\n"

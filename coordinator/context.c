@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "configs/context_document.h"
+#include "configs/text_file.h"
 #include "coordinator/progress.h"
 #include "coordinator/tokenizer_config.h"
 
@@ -22,16 +23,16 @@ static void config_add(yoco_hasher *hasher, const yoco_tokenizer_config *c)
 
 static yoco_status config_hash(const yoco_tokenizer_config *config, yoco_hash *out)
 {
-    yoco_map ranks;
+    yoco_text ranks;
     yoco_hasher *hasher;
-    YOCO_TRY(yoco_map_open(config->ranks_path, &ranks));
+    YOCO_TRY(yoco_text_read(config->ranks_path, YOCO_FILE_DATA, &ranks));
     yoco_status status = yoco_hasher_create(&hasher);
     if (status == YOCO_OK) {
         config_add(hasher, config);
         yoco_hasher_add(hasher, ranks.data, ranks.size);
         *out = yoco_hasher_finish(hasher);
     }
-    yoco_map_close(&ranks);
+    yoco_text_free(&ranks);
     return status;
 }
 

@@ -1,5 +1,7 @@
 #include "coordinator/eval_file.h"
 
+#include "configs/text_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -57,7 +59,7 @@ static yoco_status check_settings(const yoco_eval_file *file, const yoco_eval_se
 typedef struct reader {
     yoco_eval_file *file;
     const yoco_eval_settings *settings;
-    const yoco_map *map;
+    const yoco_text *text;
     yoco_eval_cell cell;
     int64_t n_lines, n_read, n_expected; /* lines of the file, of the document, it should have */
     size_t kept;                         /* bytes up to the last complete document */
@@ -102,10 +104,10 @@ static yoco_status take_line(reader *r, const yoco_eval_sample *s)
 
 static yoco_status read_lines(reader *r)
 {
-    const char *data = (const char *)r->map->data, *end;
-    for (size_t at = 0; at < r->map->size; at = (size_t)(end - data) + 1) {
+    const char *data = r->text->data, *end;
+    for (size_t at = 0; at < r->text->size; at = (size_t)(end - data) + 1) {
         yoco_eval_sample sample;
-        end = memchr(data + at, '\n', r->map->size - at);
+        end = memchr(data + at, '\n', r->text->size - at);
         if (!end)
             break;
         r->n_lines++;
@@ -131,12 +133,12 @@ static yoco_status io_failed(const yoco_eval_file *file, const char *what)
 
 static yoco_status resume(yoco_eval_file *file, const yoco_eval_settings *settings)
 {
-    yoco_map map;
-    YOCO_TRY(yoco_map_open(file->path, &map));
-    reader r = {.file = file, .settings = settings, .map = &map};
+    yoco_text text;
+    YOCO_TRY(yoco_text_read(file->path, YOCO_FILE_DATA, &text));
+    reader r = {.file = file, .settings = settings, .text = &text};
     yoco_status status = read_lines(&r);
-    size_t size = map.size;
-    yoco_map_close(&map);
+    size_t size = text.size;
+    yoco_text_free(&text);
     YOCO_TRY(status);
     if (r.kept < size) {
         yoco_log_warn("%s: drops the last %zu bytes, an unfinished document", file->path,

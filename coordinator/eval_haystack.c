@@ -1,5 +1,7 @@
 #include "coordinator/eval_haystack.h"
 
+#include "configs/text_file.h"
+
 #include <ctype.h>
 #include <glob.h>
 #include <stdlib.h>
@@ -11,22 +13,22 @@ static const char default_files[] = "/usr/share/perl/*/pod/*.pod";
 
 static yoco_status append_file(const char *path, yoco_eval_haystack *h)
 {
-    yoco_map map;
-    YOCO_TRY(yoco_map_open(path, &map));
-    char *text = map.size > 0 ? realloc(h->text, h->size + map.size) : NULL;
-    if (map.size > 0 && !text) {
+    yoco_text file;
+    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DOCUMENT, &file));
+    char *text = file.size > 0 ? realloc(h->text, h->size + file.size) : NULL;
+    if (file.size > 0 && !text) {
         yoco_log_error("%s: not enough memory for a haystack of %zu bytes", path,
-                       h->size + map.size);
-        yoco_map_close(&map);
+                       h->size + file.size);
+        yoco_text_free(&file);
         return YOCO_ERR_MEMORY;
     }
     if (text) {
-        memcpy(text + h->size, map.data, map.size);
+        memcpy(text + h->size, file.data, file.size);
         h->text = text;
-        h->size += map.size;
+        h->size += file.size;
         h->file_ends[h->n_files++] = h->size;
     }
-    yoco_map_close(&map);
+    yoco_text_free(&file);
     return YOCO_OK;
 }
 

@@ -1,5 +1,7 @@
 #include "coordinator/eval_set.h"
 
+#include "configs/text_file.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -19,20 +21,20 @@ static const char *difference(const yoco_eval_sample *a, const yoco_eval_sample 
     return strcmp(a->arithmetic, b->arithmetic) != 0 ? "arithmetic" : NULL;
 }
 
-static int64_t count_lines(const yoco_map *map)
+static int64_t count_lines(const yoco_text *text)
 {
     int64_t n = 0;
-    for (size_t i = 0; i < map->size; i++)
-        n += map->data[i] == '\n';
+    for (size_t i = 0; i < text->size; i++)
+        n += text->data[i] == '\n';
     return n;
 }
 
-static yoco_status read_lines(const char *path, const yoco_map *map, yoco_eval_set *set)
+static yoco_status read_lines(const char *path, const yoco_text *text, yoco_eval_set *set)
 {
-    const char *at = (const char *)map->data;
-    int64_t n_lines = count_lines(map);
+    const char *at = text->data;
+    int64_t n_lines = count_lines(text);
     while (set->n < n_lines) {
-        const char *end = memchr(at, '\n', (size_t)((const char *)map->data + map->size - at));
+        const char *end = memchr(at, '\n', (size_t)(text->data + text->size - at));
         yoco_eval_sample *sample = &set->samples[set->n];
         YOCO_TRY(yoco_eval_sample_parse(path, set->n + 1, at, (size_t)(end - at), sample));
         set->n++;
@@ -86,28 +88,28 @@ static yoco_status sort_samples(const char *path, yoco_eval_set *set)
     return YOCO_OK;
 }
 
-static yoco_status read_map(const char *path, const yoco_map *map, yoco_eval_set *set)
+static yoco_status read_text(const char *path, const yoco_text *text, yoco_eval_set *set)
 {
-    int64_t n_lines = count_lines(map);
+    int64_t n_lines = count_lines(text);
     if (n_lines == 0) {
         yoco_log_error("%s: holds no answers; run the evaluation first", path);
         return YOCO_ERR_DATA;
     }
-    if (map->data[map->size - 1] != '\n')
+    if (text->data[text->size - 1] != '\n')
         yoco_log_warn("%s:%" PRId64 ": the last line is torn and left out", path, n_lines + 1);
     size_t bytes = (size_t)n_lines * sizeof *set->samples;
     YOCO_TRY(yoco_alloc(bytes, "answers", (void **)&set->samples));
-    YOCO_TRY(read_lines(path, map, set));
+    YOCO_TRY(read_lines(path, text, set));
     return sort_samples(path, set);
 }
 
 yoco_status yoco_eval_set_read(const char *path, yoco_eval_set *out)
 {
-    yoco_map map;
+    yoco_text text;
     yoco_eval_set set = {0};
-    YOCO_TRY(yoco_map_open(path, &map));
-    yoco_status status = read_map(path, &map, &set);
-    yoco_map_close(&map);
+    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
+    yoco_status status = read_text(path, &text, &set);
+    yoco_text_free(&text);
     if (status != YOCO_OK) {
         yoco_eval_set_free(&set);
         return status;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "configs/text_file.h"
 #include "failpoint.h"
 
 static yoco_status io_error(const yoco_scale_rows *r, const char *what)
@@ -63,20 +64,21 @@ static yoco_status add_line(const yoco_scale_rows *r, const char *line, size_t s
 
 static yoco_status read_rows(const yoco_scale_rows *r)
 {
-    yoco_map map;
-    YOCO_TRY(yoco_map_open(r->path, &map));
+    yoco_text text;
+    YOCO_TRY(yoco_text_read(r->path, YOCO_FILE_DATA, &text));
     yoco_status status = YOCO_OK;
     size_t begin = 0;
     int64_t number = 1;
-    for (const uint8_t *end; status == YOCO_OK && begin < map.size &&
-                             (end = memchr(map.data + begin, '\n', map.size - begin));
+    for (const char *end; status == YOCO_OK && begin < text.size &&
+                          (end = memchr(text.data + begin, '\n', text.size - begin));
          number++) {
-        size_t size = (size_t)(end - (map.data + begin));
-        status = add_line(r, (const char *)map.data + begin, size, number);
+        size_t size = (size_t)(end - (text.data + begin));
+        status = add_line(r, text.data + begin, size, number);
         begin += size + 1;
     }
-    bool torn = begin < map.size;
-    yoco_map_close(&map);
+    bool torn = begin < text.size;
+    begin += (size_t)(text.data - text.memory); /* in the file, whose mark was skipped */
+    yoco_text_free(&text);
     if (status == YOCO_OK && torn) {
         yoco_log_warn("%s: the last line is cut short and will be run again", r->path);
         if (ftruncate(r->fd, (off_t)begin) != 0)

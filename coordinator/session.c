@@ -60,7 +60,7 @@ yoco_status yoco_session_choose(const yoco_session_options *options, yoco_dtype 
 static bool is_shape_file(const char *path)
 {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
 }
 
 yoco_status yoco_session_open_model(const yoco_session_options *options, yoco_checkpoint **out)

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "configs/atomic_file.h"
+#include "coordinator/progress.h"
 
 static const double TERMINAL_EVERY_S = 0.1, PLAIN_EVERY_S = 5.0, METRICS_EVERY_S = 5.0;
 
@@ -35,10 +36,10 @@ static void print(const yoco_batch_progress *p, const rates *r, const char *even
                 (long long)r->tokens, (long long)p->n_tokens, r->tokens_per_s, r->elapsed_s,
                 r->eta_s);
     else
-        fprintf(stderr, "%s%lld of %lld jobs, %lld of %lld tokens, %.0f tok/s, ETA %.0f s%s",
-                p->terminal ? "\r\033[K" : "", (long long)r->jobs, (long long)p->n_jobs,
-                (long long)r->tokens, (long long)p->n_tokens, r->tokens_per_s, r->eta_s,
-                p->terminal ? "" : "\n");
+        yoco_progress_show(p->terminal,
+                           "%lld of %lld jobs, %lld of %lld tokens, %.0f tok/s, ETA %.0f s",
+                           (long long)r->jobs, (long long)p->n_jobs, (long long)r->tokens,
+                           (long long)p->n_tokens, r->tokens_per_s, r->eta_s);
 }
 
 /* A file that cannot be written costs no answer: one warning, and no further try. */

@@ -1,20 +1,18 @@
 #include "coordinator/session.h"
 
 #include <limits.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "machine_limits.h"
 
 enum { DEFAULT_CHUNK_ROWS = 2048, MAX_THREADS = 4096 };
 
 /* The cores this process may use, shared among the ranks of its machine. */
 static int default_threads(const yoco_comm *comm)
 {
-    cpu_set_t cpus;
-    CPU_ZERO(&cpus);
-    int n_cores = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
-    int n_threads = n_cores / comm->node_n_ranks;
+    int n_threads = yoco_cores() / comm->node_n_ranks;
     return n_threads > 0 ? n_threads : 1;
 }
 

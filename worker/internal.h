@@ -32,6 +32,7 @@ struct yoco_worker {
     yoco_model *model;
     const yoco_checkpoint *checkpoint;
     char arithmetic[256];
+    bool warned_of_memory;
 
     yoco_plan plan;
     void *buffers[YOCO_N_BUFFERS];    /* as the plan says, device memory */

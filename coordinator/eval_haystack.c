@@ -1,11 +1,12 @@
 #include "coordinator/eval_haystack.h"
 
-#include <ctype.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <xxhash.h>
+
+#include "coordinator/words.h"
 
 static const char default_files[] = "/usr/share/perl/*/pod/*.pod";
 
@@ -62,22 +63,15 @@ static yoco_status read_default(yoco_eval_haystack *h)
     return status;
 }
 
-static bool is_word_byte(char c)
-{
-    return isalnum((unsigned char)c) || (unsigned char)c >= 0x80;
-}
-
 /* Adds the hash of every word, with or without hyphens within; counts only where words is NULL. */
 static size_t collect_words(const char *text, size_t size, bool hyphens, uint64_t *words)
 {
-    size_t n = 0;
-    for (size_t at = 0, end; at < size; at = end + 1) {
-        end = at;
-        while (end < size && (is_word_byte(text[end]) || (hyphens && text[end] == '-')))
-            end++;
-        if (end > at && words)
-            words[n] = XXH3_64bits(text + at, end - at);
-        n += end > at;
+    size_t n = 0, at = 0;
+    yoco_word word;
+    while ((word = yoco_word_next(text, size, &at, hyphens)).size > 0) {
+        if (words)
+            words[n] = XXH3_64bits(word.text, word.size);
+        n++;
     }
     return n;
 }

@@ -4,13 +4,16 @@
 
 enum { VERSION = 1, DIGITS = 10 };
 
-/* The counts that every group ends with; `n` are the trials of the interval. */
+/* The counts that every group ends with; `n` are the trials of the interval, `far` stands there
+ * where it is not 0. */
 static void add_counts(json_t *object, const yoco_eval_group *group)
 {
     yoco_eval_interval interval = yoco_eval_group_interval(group);
     json_object_set_new(object, "n", json_integer(group->n_trials));
     json_object_set_new(object, "mean", json_real(yoco_eval_group_mean(group)));
     json_object_set_new(object, "wilson95", json_pack("[f, f]", interval.low, interval.high));
+    if (group->n_far > 0)
+        json_object_set_new(object, "far", json_integer(group->n_far));
 }
 
 static json_t *length_json(const yoco_eval_group *group)

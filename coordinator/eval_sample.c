@@ -38,6 +38,14 @@ bool yoco_eval_sample_same_document(const yoco_eval_sample *a, const yoco_eval_s
            a->trial == b->trial;
 }
 
+bool yoco_eval_sample_has_far(const yoco_eval_sample *s)
+{
+    for (int64_t i = 0; i < s->n; i++)
+        if (s->needles[i].is_far)
+            return true;
+    return false;
+}
+
 /* Writing. A value that jansson cannot make (no memory, no UTF-8) makes json_pack fail as a whole.
  */
 
@@ -46,10 +54,12 @@ static json_t *needles_json(const yoco_eval_sample *s)
     json_t *array = json_array();
     for (int64_t i = 0; i < s->n; i++) {
         const yoco_eval_needle *needle = &s->needles[i];
-        json_array_append_new(array,
-                              json_pack("{s:s, s:s, s:s, s:I, s:f}", "key", needle->key, "value",
-                                        needle->value, "text", needle->text, "token",
-                                        (json_int_t)needle->token, "depth", needle->depth));
+        json_array_append_new(
+            array, json_pack("{s:s, s:s, s:s, s:I, s:f, s:o, s:b}", "key", needle->key, "value",
+                             needle->value, "text", needle->text, "token",
+                             (json_int_t)needle->token, "depth", needle->depth, "wanted",
+                             isnan(needle->wanted) ? json_null() : json_real(needle->wanted), "far",
+                             needle->is_far));
     }
     return array;
 }
@@ -133,6 +143,14 @@ static bool is_hash(const char *text)
     return length >= MIN_HASH && length <= MAX_HASH && strspn(text, "0123456789abcdef") == length;
 }
 
+/* `wanted` and `far`, which answers of older versions lack. */
+static bool read_wanted(const json_t *wanted, int is_far, yoco_eval_needle *needle)
+{
+    needle->is_far = is_far;
+    needle->wanted = json_is_number(wanted) ? json_number_value(wanted) : NAN;
+    return !wanted || json_is_null(wanted) || is_share(needle->wanted);
+}
+
 static const char *read_needles(const json_t *array, yoco_eval_sample *s)
 {
     if (!json_is_array(array) || json_array_size(array) != (size_t)s->n)
@@ -143,10 +161,14 @@ static const char *read_needles(const json_t *array, yoco_eval_sample *s)
     for (int64_t i = 0; i < s->n; i++) {
         yoco_eval_needle *needle = &s->needles[i];
         json_int_t token;
-        if (json_unpack(json_array_get(array, (size_t)i), "{s:s, s:s, s:s, s:I, s:F !}", "key",
-                        &needle->key, "value", &needle->value, "text", &needle->text, "token",
-                        &token, "depth", &needle->depth) != 0)
-            return "a needle is not {key, value, text, token, depth}";
+        json_t *wanted = NULL;
+        int is_far = 0;
+        if (json_unpack(json_array_get(array, (size_t)i), "{s:s, s:s, s:s, s:I, s:F, s?:o, s?:b !}",
+                        "key", &needle->key, "value", &needle->value, "text", &needle->text,
+                        "token", &token, "depth", &needle->depth, "wanted", &wanted, "far",
+                        &is_far) != 0 ||
+            !read_wanted(wanted, is_far, needle))
+            return "a needle is not {key, value, text, token, depth, wanted, far}";
         needle->token = token;
         if (!within(token, 0, s->n_tokens - 1) || !is_share(needle->depth))
             return "a needle lies outside the document";

@@ -24,10 +24,12 @@ static yoco_status check_options(const eval_options *o)
 {
     if (!o->eval.session.model)
         return bad_usage("-m MODEL is missing: a model folder");
-    if (!o->eval.folder && !o->dump_prompt)
+    if (!o->eval.folder && !o->dump_prompt && !o->eval.dump_ids)
         return bad_usage("-o DIR is missing: the folder for the results");
     if (o->resume && o->overwrite)
         return bad_usage("give --resume or --overwrite, not both");
+    if (o->dump_prompt && o->eval.dump_ids)
+        return bad_usage("give --dump-prompt or --dump-ids, not both");
     if (o->seed > INT64_MAX)
         return bad_usage("--seed is at most 2^63 - 1");
     if (o->eval.max_tokens > MAX_MAX_TOKENS)
@@ -43,7 +45,7 @@ static yoco_status run(void *parsed)
     o->eval.mode = o->resume      ? YOCO_EVAL_RESUME
                    : o->overwrite ? YOCO_EVAL_OVERWRITE
                                   : YOCO_EVAL_NEW;
-    return o->dump_prompt ? yoco_eval_dump(&o->eval) : yoco_eval_run(&o->eval);
+    return o->dump_prompt || o->eval.dump_ids ? yoco_eval_dump(&o->eval) : yoco_eval_run(&o->eval);
 }
 
 typedef struct report_arguments {
@@ -102,6 +104,9 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"overwrite", 0, NULL, YOCO_OPTION_FLAG, &o.overwrite, 0, "Drop the answers in DIR."},
         {"dump-prompt", 0, NULL, YOCO_OPTION_FLAG | YOCO_OPTION_ALONE, &o.dump_prompt, 0,
          "Print the documents and questions instead of asking them; needs no -o."},
+        {"dump-ids", 0, NULL, YOCO_OPTION_FLAG | YOCO_OPTION_ALONE, &o.eval.dump_ids, 0,
+         "Print their token ids instead: a line for a document, then one for each question, for\n"
+         "--prompt-ids and --question-ids of yoco run. The text alone does not say them."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.eval.chunk_rows, 1,
          "Tokens per chunk (default 2048)."},
         YOCO_SESSION_OPTIONS(o.eval.session),

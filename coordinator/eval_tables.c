@@ -84,7 +84,8 @@ void yoco_eval_print_far(FILE *out, const yoco_eval_task_stats *task)
         return;
     fprintf(
         out,
-        "<p><span class=\"missed\">Of %" PRId64 " of %" PRId64 " answers, a needle stands more "
+        "<p><span class=\"missed\">In the documents of %" PRId64 " of %" PRId64
+        " answers, a needle stands more "
         "than %g %% of the document from its depth</span>, as the haystack&#8217;s lines are too "
         "long there: ",
         task->all.n_far, task->all.n_samples, 100 * YOCO_EVAL_FAR);

@@ -152,7 +152,7 @@ if [ "$simulator" != none ]; then
     formula
     what_if
 else
-    echo "SKIPPED: no yoco-sim: SimGrid's smpicc is missing (Debian's libsimgrid-dev)"
+    echo "skipped: simulations: SimGrid's smpicc is missing (Debian: libsimgrid-dev)"
 fi
 [ $n_failed = 0 ] || exit 1
 echo "sweeps are as they should be"

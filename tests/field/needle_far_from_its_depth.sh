@@ -14,7 +14,10 @@ words() {
     echo
     words
 } >"$folder/hay"
-run=("$yoco" eval -m "$demo" --haystack "$folder/hay" --trials 1 --length 1024)
+init_model model 16 4104 2000
+add_tokenizer "$folder/model"
+run=("$yoco" eval -m "$folder/model" --haystack "$folder/hay" --trials 1 --length 1024
+    --threads 1 -n 4)
 
 succeed "${run[@]}" --task needle --depths 5 -o "$folder/far"
 grep -Eq 'needle, 1024 tokens, depth 0.5, .* 1 of 1 needles .* instead of 0.500' "$folder/err" ||

@@ -1,17 +1,13 @@
-#include "base.h"
+#include "streams.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 static const struct {
     const char *text;
@@ -35,6 +31,12 @@ const char *yoco_status_text(yoco_status status)
 int yoco_status_exit_code(yoco_status status)
 {
     return (unsigned)status < YOCO_N_STATUS ? statuses[status].exit_code : 70;
+}
+
+yoco_status yoco_status_of_errno(int error)
+{
+    bool full = error == ENOSPC || error == EDQUOT || error == EFBIG || error == EIO;
+    return full ? YOCO_ERR_IO : YOCO_ERR_OPEN;
 }
 
 size_t yoco_dtype_bytes(yoco_dtype dtype)
@@ -71,12 +73,20 @@ float yoco_f16_to_f32(uint16_t bits)
     return bits & 0x8000 ? -magnitude : magnitude;
 }
 
-static int log_rank = -1;
+static char log_prefix[32];
 static bool log_quiet;
+static _Thread_local char last_error[512];
 
 void yoco_log_set_rank(int rank, int n_ranks)
 {
-    log_rank = n_ranks > 1 ? rank : -1;
+    log_prefix[0] = '\0';
+    if (n_ranks > 1)
+        snprintf(log_prefix, sizeof log_prefix, "rank %d: ", rank);
+}
+
+const char *yoco_log_prefix(void)
+{
+    return log_prefix;
 }
 
 void yoco_log_set_quiet(bool quiet)
@@ -91,10 +101,7 @@ static void log_line(const char *level, const char *format, va_list args)
     if (log_quiet)
         return;
     char line[YOCO_LOG_LINE_BYTES];
-    size_t used = 0;
-    if (log_rank >= 0)
-        used = (size_t)snprintf(line, sizeof line, "rank %d: ", log_rank);
-    used += (size_t)snprintf(line + used, sizeof line - used, "%s", level);
+    size_t used = (size_t)snprintf(line, sizeof line, "%s%s", log_prefix, level);
     int n = vsnprintf(line + used, sizeof line - used - 1, format, args);
     if (n < 0)
         return;
@@ -105,7 +112,7 @@ static void log_line(const char *level, const char *format, va_list args)
         if ((unsigned char)line[i] < ' ')
             line[i] = '?';
     line[used++] = '\n';
-    fflush(stdout);
+    fflush(yoco_stdout());
     fwrite(line, 1, used, stderr);
 }
 
@@ -133,6 +140,16 @@ bool yoco_log_release(char line[YOCO_LOG_LINE_BYTES])
     return held;
 }
 
+const char *yoco_log_last_error(void)
+{
+    return last_error;
+}
+
+void yoco_log_forget_error(void)
+{
+    last_error[0] = '\0';
+}
+
 void yoco_log_error(const char *format, ...)
 {
     va_list args;
@@ -143,6 +160,9 @@ void yoco_log_error(const char *format, ...)
     }
     if (error_held)
         return;
+    va_start(args, format);
+    vsnprintf(last_error, sizeof last_error, format, args);
+    va_end(args);
     va_start(args, format);
     log_line("error: ", format, args);
     va_end(args);
@@ -190,55 +210,6 @@ double yoco_now_s(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-static int64_t to_ns(struct timespec time)
-{
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
-static yoco_file_id file_id(const struct stat *info)
-{
-    return (yoco_file_id){.device = (uint64_t)info->st_dev,
-                          .inode = (uint64_t)info->st_ino,
-                          .size = (uint64_t)info->st_size,
-                          .modified_ns = to_ns(info->st_mtim),
-                          .changed_ns = to_ns(info->st_ctim)};
-}
-
-yoco_status yoco_map_open(const char *path, yoco_map *out)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        yoco_log_error("cannot open %s: %s", path, strerror(errno));
-        return YOCO_ERR_OPEN;
-    }
-    struct stat info;
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-        yoco_log_error("cannot open %s: not a regular file", path);
-        close(fd);
-        return YOCO_ERR_OPEN;
-    }
-    yoco_map map = {.size = (size_t)info.st_size, .id = file_id(&info)};
-    if (map.size > 0) {
-        void *data = mmap(NULL, map.size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (data == MAP_FAILED) {
-            yoco_log_error("cannot map %s: %s", path, strerror(errno));
-            close(fd);
-            return YOCO_ERR_IO;
-        }
-        map.data = data;
-    }
-    close(fd);
-    *out = map;
-    return YOCO_OK;
-}
-
-void yoco_map_close(yoco_map *map)
-{
-    if (map->data)
-        munmap((void *)map->data, map->size);
-    *map = (yoco_map){0};
 }
 
 bool yoco_parse_size(const char *text, int64_t *out)

@@ -23,6 +23,9 @@ typedef enum yoco_status {
 
 const char *yoco_status_text(yoco_status status);
 int yoco_status_exit_code(yoco_status status);
+/* Of a file or folder that could not be made: YOCO_ERR_IO where there is no room for it (a full
+ * disk, a quota), else YOCO_ERR_OPEN. */
+yoco_status yoco_status_of_errno(int error);
 
 #define YOCO_TRY(expr)                                                                             \
     do {                                                                                           \
@@ -71,6 +74,7 @@ float yoco_f16_to_f32(uint16_t bits);
 
 /* The log goes to stderr, a line per call, "rank 3: " in front once there is more than one rank. */
 void yoco_log_set_rank(int rank, int n_ranks);
+const char *yoco_log_prefix(void);   /* "rank 3: " or "", for signal handlers */
 void yoco_log_set_quiet(bool quiet); /* drops all lines, for what every rank would say alike */
 void yoco_log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void yoco_log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -86,6 +90,11 @@ const char *yoco_log_held(void);
 /* Ends that. The first error since the hold, or since the start; empty: none. False: it is printed
  * already. */
 bool yoco_log_release(char line[YOCO_LOG_LINE_BYTES]);
+
+/* The last error of this thread as it was logged, for a record; "" where none was since the last
+ * yoco_log_forget_error. */
+const char *yoco_log_last_error(void);
+void yoco_log_forget_error(void);
 
 /* False on overflow; *out is then untouched. */
 static inline bool yoco_size_mul(size_t a, size_t b, size_t *out)
@@ -139,7 +148,9 @@ typedef struct yoco_file_id {
     int64_t modified_ns, changed_ns;
 } yoco_file_id;
 
-/* A whole file, mapped read-only. An empty file has data NULL and size 0. */
+/* A whole regular file, mapped read-only. An empty file has data NULL and size 0. If the file is
+ * cut short while it is mapped, reading what is gone ends the program with one line and exit
+ * code 74. */
 typedef struct yoco_map {
     const uint8_t *data;
     size_t size;

@@ -4,7 +4,7 @@ set(for_c $<COMPILE_LANGUAGE:C>)
 set(for_c_and_cxx $<COMPILE_LANGUAGE:C,CXX>)
 set(for_cuda $<COMPILE_LANGUAGE:CUDA>)
 add_compile_options("$<${for_c_and_cxx}:-Wall;-Wextra;-Wshadow;-Wpointer-arith;-Wvla;-ffp-contract=off;-fno-math-errno;-g>"
-                    "$<${for_c}:-Wstrict-prototypes;-Wmissing-prototypes>"
+                    "$<${for_c}:-Wstrict-prototypes;-Wmissing-prototypes;-Wno-missing-field-initializers>"
                     "$<${for_cuda}:-std=c++20;-fmad=false;-Xcompiler=-Wall,-Wextra>")
 if(YOCO_WERROR)
     add_compile_options($<${for_c_and_cxx}:-Werror> "$<${for_cuda}:-Werror=all-warnings>")

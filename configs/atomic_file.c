@@ -1,10 +1,11 @@
 #include "configs/atomic_file.h"
 
+#include "configs/lock.h"
+#include "configs/real_path.h"
 #include "failpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,33 +16,87 @@ enum { BUFFER_BYTES = 1 << 16 };
 
 struct yoco_atomic_file {
     int fd;
-    char path[PATH_MAX], temporary[PATH_MAX];
+    char path[PATH_MAX];      /* as it was given */
+    char target[PATH_MAX];    /* where its links lead */
+    char temporary[PATH_MAX]; /* beside the target; "": a stream, written as it is */
     size_t n_buffered;
     unsigned char buffer[BUFFER_BYTES]; /* small pieces on their way to the file */
 };
 
+/* A device, a pipe or an open stream is written as it is. */
+static bool is_stream(const char *path)
+{
+    struct stat info;
+    return yoco_stream_of(path) >= 0 ||
+           (stat(path, &info) == 0 && (S_ISCHR(info.st_mode) || S_ISFIFO(info.st_mode)));
+}
+
+static bool open_stream(yoco_atomic_file *file)
+{
+    int fd = yoco_stream_of(file->path);
+    file->temporary[0] = '\0';
+    file->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : open(file->path, O_WRONLY | O_CLOEXEC);
+    return file->fd >= 0;
+}
+
+/* As far as this user and this file system may. A group that is not the old one gets no rights. */
+static void keep_owner_and_mode(int fd, const struct stat *old)
+{
+    mode_t mode = old->st_mode & 0777;
+    if (fchown(fd, old->st_uid, old->st_gid) != 0 && fchown(fd, (uid_t)-1, old->st_gid) != 0)
+        mode &= ~(mode_t)070;
+    if (fchmod(fd, mode) != 0 && errno != EPERM && errno != EOPNOTSUPP)
+        yoco_log_warn("a file that is replaced loses its mode %o: %s",
+                      (unsigned)old->st_mode & 0777, strerror(errno));
+}
+
+static bool open_beside(yoco_atomic_file *file)
+{
+    struct stat old;
+    bool replaces = stat(file->target, &old) == 0;
+    file->fd =
+        open(file->temporary, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, replaces ? 0600 : 0666);
+    if (file->fd < 0)
+        return false;
+    /* The lock says that the writer of this file lives, until it has its name. */
+    bool taken = yoco_lock_try(file->fd);
+    if (taken && replaces)
+        keep_owner_and_mode(file->fd, &old);
+    if (taken && ftruncate(file->fd, 0) == 0)
+        return true;
+    int error = taken ? errno : EBUSY;
+    close(file->fd);
+    errno = error;
+    return false;
+}
+
+static bool make_names(yoco_atomic_file *file)
+{
+    if (!yoco_real_path(file->path, file->target))
+        return false;
+    int n = snprintf(file->temporary, sizeof file->temporary, "%s.%ld.tmp", file->target,
+                     (long)getpid());
+    errno = ENAMETOOLONG;
+    return n < (int)sizeof file->temporary;
+}
+
 yoco_status yoco_atomic_file_create(const char *path, yoco_atomic_file **out)
 {
     struct stat info;
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+    bool stream = is_stream(path);
+    if (!stream && stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
         yoco_log_error("cannot write %s: it is there and not a regular file", path);
         return YOCO_ERR_OPEN;
     }
     yoco_atomic_file *file;
     YOCO_TRY(yoco_alloc(sizeof *file, path, (void **)&file));
-    int n = snprintf(file->temporary, sizeof file->temporary, "%s.%ld.tmp", path, (long)getpid());
-    if (n >= (int)sizeof file->temporary) {
-        yoco_log_error("cannot write %s: the path is too long", path);
-        yoco_free(file);
-        return YOCO_ERR_OPEN;
-    }
-    snprintf(file->path, sizeof file->path, "%s", path);
     file->n_buffered = 0;
-    file->fd = open(file->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file->fd < 0) {
-        yoco_log_error("cannot write %s: %s", file->temporary, strerror(errno));
+    snprintf(file->path, sizeof file->path, "%s", path);
+    if (stream ? !open_stream(file) : !make_names(file) || !open_beside(file)) {
+        int error = errno;
+        yoco_log_error("cannot write %s: %s", path, strerror(error));
         yoco_free(file);
-        return YOCO_ERR_OPEN;
+        return yoco_status_of_errno(error);
     }
     *out = file;
     return YOCO_OK;
@@ -72,11 +127,12 @@ yoco_status yoco_atomic_file_write(yoco_atomic_file *file, const void *data, siz
     return YOCO_OK;
 }
 
-/* Makes the rename durable. Some file systems cannot sync a folder and say so with EINVAL. */
-static bool folder_sync(char *path)
+/* Some file systems cannot sync a folder and say so with EINVAL. */
+static bool folder_sync(const char *target)
 {
-    int fd = yoco_failpoint("file.folder") ? open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-                                           : -1;
+    char folder[PATH_MAX];
+    yoco_real_path_parent(target, folder);
+    int fd = yoco_failpoint("file.folder") ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (fd < 0)
         return false;
     bool synced = fsync(fd) == 0 || errno == EINVAL;
@@ -84,10 +140,18 @@ static bool folder_sync(char *path)
     return synced;
 }
 
+static yoco_status unsynced(const char *path)
+{
+    yoco_log_error("cannot sync the folder of %s: %s", path, strerror(errno));
+    return YOCO_ERR_IO;
+}
+
 static bool publish(yoco_atomic_file *file)
 {
+    if (!file->temporary[0])
+        return flush(file);
     return flush(file) && yoco_failpoint("file.sync") && fsync(file->fd) == 0 &&
-           yoco_failpoint("file.rename") && rename(file->temporary, file->path) == 0;
+           yoco_failpoint("file.rename") && rename(file->temporary, file->target) == 0;
 }
 
 yoco_status yoco_atomic_file_finish(yoco_atomic_file *file)
@@ -99,20 +163,36 @@ yoco_status yoco_atomic_file_finish(yoco_atomic_file *file)
     }
     close(file->fd);
     yoco_status status = YOCO_OK;
-    if (!folder_sync(file->temporary)) {
-        yoco_log_error("cannot sync the folder of %s: %s", file->path, strerror(errno));
-        status = YOCO_ERR_IO;
-    }
+    if (file->temporary[0] && !folder_sync(file->target))
+        status = unsynced(file->path);
     yoco_free(file);
     return status;
+}
+
+yoco_status yoco_atomic_file_sync_folder(const char *path)
+{
+    char real[PATH_MAX];
+    return yoco_real_path(path, real) && folder_sync(real) ? YOCO_OK : unsynced(path);
+}
+
+yoco_status yoco_atomic_file_check_names(const char *path)
+{
+    struct stat info;
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode) || info.st_nlink == 1)
+        return YOCO_OK;
+    yoco_log_error("cannot write %s: it has other names (hard links), which would keep the old "
+                   "content: remove it, or give another path",
+                   path);
+    return YOCO_ERR_OPEN;
 }
 
 void yoco_atomic_file_discard(yoco_atomic_file *file)
 {
     if (!file)
         return;
+    if (file->temporary[0])
+        unlink(file->temporary);
     close(file->fd);
-    unlink(file->temporary);
     yoco_free(file);
 }
 

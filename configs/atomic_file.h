@@ -7,13 +7,21 @@
 
 typedef struct yoco_atomic_file yoco_atomic_file;
 
-/* An existing regular file under that path stays until `finish` replaces it; anything else there
- * (a folder, a device) is refused. */
+/* An existing regular file under that path stays until `finish` replaces it. What it was stays: a
+ * link is followed, the file that it names replaced; mode and, as far as the user may, owner and
+ * group are the old ones. Other names of the file (hard links) keep the old content. A device, a
+ * pipe or /dev/stdout is written as it is; a folder is refused. */
 yoco_status yoco_atomic_file_create(const char *path, yoco_atomic_file **out);
 yoco_status yoco_atomic_file_write(yoco_atomic_file *file, const void *data, size_t bytes);
 /* Frees the file in every case, and leaves nothing behind if it fails. */
 yoco_status yoco_atomic_file_finish(yoco_atomic_file *file);
 void yoco_atomic_file_discard(yoco_atomic_file *file);
+
+/* Makes a file's name durable: that of a new one which is written in place. */
+yoco_status yoco_atomic_file_sync_folder(const char *path);
+/* YOCO_ERR_OPEN, logged, where the file has several names (hard links), which would part if it was
+ * replaced. */
+yoco_status yoco_atomic_file_check_names(const char *path);
 
 /* A whole file at once. */
 yoco_status yoco_atomic_file_save(const char *path, const void *data, size_t bytes);

@@ -2,6 +2,7 @@
 #include "configs/checkpoint_parts.h"
 
 #include "configs/json_text.h"
+#include "configs/text_file.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -95,10 +96,10 @@ static yoco_status shards_open(const char *folder, const char *index_path, json_
 
 static yoco_status index_read(const char *path, json_t **out)
 {
-    yoco_map map;
-    YOCO_TRY(yoco_map_open(path, &map));
-    yoco_status status = yoco_json_parse(path, (const char *)map.data, map.size, out);
-    yoco_map_close(&map);
+    yoco_text text;
+    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
+    yoco_status status = yoco_json_parse(path, text.data, text.size, out);
+    yoco_text_free(&text);
     return status;
 }
 

@@ -63,8 +63,9 @@ static yoco_status weights_save(const checkpoint_store *store, const char *path)
 yoco_status yoco_checkpoint_save(const yoco_checkpoint *checkpoint, const char *folder)
 {
     if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
-        yoco_log_error("cannot create folder %s: %s", folder, strerror(errno));
-        return YOCO_ERR_OPEN;
+        int error = errno;
+        yoco_log_error("cannot create folder %s: %s", folder, strerror(error));
+        return yoco_status_of_errno(error);
     }
     char *path;
     YOCO_TRY(yoco_path_join(folder, "model.safetensors", &path));

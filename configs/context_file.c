@@ -1,5 +1,7 @@
 #include "configs/context_file.h"
 
+#include "configs/lock.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +49,8 @@ bool yoco_context_owns_name(const char *name)
 {
     const char *const whole[] = {yoco_context_manifest_name, yoco_context_partial_name,
                                  "document.safetensors"};
+    if (strcmp(name, YOCO_LOCK_NAME) == 0)
+        return true;
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         if (begins(name, whole[i]) && is_tail(name + strlen(whole[i])))
             return true;
@@ -58,6 +62,19 @@ bool yoco_context_owns_name(const char *name)
         rest += digits;
         return digits >= 6 && begins(rest, suffix) && is_tail(rest + strlen(suffix));
     }
+    return false;
+}
+
+bool yoco_context_passes_name(const char *name)
+{
+    static const char *const beginnings[] = {".nfs", ".fuse_hidden", "._"};
+    static const char *const whole[] = {".DS_Store", ".snapshot", "lost+found"};
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (begins(name, beginnings[i]))
+            return true;
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        if (strcmp(name, whole[i]) == 0)
+            return true;
     return false;
 }
 

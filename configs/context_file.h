@@ -32,6 +32,10 @@ yoco_status yoco_context_part_path(const char *folder, const yoco_context_part *
 /* Whether a name is one that this folder's files have, unfinished ones included. */
 bool yoco_context_owns_name(const char *name);
 
+/* Whether a name is one that a file system or a desktop puts into any folder: neither a context's
+ * nor anybody else's. */
+bool yoco_context_passes_name(const char *name);
+
 /* As yoco_safetensors_create; the checksum is of the data that will be appended. */
 yoco_status yoco_context_file_create(const char *path, const yoco_context_part *part,
                                      yoco_hash checksum, const yoco_tensor *tensors, int n_tensors,

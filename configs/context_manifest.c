@@ -2,6 +2,7 @@
 
 #include "configs/atomic_file.h"
 #include "configs/json_text.h"
+#include "configs/text_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,9 +79,9 @@ static yoco_status version_check(const char *name, const json_t *root)
 
 static yoco_status fields_check(const char *name, json_t *root, bool partial)
 {
-    static const char *const fields[] = {"yoco_context", "model", "tokenizer", "document",
-                                         "arithmetic",   "dtype", "n_tokens",  "chunk_rows",
-                                         "chunks",       "edges"};
+    static const char *const fields[] = {"yoco_context", "model",  "tokenizer", "document",
+                                         "arithmetic",   "dtype",  "n_tokens",  "chunk_rows",
+                                         "temporary",    "chunks", "edges"};
     const size_t n_fields = sizeof fields / sizeof *fields - (partial ? 2 : 0);
     const char *key;
     json_t *value;
@@ -142,6 +143,10 @@ static yoco_status root_read(const char *name, json_t *root, bool partial, yoco_
     YOCO_TRY(version_check(name, root));
     YOCO_TRY(fields_check(name, root, partial));
     YOCO_TRY(identity_read(name, root, &m->identity));
+    const json_t *temporary = json_object_get(root, "temporary");
+    if (temporary && !json_is_boolean(temporary))
+        return bad_field(name, "temporary", "true or false");
+    m->temporary = json_is_true(temporary);
     m->n_chunks = yoco_div_up(m->identity.n_tokens, m->identity.chunk_rows);
     return partial ? YOCO_OK : lists_read(name, root, m);
 }
@@ -163,11 +168,10 @@ yoco_status yoco_context_manifest_parse(const char *name, const char *text, size
 
 yoco_status yoco_context_manifest_load(const char *path, bool partial, yoco_context_manifest *out)
 {
-    yoco_map map;
-    YOCO_TRY(yoco_map_open(path, &map));
-    yoco_status status =
-        yoco_context_manifest_parse(path, (const char *)map.data, map.size, partial, out);
-    yoco_map_close(&map);
+    yoco_text text;
+    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
+    yoco_status status = yoco_context_manifest_parse(path, text.data, text.size, partial, out);
+    yoco_text_free(&text);
     return status;
 }
 
@@ -198,6 +202,8 @@ static json_t *manifest_json(const yoco_context_manifest *m)
                   "model", model, "tokenizer", tokenizer, "document", document, "arithmetic",
                   id->arithmetic, "dtype", yoco_dtype_name(id->dtype), "n_tokens",
                   (json_int_t)id->n_tokens, "chunk_rows", (json_int_t)id->chunk_rows);
+    if (m->temporary)
+        json_object_set_new(root, "temporary", json_true());
     if (m->chunks) {
         json_object_set_new(root, "chunks", list_json(m->chunks, m->n_chunks));
         json_object_set_new(root, "edges", list_json(m->edges, m->n_chunks));

@@ -29,6 +29,7 @@ typedef struct yoco_context_entry {
 
 typedef struct yoco_context_manifest {
     yoco_context_identity identity;
+    bool temporary;             /* begun by --checkpoint, which may remove it; absent: not so */
     int64_t n_chunks;           /* as n_tokens and chunk_rows have it */
     yoco_context_entry *chunks; /* (n_chunks); NULL in partial.json */
     yoco_context_entry *edges;  /* (n_chunks): the edges after each chunk; the last is there */

@@ -1,6 +1,7 @@
 #include "configs/hardware.h"
 
 #include "configs/json_text.h"
+#include "configs/text_file.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -160,10 +161,10 @@ yoco_status yoco_hardware_parse(const char *name, const char *text, size_t size,
 
 static yoco_status file_load(const char *path, yoco_hardware *out)
 {
-    yoco_map map;
-    YOCO_TRY(yoco_map_open(path, &map));
-    yoco_status status = yoco_hardware_parse(path, (const char *)map.data, map.size, out);
-    yoco_map_close(&map);
+    yoco_text text;
+    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
+    yoco_status status = yoco_hardware_parse(path, text.data, text.size, out);
+    yoco_text_free(&text);
     return status;
 }
 

@@ -1,6 +1,7 @@
 #include "configs/model_config.h"
 
 #include "configs/json_text.h"
+#include "configs/text_file.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -197,9 +198,9 @@ yoco_status yoco_model_config_parse(const char *name, const char *text, size_t s
 
 yoco_status yoco_model_config_load(const char *path, yoco_model_config *out)
 {
-    yoco_map map;
-    YOCO_TRY(yoco_map_open(path, &map));
-    yoco_status status = yoco_model_config_parse(path, (const char *)map.data, map.size, out);
-    yoco_map_close(&map);
+    yoco_text text;
+    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
+    yoco_status status = yoco_model_config_parse(path, text.data, text.size, out);
+    yoco_text_free(&text);
     return status;
 }

@@ -1,5 +1,6 @@
 #include "configs/safetensors.h"
 
+#include "configs/first_bytes.h"
 #include "configs/json_text.h"
 
 #include <limits.h>
@@ -241,7 +242,9 @@ yoco_status yoco_safetensors_open(const char *path, yoco_safetensors **out)
 {
     yoco_map map;
     YOCO_TRY(yoco_map_open(path, &map));
-    yoco_status status = yoco_safetensors_parse(path, map.data, map.size, out);
+    yoco_status status = yoco_first_bytes_check(path, YOCO_FILE_WEIGHTS, map.data, map.size);
+    if (status == YOCO_OK)
+        status = yoco_safetensors_parse(path, map.data, map.size, out);
     if (status == YOCO_OK)
         (*out)->map = map;
     else

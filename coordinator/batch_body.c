@@ -1,11 +1,15 @@
 #include "coordinator/batch_body.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "configs/json_text.h"
+#include "coordinator/batch_harmless.h"
 
 enum { COMPLETIONS = 1, CHAT = 2, BOTH = 3, DEFAULT_TOKENS = 16, DEFAULT_CHAT_TOKENS = 1024 };
 
@@ -14,6 +18,8 @@ static const int64_t MAX_TOKENS = (int64_t)1 << 40;
 typedef struct reader {
     yoco_batch_job *job;
     yoco_batch_fault *fault;
+    const char *line; /* (size): the text */
+    size_t size;
     char name[64]; /* "body.stop" */
 } reader;
 
@@ -92,6 +98,17 @@ static yoco_status read_stop(reader *r, const json_t *value)
                         &r->job->stops.values, &r->job->stops.n);
 }
 
+/* A string, or the list of one text part that clients make of it; NULL: neither. */
+static const char *content_of(const json_t *message)
+{
+    const json_t *content = json_object_get(message, "content");
+    const json_t *part = json_array_size(content) == 1 ? json_array_get(content, 0) : NULL;
+    const char *type = json_string_value(json_object_get(part, "type"));
+    if (type && strcmp(type, "text") == 0 && json_object_size(part) == 2)
+        return json_string_value(json_object_get(part, "text"));
+    return json_string_value(content);
+}
+
 static yoco_status check_message(reader *r, size_t index, const json_t *message)
 {
     static const char *const known[] = {"role", "content", "name"};
@@ -103,7 +120,7 @@ static yoco_status check_message(reader *r, size_t index, const json_t *message)
         return yoco_batch_fault_set(r->fault, name, "must be an object with role and content");
     json_object_foreach((json_t *)(uintptr_t)message, key, value)
     {
-        bool found = false;
+        bool found = json_is_array(value) && json_array_size(value) == 0; /* "tool_calls": [] */
         for (size_t i = 0; i < sizeof known / sizeof *known; i++)
             found = found || strcmp(key, known[i]) == 0;
         if (!found && !json_is_null(value))
@@ -112,10 +129,10 @@ static yoco_status check_message(reader *r, size_t index, const json_t *message)
                                         "role and content are supported",
                                         key);
     }
-    if (!json_is_string(json_object_get(message, "content")))
+    if (!content_of(message))
         return yoco_batch_fault_set(r->fault, name,
-                                    "content must be a string: only plain text is "
-                                    "supported");
+                                    "content must be a string, or a list of one part of type "
+                                    "text: only plain text is supported");
     const json_t *role = json_object_get(message, "role");
     static const char *const roles[] = {"system", "developer", "user", "assistant"};
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
@@ -139,7 +156,7 @@ static yoco_status write_chat(reader *r, const json_t *messages, size_t size)
         const json_t *message = json_array_get(messages, i);
         at += (size_t)snprintf(text + at, size - at, "%s: %s\n",
                                json_string_value(json_object_get(message, "role")),
-                               json_string_value(json_object_get(message, "content")));
+                               content_of(message));
     }
     snprintf(text + at, size - at, "assistant:");
     prompts[0] = text;
@@ -156,7 +173,7 @@ static yoco_status read_messages(reader *r, const json_t *value)
         const json_t *message = json_array_get(value, i);
         YOCO_TRY(check_message(r, i, message));
         size += json_string_length(json_object_get(message, "role")) + sizeof ": \n" +
-                json_string_length(json_object_get(message, "content"));
+                strlen(content_of(message));
     }
     return write_chat(r, value, size);
 }
@@ -235,12 +252,34 @@ static yoco_status read_top_k(reader *r, const json_t *value)
     return YOCO_OK;
 }
 
+/* A seed above INT64_MAX was read as a real; its digits are in the line. */
+static bool large_seed(const reader *r, double real, uint64_t *out)
+{
+    static const char *const path[] = {"body", "seed"};
+    const char *digits;
+    char copy[24], *end = copy;
+    size_t size;
+    if (!(real >= 0.0 && real == floor(real)))
+        return false;
+    if (yoco_json_find(r->line, r->size, path, 2, &digits, &size) && size < sizeof copy) {
+        memcpy(copy, digits, size);
+        copy[size] = '\0';
+        errno = 0;
+        *out = strtoull(copy, &end, 10);
+        if (errno == 0 && end == copy + size)
+            return true;
+    }
+    *out = real < 0x1p64 ? (uint64_t)real : 0; /* 1e19 */
+    return real < 0x1p64;
+}
+
 static yoco_status read_seed(reader *r, const json_t *value)
 {
-    if (!json_is_integer(value))
-        return refuse(r, value, "a whole number of 64 bits");
     r->job->sampling.seed = (uint64_t)json_integer_value(value);
-    return YOCO_OK;
+    if (json_is_integer(value) ||
+        (json_is_real(value) && large_seed(r, json_real_value(value), &r->job->sampling.seed)))
+        return YOCO_OK;
+    return refuse(r, value, "a whole number of 64 bits");
 }
 
 static yoco_status read_logprobs(reader *r, const json_t *value)
@@ -268,37 +307,6 @@ static yoco_status read_top_logprobs(reader *r, const json_t *value)
         return refuse(r, value, "a whole number from 0 to 20");
     r->job->n_logprobs = (int)n;
     return YOCO_OK;
-}
-
-static yoco_status accept(reader *r, const json_t *value)
-{
-    (void)r, (void)value;
-    return YOCO_OK;
-}
-
-/* Fields that ask for nothing at one value. */
-static yoco_status only_false(reader *r, const json_t *value)
-{
-    return json_is_false(value) ? YOCO_OK : refuse(r, value, "false: the rest is not supported");
-}
-
-static yoco_status only_0(reader *r, const json_t *value)
-{
-    bool is_0 = json_is_number(value) && json_number_value(value) == 0.0;
-    return is_0 ? YOCO_OK : refuse(r, value, "0: penalties are not supported");
-}
-
-static yoco_status only_1(reader *r, const json_t *value)
-{
-    bool is_1 = json_is_number(value) && json_number_value(value) == 1.0;
-    return is_1 ? YOCO_OK : refuse(r, value, "1: the rest is not supported");
-}
-
-static yoco_status only_empty(reader *r, const json_t *value)
-{
-    bool is_empty = (json_is_object(value) && json_object_size(value) == 0) ||
-                    (json_is_array(value) && json_array_size(value) == 0);
-    return is_empty ? YOCO_OK : yoco_batch_fault_set(r->fault, r->name, "is not supported");
 }
 
 static yoco_status no_echo(reader *r, const json_t *value)
@@ -339,17 +347,6 @@ static const field fields[] = {
     {"logprobs", COMPLETIONS, read_logprobs},
     {"logprobs", CHAT, read_chat_logprobs},
     {"top_logprobs", CHAT, read_top_logprobs},
-    {"user", BOTH, accept},
-    {"metadata", BOTH, accept},
-    {"stream", BOTH, only_false},
-    {"store", BOTH, only_false},
-    {"n", BOTH, only_1},
-    {"best_of", COMPLETIONS, only_1},
-    {"repetition_penalty", BOTH, only_1},
-    {"presence_penalty", BOTH, only_0},
-    {"frequency_penalty", BOTH, only_0},
-    {"logit_bias", BOTH, only_empty},
-    {"tools", CHAT, only_empty},
     {"echo", BOTH, no_echo},
     {"prompt_logprobs", BOTH, no_prompt_logprobs},
 };
@@ -376,9 +373,23 @@ static yoco_status check_whole(reader *r)
     return YOCO_OK;
 }
 
-yoco_status yoco_batch_body_read(const json_t *body, yoco_batch_job *job, yoco_batch_fault *fault)
+/* Fields without a reader ask for nothing, or for what is not there. */
+static yoco_status judge_other(reader *r, const char *key, const json_t *value)
 {
-    reader r = {.job = job, .fault = fault};
+    char rule[128];
+    if (!yoco_batch_harmless_find(key, r->job->chat, rule, sizeof rule))
+        return yoco_batch_fault_set(r->fault, r->name,
+                                    "is unknown or not supported, and leaving "
+                                    "it out could change the result");
+    if (yoco_batch_harmless_is(key, r->job->chat, value))
+        return YOCO_OK;
+    return refuse(r, value, rule);
+}
+
+yoco_status yoco_batch_body_read(const json_t *body, const char *line, size_t size,
+                                 yoco_batch_job *job, yoco_batch_fault *fault)
+{
+    reader r = {.job = job, .fault = fault, .line = line, .size = size};
     const char *key;
     json_t *value;
     if (!json_is_object(body))
@@ -389,11 +400,7 @@ yoco_status yoco_batch_body_read(const json_t *body, yoco_batch_job *job, yoco_b
         snprintf(r.name, sizeof r.name, "body.%s", key);
         if (json_is_null(value)) /* as if it were not there */
             continue;
-        if (!f)
-            return yoco_batch_fault_set(fault, r.name,
-                                        "is unknown or not supported, and leaving "
-                                        "it out could change the result");
-        YOCO_TRY(f->read(&r, value));
+        YOCO_TRY(f ? f->read(&r, value) : judge_other(&r, key, value));
     }
     return check_whole(&r);
 }

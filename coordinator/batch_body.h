@@ -4,8 +4,10 @@
 
 #include "coordinator/batch_job.h"
 
-/* `job` has its url; fills the rest. Errors as in yoco_batch_job_parse. */
-yoco_status yoco_batch_body_read(const json_t *body, yoco_batch_job *job, yoco_batch_fault *fault);
+/* `job` has its url; fills the rest. `line` is what `body` was read from. Errors as in
+ * yoco_batch_job_parse. */
+yoco_status yoco_batch_body_read(const json_t *body, const char *line, size_t size,
+                                 yoco_batch_job *job, yoco_batch_fault *fault);
 
 /* A value as it stands in error lines, cut where it is long. */
 enum { YOCO_BATCH_SHOWN_BYTES = 48 };

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <malloc.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,16 +14,16 @@
 #include <unistd.h>
 
 #include "configs/context_document.h"
+#include "configs/file_name.h"
 
 enum { OPEN_TRIES = 16 };
-
-static const int64_t MAX_BYTES = (int64_t)1 << 32;
 
 struct yoco_batch_documents {
     int folder; /* file descriptor; -1: none */
     yoco_batch_document **items;
     size_t n;
-    json_t *places; /* path to index */
+    json_t *places;            /* path to index */
+    yoco_batch_document *held; /* the one in memory */
     yoco_batch_document shared;
     bool is_shared;
 };
@@ -39,7 +40,10 @@ yoco_status yoco_batch_documents_open(const char *folder, yoco_batch_documents *
     }
     d->folder = folder ? open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     if (folder && d->folder < 0) {
-        yoco_log_error("cannot open the folder of documents %s: %s", folder, strerror(errno));
+        char hint[YOCO_FILE_NAME_HINT];
+        const char *reason = strerror(errno);
+        yoco_file_name_hint(folder, hint);
+        yoco_log_error("cannot open the folder of documents %s: %s%s", folder, reason, hint);
         yoco_batch_documents_close(d);
         return YOCO_ERR_OPEN;
     }
@@ -47,14 +51,24 @@ yoco_status yoco_batch_documents_open(const char *folder, yoco_batch_documents *
     return YOCO_OK;
 }
 
+static void let_go(yoco_batch_documents *d)
+{
+    if (!d->held)
+        return;
+    yoco_text_free(&d->held->text);
+    yoco_free(d->held->ids.ids);
+    d->held->ids = (yoco_ids){0};
+    d->held = NULL;
+    malloc_trim(0); /* the heap would keep holes of one document that the next does not fit in */
+}
+
 void yoco_batch_documents_close(yoco_batch_documents *d)
 {
     if (!d)
         return;
+    let_go(d);
     for (size_t i = 0; i < d->n; i++) {
         free(d->items[i]->path);
-        yoco_free(d->items[i]->text);
-        yoco_free(d->items[i]->ids.ids);
         free(d->items[i]);
     }
     if (d->folder >= 0)
@@ -79,39 +93,64 @@ static yoco_status open_beneath(const yoco_batch_documents *d, const char *path,
     if (fd < 0 && errno == ENOSYS)
         return yoco_batch_fault_set(fault, "body.document.path",
                                     "this kernel has no openat2, which Linux has since 5.6");
-    if (fd < 0)
-        return yoco_batch_fault_set(fault, "body.document.path", "cannot be opened: %s",
-                                    strerror(errno));
+    if (fd < 0) {
+        const char *reason = strerror(errno);
+        char hint[YOCO_FILE_NAME_HINT];
+        yoco_file_name_hint_beneath(d->folder, path, hint);
+        return yoco_batch_fault_set(fault, "body.document.path", "cannot be opened: %s%s", reason,
+                                    hint);
+    }
     *out = (int)fd;
     return YOCO_OK;
 }
 
-/* A copy: a map would end the program if somebody cut the file short. */
+static yoco_status judge_file(const yoco_batch_document *document, yoco_batch_fault *fault)
+{
+    char text[YOCO_FIRST_BYTES_TEXT];
+    yoco_file_fault found =
+        yoco_first_bytes_judge(YOCO_FILE_DOCUMENT, document->text.data, document->text.size, text);
+    if (document->text.size == 0)
+        return yoco_batch_fault_set(fault, "body.document.path", "is an empty file");
+    if (found == YOCO_FILE_WRONG)
+        return yoco_batch_fault_set(fault, "body.document.path", "%s", text);
+    if (found == YOCO_FILE_ODD)
+        yoco_log_warn("document %s %s", document->path, text);
+    return YOCO_OK;
+}
+
 static yoco_status read_file(int fd, yoco_batch_document *document, yoco_batch_fault *fault)
 {
     struct stat info;
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
         return yoco_batch_fault_set(fault, "body.document.path", "is not a regular file");
-    if (info.st_size == 0 || info.st_size > MAX_BYTES)
-        return yoco_batch_fault_set(fault, "body.document.path", "is %s",
-                                    info.st_size == 0 ? "an empty file" : "larger than 4 GiB");
-    size_t size = (size_t)info.st_size, at = 0;
-    YOCO_TRY(yoco_alloc(size, "a document", (void **)&document->text));
-    while (at < size) {
-        ssize_t n = read(fd, document->text + at, size - at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return yoco_batch_fault_set(fault, "body.document.path", "cannot be read: %s",
-                                        n < 0 ? strerror(errno) : "it became shorter");
-        at += (size_t)n;
-    }
-    document->size = size;
+    yoco_status status = yoco_text_read_fd(fd, &document->text);
+    if (status == YOCO_ERR_IO && errno == EFBIG)
+        return yoco_batch_fault_set(fault, "body.document.path", "is larger than 4 GiB");
+    if (status == YOCO_ERR_IO)
+        return yoco_batch_fault_set(fault, "body.document.path", "cannot be read: %s",
+                                    strerror(errno));
+    YOCO_TRY(status);
+    YOCO_TRY(judge_file(document, fault));
     yoco_hasher *hasher;
     YOCO_TRY(yoco_hasher_create(&hasher));
-    yoco_hasher_add(hasher, document->text, size);
+    yoco_hasher_add(hasher, document->text.data, document->text.size);
     document->hash = yoco_hasher_finish(hasher);
     return YOCO_OK;
+}
+
+/* Its text into memory, and another's out of it. */
+static yoco_status hold(yoco_batch_documents *d, yoco_batch_document *document,
+                        yoco_batch_fault *fault)
+{
+    int fd = -1;
+    if (document->text.memory)
+        return YOCO_OK;
+    let_go(d);
+    d->held = document;
+    YOCO_TRY(open_beneath(d, document->path, &fd, fault));
+    yoco_status status = read_file(fd, document, fault);
+    close(fd);
+    return status;
 }
 
 static yoco_status add(yoco_batch_documents *d, yoco_batch_document *document)
@@ -130,28 +169,25 @@ static yoco_status add(yoco_batch_documents *d, yoco_batch_document *document)
 static yoco_status load(yoco_batch_documents *d, const char *path, yoco_batch_document **out,
                         yoco_batch_fault *fault)
 {
-    int fd = -1;
-    YOCO_TRY(open_beneath(d, path, &fd, fault));
     yoco_batch_document *document = calloc(1, sizeof *document);
-    yoco_status status = document ? YOCO_OK : YOCO_ERR_MEMORY;
     if (document)
-        document->path = strdup(path);
-    if (document && !document->path)
-        status = YOCO_ERR_MEMORY;
+        *document = (yoco_batch_document){.path = strdup(path), .n_tokens = -1};
+    yoco_status status = document && document->path ? YOCO_OK : YOCO_ERR_MEMORY;
     if (status != YOCO_OK)
         yoco_log_error("cannot allocate a document");
     if (status == YOCO_OK)
-        status = read_file(fd, document, fault);
+        status = hold(d, document, fault);
     if (status == YOCO_OK)
         status = add(d, document);
-    close(fd);
-    if (status != YOCO_OK && document) {
-        free(document->path);
-        yoco_free(document->text);
-        free(document);
-    }
-    if (status == YOCO_OK)
+    if (status == YOCO_OK) {
         *out = document;
+        return YOCO_OK;
+    }
+    if (document) {
+        let_go(d);
+        free(document->path);
+    }
+    free(document);
     return status;
 }
 
@@ -162,7 +198,7 @@ static yoco_status check_sha256(const yoco_batch_document *document, const char 
     uint8_t digest[SHA256_DIGEST_SIZE];
     char text[2 * SHA256_DIGEST_SIZE + 1];
     sha256_init(&context);
-    sha256_update(&context, document->size, (const uint8_t *)document->text);
+    sha256_update(&context, document->text.size, (const uint8_t *)document->text.data);
     sha256_digest(&context, sizeof digest, digest);
     for (size_t i = 0; i < sizeof digest; i++)
         snprintf(text + 2 * i, 3, "%02x", digest[i]);
@@ -175,6 +211,7 @@ static yoco_status check_sha256(const yoco_batch_document *document, const char 
 yoco_status yoco_batch_documents_share(yoco_batch_documents *d, const yoco_ids *ids)
 {
     d->shared.ids = *ids;
+    d->shared.n_tokens = ids->n;
     d->is_shared = true;
     return yoco_context_document_hash(ids->ids, ids->n, &d->shared.hash);
 }
@@ -197,20 +234,30 @@ yoco_status yoco_batch_documents_find(yoco_batch_documents *d, const yoco_batch_
         document = d->items[json_integer_value(place)];
     else
         YOCO_TRY(load(d, job->document, &document, fault));
-    if (job->sha256)
+    if (job->sha256) {
+        YOCO_TRY(hold(d, document, fault));
         YOCO_TRY(check_sha256(document, job->sha256, fault));
+    }
     *out = document;
     return YOCO_OK;
 }
 
-yoco_status yoco_batch_document_encode(yoco_batch_document *document,
-                                       const yoco_tokenizer *tokenizer)
+yoco_status yoco_batch_documents_encode(yoco_batch_documents *d, yoco_batch_document *document,
+                                        const yoco_tokenizer *tokenizer, yoco_batch_fault *fault)
 {
-    if (!document->text)
+    yoco_hash before = document->hash;
+    if (document->ids.ids)
         return YOCO_OK;
-    YOCO_TRY(
-        yoco_ids_encode(tokenizer, document->text, document->size, false, true, &document->ids));
-    yoco_free(document->text);
-    document->text = NULL;
+    YOCO_TRY(hold(d, document, fault));
+    if (!yoco_hash_equal(before, document->hash)) {
+        let_go(d);
+        document->hash = before;
+        return yoco_batch_fault_set(fault, "body.document.path",
+                                    "names a file that has changed since the batch began");
+    }
+    YOCO_TRY(yoco_ids_encode(tokenizer, document->text.data, document->text.size, false, true,
+                             &document->ids));
+    document->n_tokens = document->ids.n;
+    yoco_text_free(&document->text);
     return YOCO_OK;
 }

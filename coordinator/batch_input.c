@@ -1,11 +1,12 @@
 #include "coordinator/batch_input.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_LOGGED = 20, READ_BYTES = 1 << 16 };
+#include "configs/journal.h"
+
+enum { MAX_LOGGED = 20 };
 
 static yoco_status no_memory(const yoco_batch_input *input)
 {
@@ -13,71 +14,28 @@ static yoco_status no_memory(const yoco_batch_input *input)
     return YOCO_ERR_MEMORY;
 }
 
-static yoco_status read_stream(FILE *file, yoco_batch_input *input)
-{
-    size_t capacity = 0;
-    while (!feof(file) && !ferror(file)) {
-        if (input->size + READ_BYTES > capacity) {
-            capacity = 2 * (input->size + READ_BYTES);
-            char *text = realloc(input->text, capacity);
-            if (!text)
-                return no_memory(input);
-            input->text = text;
-        }
-        input->size += fread(input->text + input->size, 1, READ_BYTES, file);
-    }
-    if (!ferror(file))
-        return YOCO_OK;
-    yoco_log_error("reading %s failed: %s", input->name, strerror(errno));
-    return YOCO_ERR_IO;
-}
-
-static bool is_blank(const char *text, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if (!strchr(" \t\r", text[i]) || text[i] == '\0')
-            return false;
-    return true;
-}
-
 static yoco_status split_lines(yoco_batch_input *input)
 {
-    int64_t capacity = 0, line = 0;
-    const char *end = input->text + input->size;
-    for (const char *at = input->text; at < end; line++) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        size_t size = (size_t)((stop ? stop : end) - at);
-        if (!is_blank(at, size)) {
-            if (input->n == capacity) {
-                capacity = 2 * capacity + 16;
-                yoco_batch_entry *entries =
-                    realloc(input->entries, (size_t)capacity * sizeof *entries);
-                if (!entries)
-                    return no_memory(input);
-                input->entries = entries;
-            }
-            input->entries[input->n++] =
-                (yoco_batch_entry){.line = line + 1, .text = at, .size = size};
+    int64_t capacity = 0;
+    for (yoco_line line = {0}; yoco_line_next(input->text.data, input->text.size, &line);) {
+        if (input->n == capacity) {
+            capacity = 2 * capacity + 16;
+            yoco_batch_entry *entries = realloc(input->entries, (size_t)capacity * sizeof *entries);
+            if (!entries)
+                return no_memory(input);
+            input->entries = entries;
         }
-        at += size + 1;
+        input->entries[input->n++] =
+            (yoco_batch_entry){.line = line.number, .text = line.text, .size = line.size};
     }
     return YOCO_OK;
 }
 
 yoco_status yoco_batch_input_read(const char *path, int64_t max_bad, yoco_batch_input *out)
 {
-    bool is_stdin = strcmp(path, "-") == 0;
-    yoco_batch_input input = {.name = is_stdin ? "stdin" : path, .max_bad = max_bad};
-    FILE *file = is_stdin ? stdin : fopen(path, "rbe");
-    if (!file) {
-        yoco_log_error("cannot open %s: %s", path, strerror(errno));
-        return YOCO_ERR_OPEN;
-    }
-    yoco_status status = read_stream(file, &input);
-    if (!is_stdin)
-        fclose(file);
-    if (status == YOCO_OK)
-        status = split_lines(&input);
+    yoco_batch_input input = {.name = strcmp(path, "-") == 0 ? "stdin" : path, .max_bad = max_bad};
+    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &input.text));
+    yoco_status status = split_lines(&input);
     if (status == YOCO_OK && input.n == 0) {
         yoco_log_error("%s holds no job: every line is one, in the OpenAI batch format",
                        input.name);
@@ -99,34 +57,43 @@ void yoco_batch_input_free(yoco_batch_input *input)
     for (int64_t i = 0; i < input->n; i++) {
         yoco_batch_entry *entry = &input->entries[i];
         yoco_batch_job_free(&entry->job);
-        entry->prompt.context = (yoco_ids){0}; /* the document's, or in `whole` */
+        entry->prompt.context = (yoco_ids){0}; /* in `whole` */
         yoco_prompt_free(&entry->prompt);
         yoco_free(entry->whole.ids);
     }
     json_decref(input->places);
     free(input->entries);
-    free(input->text);
+    yoco_text_free(&input->text);
     *input = (yoco_batch_input){0};
 }
 
-void yoco_batch_entry_explain(const yoco_batch_entry *entry, char *text, size_t size)
+void yoco_batch_fault_explain(int64_t line, const yoco_batch_fault *fault, char *text, size_t size)
 {
-    const yoco_batch_fault *fault = &entry->fault;
-    snprintf(text, size, "line %lld: %s%s%s", (long long)entry->line, fault->field,
+    snprintf(text, size, "line %lld: %s%s%s", (long long)line, fault->field,
              fault->field[0] ? " " : "", fault->reason);
 }
 
-/* The hash of two texts and the document, where there is one. */
-static yoco_status identify(const char *a, const char *b, size_t b_size,
-                            const yoco_batch_document *document, char out[YOCO_HASH_TEXT_BYTES])
+/* By the line and what is wrong with it. */
+static yoco_status identify_bad(const char *reason, yoco_batch_entry *entry)
 {
     yoco_hasher *hasher;
     YOCO_TRY(yoco_hasher_create(&hasher));
-    yoco_hasher_add(hasher, a, strlen(a) + 1);
-    yoco_hasher_add(hasher, b, b_size);
-    if (document)
-        yoco_hasher_add(hasher, &document->hash, sizeof document->hash);
-    yoco_hash_text(yoco_hasher_finish(hasher), out);
+    yoco_hasher_add(hasher, reason, strlen(reason) + 1);
+    yoco_hasher_add(hasher, entry->text, entry->size);
+    yoco_hash_text(yoco_hasher_finish(hasher), entry->id);
+    return YOCO_OK;
+}
+
+/* By what is asked, of what document, in which circumstances. */
+static yoco_status identify_good(const char *fingerprint, yoco_batch_entry *entry)
+{
+    yoco_hasher *hasher;
+    YOCO_TRY(yoco_hasher_create(&hasher));
+    yoco_hasher_add(hasher, fingerprint, strlen(fingerprint) + 1);
+    yoco_batch_job_hash(&entry->job, hasher);
+    if (entry->document)
+        yoco_hasher_add(hasher, &entry->document->hash, sizeof entry->document->hash);
+    yoco_hash_text(yoco_hasher_finish(hasher), entry->id);
     return YOCO_OK;
 }
 
@@ -135,12 +102,12 @@ static yoco_status judge(yoco_batch_input *input, yoco_batch_entry *entry, yoco_
 {
     if (status != YOCO_ERR_DATA)
         return status;
-    char reason[512];
+    char reason[640];
     yoco_batch_fault *fault = &entry->fault;
     if (!fault->reason[0]) /* the tokenizer's pattern gave up */
         yoco_batch_fault_set(fault, "body", "cannot be tokenized");
-    yoco_batch_entry_explain(entry, reason, sizeof reason);
-    YOCO_TRY(identify(reason, entry->text, entry->size, NULL, entry->id));
+    yoco_batch_fault_explain(entry->line, fault, reason, sizeof reason);
+    YOCO_TRY(identify_bad(reason, entry));
     entry->bad = true;
     input->n_bad++;
     if (input->n_bad <= MAX_LOGGED)
@@ -196,17 +163,9 @@ yoco_status yoco_batch_input_check(yoco_batch_input *input, yoco_batch_documents
 
 yoco_status yoco_batch_input_identify(yoco_batch_input *input, const char *fingerprint)
 {
-    for (int64_t i = 0; i < input->n; i++) {
-        yoco_batch_entry *entry = &input->entries[i];
-        if (entry->bad)
-            continue;
-        char *line = json_dumps(entry->job.root, JSON_COMPACT | JSON_SORT_KEYS);
-        if (!line)
-            return no_memory(input);
-        yoco_status status = identify(fingerprint, line, strlen(line), entry->document, entry->id);
-        free(line);
-        YOCO_TRY(status);
-    }
+    for (int64_t i = 0; i < input->n; i++)
+        if (!input->entries[i].bad)
+            YOCO_TRY(identify_good(fingerprint, &input->entries[i]));
     return YOCO_OK;
 }
 
@@ -250,7 +209,8 @@ static yoco_status check_lengths(yoco_batch_entry *entry, int64_t max_seq_len)
 }
 
 static yoco_status encode_entry(const yoco_batch_input *input, yoco_batch_entry *entry,
-                                const yoco_tokenizer *tokenizer, int64_t max_seq_len)
+                                yoco_batch_documents *documents, const yoco_tokenizer *tokenizer,
+                                int64_t max_seq_len)
 {
     const yoco_batch_job *job = &entry->job;
     yoco_prompt *prompt = &entry->prompt;
@@ -260,8 +220,10 @@ static yoco_status encode_entry(const yoco_batch_input *input, yoco_batch_entry 
     prompt->n_questions = job->n_prompts;
     prompt->has_questions = entry->document != NULL;
     if (entry->document) {
-        YOCO_TRY(yoco_batch_document_encode(entry->document, tokenizer));
-        prompt->context = entry->document->ids;
+        if (entry->document->n_tokens < 0)
+            YOCO_TRY(
+                yoco_batch_documents_encode(documents, entry->document, tokenizer, &entry->fault));
+        prompt->context.n = entry->document->n_tokens;
     }
     for (int i = 0; i < job->n_prompts; i++)
         YOCO_TRY(encode_question(tokenizer, job->prompts[i], !entry->document, entry,
@@ -271,14 +233,27 @@ static yoco_status encode_entry(const yoco_batch_input *input, yoco_batch_entry 
     return check_lengths(entry, max_seq_len);
 }
 
-yoco_status yoco_batch_input_encode(yoco_batch_input *input, const yoco_tokenizer *tokenizer,
-                                    int64_t max_seq_len)
+yoco_status yoco_batch_input_encode(yoco_batch_input *input, yoco_batch_documents *documents,
+                                    const yoco_tokenizer *tokenizer, int64_t max_seq_len)
 {
     for (int64_t i = 0; i < input->n; i++) {
         yoco_batch_entry *entry = &input->entries[i];
         if (entry->bad || entry->done)
             continue;
-        YOCO_TRY(judge(input, entry, encode_entry(input, entry, tokenizer, max_seq_len)));
+        YOCO_TRY(
+            judge(input, entry, encode_entry(input, entry, documents, tokenizer, max_seq_len)));
     }
+    return YOCO_OK;
+}
+
+yoco_status yoco_batch_entry_context(const yoco_batch_entry *entry, yoco_batch_documents *documents,
+                                     const yoco_tokenizer *tokenizer, yoco_batch_fault *fault,
+                                     yoco_ids *out)
+{
+    *out = entry->prompt.context;
+    if (!entry->document || !entry->document->path)
+        return YOCO_OK;
+    YOCO_TRY(yoco_batch_documents_encode(documents, entry->document, tokenizer, fault));
+    *out = entry->document->ids;
     return YOCO_OK;
 }

@@ -2,6 +2,7 @@
 #ifndef YOCO_BATCH_INPUT_H
 #define YOCO_BATCH_INPUT_H
 
+#include "configs/text_file.h"
 #include "coordinator/batch_documents.h"
 
 typedef struct yoco_batch_entry {
@@ -15,14 +16,13 @@ typedef struct yoco_batch_entry {
     char id[YOCO_HASH_TEXT_BYTES]; /* hash of the job and all its answer depends on, or of a bad
                                      line and its fault */
     bool done;                     /* its result line is durable */
-    yoco_prompt prompt;            /* once encoded */
-    yoco_ids whole;                /* owns the context's ids where they are not the document's */
+    yoco_prompt prompt;            /* once encoded; of a document's ids only their number */
+    yoco_ids whole;                /* owns the context's ids where there is no document */
 } yoco_batch_entry;
 
 typedef struct yoco_batch_input {
     const char *name; /* for error lines */
-    char *text;
-    size_t size;
+    yoco_text text;
     yoco_batch_entry *entries;
     int64_t n, n_bad;
     json_t *places;  /* custom_id to index */
@@ -37,11 +37,16 @@ yoco_status yoco_batch_input_check(yoco_batch_input *input, yoco_batch_documents
 /* Gives every good entry its id. `fingerprint`: all that an answer depends on besides the job. */
 yoco_status yoco_batch_input_identify(yoco_batch_input *input, const char *fingerprint);
 /* Tokenizes what is neither bad nor done, and checks the lengths. */
-yoco_status yoco_batch_input_encode(yoco_batch_input *input, const yoco_tokenizer *tokenizer,
-                                    int64_t max_seq_len);
+yoco_status yoco_batch_input_encode(yoco_batch_input *input, yoco_batch_documents *documents,
+                                    const yoco_tokenizer *tokenizer, int64_t max_seq_len);
+/* The ids before the questions, until the next call. YOCO_ERR_DATA, not logged, with *fault where
+ * the document cannot be had any more. */
+yoco_status yoco_batch_entry_context(const yoco_batch_entry *entry, yoco_batch_documents *documents,
+                                     const yoco_tokenizer *tokenizer, yoco_batch_fault *fault,
+                                     yoco_ids *out);
 void yoco_batch_input_free(yoco_batch_input *input);
 
 /* "line 17: body.max_tokens must be ...", for error records. */
-void yoco_batch_entry_explain(const yoco_batch_entry *entry, char *text, size_t size);
+void yoco_batch_fault_explain(int64_t line, const yoco_batch_fault *fault, char *text, size_t size);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "configs/hash.h"
 #include "coordinator/options.h"
 #include "coordinator/sampling.h"
 
@@ -36,14 +37,18 @@ typedef struct yoco_batch_job {
 /* What is wrong with a line: "body.max_tokens", "is a whole number, at least 1, not -5". */
 typedef struct yoco_batch_fault {
     char field[64]; /* empty: the line as a whole */
-    char reason[256];
+    char reason[512];
 } yoco_batch_fault;
 
 /* YOCO_ERR_DATA, not logged, where the line is no job: then *fault tells why and *out holds at most
- * custom_id. *out is to be freed in every case. */
+ * custom_id, which is looked for in a line that is no JSON, too. *out is to be freed in every case.
+ */
 yoco_status yoco_batch_job_parse(const char *line, size_t size, yoco_batch_job *out,
                                  yoco_batch_fault *fault);
 void yoco_batch_job_free(yoco_batch_job *job);
+/* All that its answer's line depends on, however it is spelled; of the document only that it is
+ * another's to add. */
+void yoco_batch_job_hash(const yoco_batch_job *job, yoco_hasher *hasher);
 
 /* Writes the fault and returns YOCO_ERR_DATA. */
 yoco_status yoco_batch_fault_set(yoco_batch_fault *fault, const char *field, const char *format,

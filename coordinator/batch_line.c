@@ -4,14 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "configs/json_text.h"
 #include "coordinator/utf8.h"
 
 /* A token as JSON may hold it: its text, or "bytes:\xf0\x9f" where that is not UTF-8, or "" for one
  * without text. */
-static void token_text(const yoco_tokenizer *tokenizer, int32_t id, char **out)
+static void bytes_text(const char *bytes, size_t size, char **out)
 {
-    size_t size = 0;
-    const char *bytes = yoco_tokenizer_bytes(tokenizer, id, &size);
     size_t room = sizeof "bytes:" + 4 * size;
     char *text = malloc(room);
     *out = text;
@@ -29,31 +28,76 @@ static void token_text(const yoco_tokenizer *tokenizer, int32_t id, char **out)
         at += snprintf(text + at, room - (size_t)at, "\\x%02x", (unsigned char)bytes[i]);
 }
 
-static json_t *json_token(const yoco_tokenizer *tokenizer, int32_t id)
+static void token_text(const yoco_tokenizer *tokenizer, int32_t id, char **out)
+{
+    size_t size = 0;
+    const char *bytes = yoco_tokenizer_bytes(tokenizer, id, &size);
+    bytes_text(bytes, size, out);
+}
+
+static json_t *json_text(const char *bytes, size_t size)
 {
     char *text;
-    token_text(tokenizer, id, &text);
+    bytes_text(bytes, size, &text);
     json_t *token = text ? json_string(text) : NULL;
     free(text);
     return token;
 }
 
-static json_t *json_bytes(const yoco_tokenizer *tokenizer, int32_t id)
+static json_t *json_bytes(const char *bytes, size_t size)
 {
-    size_t size = 0;
-    const char *bytes = yoco_tokenizer_bytes(tokenizer, id, &size);
     json_t *array = json_array();
     for (size_t i = 0; i < size; i++)
         json_array_append_new(array, json_integer((unsigned char)bytes[i]));
     return array;
 }
 
-static int64_t n_characters(const char *text)
+/* Walks over an answer's tokens, and over its text as readers see it. */
+typedef struct token_walk {
+    const yoco_answer *answer;
+    const yoco_tokenizer *tokenizer;
+    int64_t i;         /* of the token */
+    const char *bytes; /* (size): of the token, as far as no stop string cut them off */
+    size_t size, end;  /* where they end in the text */
+    int64_t character; /* of the text, that the token begins in */
+    int64_t walked;    /* the last character walked over, and where the next begins */
+    size_t next;
+} token_walk;
+
+/* The character that holds the byte `at`; behind the last of them their number. */
+static int64_t character_at(token_walk *w, size_t at)
 {
-    int64_t n = 0;
-    for (; text && *text; text++)
-        n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
+    const unsigned char *text = (const unsigned char *)w->answer->text;
+    size_t size = w->answer->text_size;
+    while (w->next <= at && w->next < size) {
+        size_t length;
+        yoco_utf8_next(text + w->next, size - w->next, &length);
+        w->next += length;
+        w->walked++;
+    }
+    return at < size ? w->walked : w->walked + 1;
+}
+
+/* False behind the last token. Tokens that a stop string cut off as a whole are left out. */
+static bool next_token(token_walk *w)
+{
+    while (++w->i < w->answer->n) {
+        size_t begin = w->end, whole = 0;
+        w->bytes = yoco_tokenizer_bytes(w->tokenizer, w->answer->ids[w->i], &whole);
+        size_t left = w->answer->text_size > begin ? w->answer->text_size - begin : 0;
+        w->size = whole < left ? whole : left;
+        w->end = begin + whole;
+        if (w->size == 0 && whole > 0)
+            continue;
+        w->character = character_at(w, begin);
+        return true;
+    }
+    return false;
+}
+
+static token_walk begin_walk(const yoco_answer *answer, const yoco_tokenizer *tokenizer)
+{
+    return (token_walk){.answer = answer, .tokenizer = tokenizer, .i = -1, .walked = -1};
 }
 
 /* As /v1/completions has them. */
@@ -61,10 +105,9 @@ static json_t *json_logprobs(const yoco_answer *answer, const yoco_tokenizer *to
 {
     json_t *tokens = json_array(), *logprobs = json_array(), *tops = json_array();
     json_t *offsets = json_array();
-    int64_t offset = 0;
-    for (int64_t i = 0; i < answer->n; i++) {
-        const yoco_logprob *row = answer->logprobs + i * (1 + answer->n_logprobs);
-        json_t *token = json_token(tokenizer, row[0].id), *top = json_object();
+    for (token_walk w = begin_walk(answer, tokenizer); next_token(&w);) {
+        const yoco_logprob *row = answer->logprobs + w.i * (1 + answer->n_logprobs);
+        json_t *top = json_object();
         for (int t = 1; t <= answer->n_logprobs && row[t].id >= 0; t++) {
             char *text;
             token_text(tokenizer, row[t].id, &text);
@@ -72,9 +115,8 @@ static json_t *json_logprobs(const yoco_answer *answer, const yoco_tokenizer *to
                 json_object_set_new(top, text, json_real((double)row[t].logprob));
             free(text);
         }
-        json_array_append_new(offsets, json_integer(offset));
-        offset += n_characters(json_string_value(token));
-        json_array_append_new(tokens, token);
+        json_array_append_new(offsets, json_integer(w.character));
+        json_array_append_new(tokens, json_text(w.bytes, w.size));
         json_array_append_new(logprobs, json_real((double)row[0].logprob));
         json_array_append_new(tops, top);
     }
@@ -82,21 +124,24 @@ static json_t *json_logprobs(const yoco_answer *answer, const yoco_tokenizer *to
                      "top_logprobs", tops, "text_offset", offsets);
 }
 
-static json_t *json_chat_logprob(const yoco_logprob *logprob, const yoco_tokenizer *tokenizer)
+static json_t *json_chat_logprob(const char *bytes, size_t size, float logprob)
 {
-    return json_pack("{s:o, s:f, s:o}", "token", json_token(tokenizer, logprob->id), "logprob",
-                     (double)logprob->logprob, "bytes", json_bytes(tokenizer, logprob->id));
+    return json_pack("{s:o, s:f, s:o}", "token", json_text(bytes, size), "logprob", (double)logprob,
+                     "bytes", json_bytes(bytes, size));
 }
 
 /* As /v1/chat/completions has them. */
 static json_t *json_chat_logprobs(const yoco_answer *answer, const yoco_tokenizer *tokenizer)
 {
     json_t *content = json_array();
-    for (int64_t i = 0; i < answer->n; i++) {
-        const yoco_logprob *row = answer->logprobs + i * (1 + answer->n_logprobs);
-        json_t *token = json_chat_logprob(&row[0], tokenizer), *top = json_array();
-        for (int t = 1; t <= answer->n_logprobs && row[t].id >= 0; t++)
-            json_array_append_new(top, json_chat_logprob(&row[t], tokenizer));
+    for (token_walk w = begin_walk(answer, tokenizer); next_token(&w);) {
+        const yoco_logprob *row = answer->logprobs + w.i * (1 + answer->n_logprobs);
+        json_t *token = json_chat_logprob(w.bytes, w.size, row[0].logprob), *top = json_array();
+        for (int t = 1; t <= answer->n_logprobs && row[t].id >= 0; t++) {
+            size_t size = 0;
+            const char *bytes = yoco_tokenizer_bytes(tokenizer, row[t].id, &size);
+            json_array_append_new(top, json_chat_logprob(bytes, size, row[t].logprob));
+        }
         json_object_set_new(token, "top_logprobs", top);
         json_array_append_new(content, token);
     }
@@ -161,18 +206,13 @@ static yoco_status write_line(const char *id, const char *custom_id, int status_
     json_t *root = json_pack("{s:s, s:s?, s:{s:i, s:s, s:o}, s:o}", "id", batch_id, "custom_id",
                              custom_id, "response", "status_code", status_code, "request_id",
                              request_id, "body", body, "error", error);
-    char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    size_t size;
+    *line = yoco_json_line(root, JSON_REAL_PRECISION(9), &size);
     json_decref(root);
-    size_t size = text ? strlen(text) : 0;
-    char *longer = text ? realloc(text, size + 2) : NULL;
-    if (!longer) {
-        free(text);
-        yoco_log_error("cannot allocate a result line");
-        return YOCO_ERR_MEMORY;
-    }
-    memcpy(longer + size, "\n", 2);
-    *line = longer;
-    return YOCO_OK;
+    if (*line)
+        return YOCO_OK;
+    yoco_log_error("cannot allocate a result line");
+    return YOCO_ERR_MEMORY;
 }
 
 yoco_status yoco_batch_line_answer(const yoco_batch_answered *a, char **line)
@@ -181,13 +221,25 @@ yoco_status yoco_batch_line_answer(const yoco_batch_answered *a, char **line)
 }
 
 /* Where clients look for it: OpenAI's in the response's body, vllm's in `error`. */
+static yoco_status write_error(const yoco_batch_entry *entry, const yoco_batch_fault *fault,
+                               const char *type, int code, char **line)
+{
+    char reason[640];
+    yoco_batch_fault_explain(entry->line, fault, reason, sizeof reason);
+    const char *field = fault->field[0] ? fault->field : NULL;
+    json_t *error = json_pack("{s:s, s:s, s:s?, s:i}", "message", reason, "type", type, "param",
+                              field, "code", code);
+    json_t *body = json_pack("{s:O}", "error", error);
+    return write_line(entry->id, entry->job.custom_id, code, body, error, line);
+}
+
 yoco_status yoco_batch_line_error(const yoco_batch_entry *entry, char **line)
 {
-    char reason[512];
-    yoco_batch_entry_explain(entry, reason, sizeof reason);
-    const char *field = entry->fault.field[0] ? entry->fault.field : NULL;
-    json_t *error = json_pack("{s:s, s:s, s:s?, s:i}", "message", reason, "type",
-                              "invalid_request_error", "param", field, "code", 400);
-    json_t *body = json_pack("{s:O}", "error", error);
-    return write_line(entry->id, entry->job.custom_id, 400, body, error, line);
+    return write_error(entry, &entry->fault, "invalid_request_error", 400, line);
+}
+
+yoco_status yoco_batch_line_failure(const yoco_batch_entry *entry, const yoco_batch_fault *fault,
+                                    char **line)
+{
+    return write_error(entry, fault, "server_error", 500, line);
 }

@@ -17,8 +17,12 @@ typedef struct yoco_batch_answered {
     const yoco_tokenizer *tokenizer;
 } yoco_batch_answered;
 
-/* Both end with a newline; the caller frees *line with free(). */
+/* All end with a newline; the caller frees *line with free(). */
 yoco_status yoco_batch_line_answer(const yoco_batch_answered *answered, char **line);
+/* Of a bad line: it will be bad as long as it is the same. */
 yoco_status yoco_batch_line_error(const yoco_batch_entry *entry, char **line);
+/* Of a good one that could not be answered this time. `fault` says why. */
+yoco_status yoco_batch_line_failure(const yoco_batch_entry *entry, const yoco_batch_fault *fault,
+                                    char **line);
 
 #endif

@@ -2,9 +2,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A job is long from so many chunks per rank on: the ring's start and end then cost little. */
 enum { LONG_CHUNKS_PER_RANK = 2 };
+
+enum { TAKEN = -1 }; /* for the job of an item */
 
 typedef struct item {
     int64_t job, tokens;
@@ -49,59 +52,71 @@ static int least_loaded(const int64_t *loads, int n_ranks)
     return best;
 }
 
-/* Fills one round's bins up to the longest job that is left, or a chunk if that is more; what does
- * not fit stays in items, in order. Returns how many stay. */
+/* Fills one round's bins up to the longest job that is left, or a chunk if that is more. What does
+ * not fit stays, in order, at the end of items. Returns where that begins. */
 static int64_t fill_round(yoco_batch_plan *plan, item *items, int64_t n, int64_t chunk_rows,
                           int64_t *loads)
 {
-    int64_t limit = yoco_i64_max(items[0].tokens, chunk_rows), n_left = 0;
+    int64_t limit = yoco_i64_max(items[0].tokens, chunk_rows), n_seen = 0, n_taken = 0;
     for (int rank = 0; rank < plan->n_ranks; rank++)
         loads[rank] = 0;
-    for (int64_t i = 0; i < n; i++) {
+    for (; n_seen < n; n_seen++) {
         int rank = least_loaded(loads, plan->n_ranks);
-        if (loads[rank] > limit - items[i].tokens) {
-            items[n_left++] = items[i];
+        if (loads[rank] > limit - items[n - 1].tokens) /* not even the shortest */
+            break;
+        if (loads[rank] > limit - items[n_seen].tokens)
             continue;
-        }
-        loads[rank] += items[i].tokens;
-        plan->packed[plan->n_packed++] = (yoco_batch_slot){items[i].job, plan->n_rounds, rank};
+        loads[rank] += items[n_seen].tokens;
+        plan->packed[plan->n_packed++] = (yoco_batch_slot){items[n_seen].job, plan->n_rounds, rank};
+        items[n_seen].job = TAKEN;
+        n_taken++;
     }
-    return n_left;
+    for (int64_t from = n_seen, to = n_seen; from > 0; from--)
+        if (items[from - 1].job != TAKEN)
+            items[--to] = items[from - 1];
+    return n_taken;
 }
 
-static int by_round_and_rank(const void *a, const void *b)
+/* Working memory of the packing: (n_ranks + 1), and a slot for each job. */
+typedef struct scratch {
+    int64_t *loads, *begins;
+    yoco_batch_slot *slots;
+} scratch;
+
+static void free_scratch(scratch *s)
 {
-    const yoco_batch_slot *x = a, *y = b;
-    if (x->round != y->round)
-        return x->round < y->round ? -1 : 1;
-    return x->rank - y->rank;
+    free(s->loads);
+    free(s->begins);
+    free(s->slots);
 }
 
-/* Slots of one rank keep their order, longest first. */
-static void sort_round(yoco_batch_slot *slots, int64_t n)
+/* By rank; slots of one rank keep their order, longest first. */
+static void sort_round(yoco_batch_slot *slots, int64_t n, int n_ranks, const scratch *s)
 {
-    for (int64_t i = 1; i < n; i++) {
-        yoco_batch_slot slot = slots[i];
-        int64_t at = i;
-        for (; at > 0 && by_round_and_rank(&slots[at - 1], &slot) > 0; at--)
-            slots[at] = slots[at - 1];
-        slots[at] = slot;
-    }
+    for (int rank = 0; rank <= n_ranks; rank++)
+        s->begins[rank] = 0;
+    for (int64_t i = 0; i < n; i++)
+        s->begins[slots[i].rank + 1]++;
+    for (int rank = 0; rank < n_ranks; rank++)
+        s->begins[rank + 1] += s->begins[rank];
+    for (int64_t i = 0; i < n; i++)
+        s->slots[s->begins[slots[i].rank]++] = slots[i];
+    memcpy(slots, s->slots, (size_t)n * sizeof *slots);
 }
 
 static void pack_jobs(yoco_batch_plan *plan, item *items, int64_t n, int64_t chunk_rows,
-                      int64_t *loads)
+                      const scratch *s)
 {
     double time = 0.0;
     qsort(items, (size_t)n, sizeof *items, longer_first);
     for (int64_t i = 0; i < n; i++)
         plan->tokens_packed += items[i].tokens;
-    for (; n > 0; plan->n_rounds++) {
+    for (int64_t begin = 0; begin < n; plan->n_rounds++) {
         int64_t first = plan->n_packed, longest = 0;
-        n = fill_round(plan, items, n, chunk_rows, loads);
-        sort_round(plan->packed + first, plan->n_packed - first);
+        begin += fill_round(plan, items + begin, n - begin, chunk_rows, s->loads);
+        sort_round(plan->packed + first, plan->n_packed - first, plan->n_ranks, s);
         for (int rank = 0; rank < plan->n_ranks; rank++)
-            longest = yoco_i64_max(longest, loads[rank]);
+            longest = yoco_i64_max(longest, s->loads[rank]);
         time += (double)longest;
     }
     plan->busy = time > 0.0 ? (double)plan->tokens_packed / (time * plan->n_ranks) : 1.0;
@@ -115,11 +130,13 @@ yoco_status yoco_batch_plan_make(const yoco_batch_size *sizes, int64_t n_jobs, i
                             .together = calloc(n, sizeof *plan.together),
                             .packed = calloc(n, sizeof *plan.packed)};
     item *items = calloc(n, sizeof *items);
-    int64_t *loads = calloc((size_t)n_ranks, sizeof *loads);
-    if (!plan.together || !plan.packed || !items || !loads) {
+    scratch s = {.loads = calloc((size_t)n_ranks, sizeof *s.loads),
+                 .begins = calloc((size_t)n_ranks + 1, sizeof *s.begins),
+                 .slots = calloc(n, sizeof *s.slots)};
+    if (!plan.together || !plan.packed || !items || !s.loads || !s.begins || !s.slots) {
         yoco_log_error("cannot allocate the plan of %lld jobs", (long long)n_jobs);
         free(items);
-        free(loads);
+        free_scratch(&s);
         yoco_batch_plan_free(&plan);
         return YOCO_ERR_MEMORY;
     }
@@ -133,9 +150,9 @@ yoco_status yoco_batch_plan_make(const yoco_batch_size *sizes, int64_t n_jobs, i
             items[n_short++] = (item){i, tokens_of(&sizes[i])};
         }
     }
-    pack_jobs(&plan, items, n_short, chunk_rows, loads);
+    pack_jobs(&plan, items, n_short, chunk_rows, &s);
     free(items);
-    free(loads);
+    free_scratch(&s);
     *out = plan;
     return YOCO_OK;
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "configs/atomic_file.h"
+#include "coordinator/progress.h"
 
 static const double TERMINAL_EVERY_S = 0.1, PLAIN_EVERY_S = 5.0, METRICS_EVERY_S = 5.0;
 
@@ -24,21 +25,32 @@ static rates measure(const yoco_batch_progress *p, int64_t running, double now)
     return r;
 }
 
+/* ", 3 failed" */
+static const char *describe_failed(const yoco_batch_progress *p, char text[32])
+{
+    text[0] = '\0';
+    if (p->n_failed > 0)
+        snprintf(text, 32, ", %lld failed", (long long)p->n_failed);
+    return text;
+}
+
 static void print(const yoco_batch_progress *p, const rates *r, const char *event)
 {
+    char failed[32];
     if (p->json)
-        fprintf(stderr,
-                "{\"event\":\"%s\",\"jobs_done\":%lld,\"jobs\":%lld,\"jobs_refused\":%lld,"
-                "\"tokens_done\":%lld,\"tokens\":%lld,\"tokens_per_second\":%.1f,"
-                "\"elapsed_s\":%.1f,\"eta_s\":%.0f}\n",
-                event, (long long)r->jobs, (long long)p->n_jobs, (long long)p->n_bad,
-                (long long)r->tokens, (long long)p->n_tokens, r->tokens_per_s, r->elapsed_s,
-                r->eta_s);
+        fprintf(
+            stderr,
+            "{\"event\":\"%s\",\"jobs_done\":%lld,\"jobs\":%lld,\"jobs_refused\":%lld,"
+            "\"jobs_failed\":%lld,\"tokens_done\":%lld,\"tokens\":%lld,\"tokens_per_second\":%.1f,"
+            "\"elapsed_s\":%.1f,\"eta_s\":%.0f}\n",
+            event, (long long)r->jobs, (long long)p->n_jobs, (long long)p->n_bad,
+            (long long)p->n_failed, (long long)r->tokens, (long long)p->n_tokens, r->tokens_per_s,
+            r->elapsed_s, r->eta_s);
     else
-        fprintf(stderr, "%s%lld of %lld jobs, %lld of %lld tokens, %.0f tok/s, ETA %.0f s%s",
-                p->terminal ? "\r\033[K" : "", (long long)r->jobs, (long long)p->n_jobs,
-                (long long)r->tokens, (long long)p->n_tokens, r->tokens_per_s, r->eta_s,
-                p->terminal ? "" : "\n");
+        yoco_progress_show(p->terminal,
+                           "%lld of %lld jobs%s, %lld of %lld tokens, %.0f tok/s, ETA %.0f s",
+                           (long long)r->jobs, (long long)p->n_jobs, describe_failed(p, failed),
+                           (long long)r->tokens, (long long)p->n_tokens, r->tokens_per_s, r->eta_s);
 }
 
 /* A file that cannot be written costs no answer: one warning, and no further try. */
@@ -51,6 +63,7 @@ static void write_metrics(yoco_batch_progress *p, const rates *r)
                      "# TYPE yoco_batch_jobs gauge\n"
                      "yoco_batch_jobs{state=\"done\"} %lld\n"
                      "yoco_batch_jobs{state=\"pending\"} %lld\n"
+                     "yoco_batch_jobs{state=\"failed\"} %lld\n"
                      "yoco_batch_jobs{state=\"refused\"} %lld\n"
                      "# HELP yoco_batch_tokens Tokens of this run by state, answers at their "
                      "longest.\n"
@@ -60,8 +73,9 @@ static void write_metrics(yoco_batch_progress *p, const rates *r)
                      "# HELP yoco_batch_elapsed_seconds Time since the first job began.\n"
                      "# TYPE yoco_batch_elapsed_seconds gauge\n"
                      "yoco_batch_elapsed_seconds %.3f\n",
-                     (long long)r->jobs, (long long)(p->n_jobs - r->jobs), (long long)p->n_bad,
-                     (long long)r->tokens, (long long)(p->n_tokens - r->tokens), r->elapsed_s);
+                     (long long)r->jobs, (long long)(p->n_jobs - r->jobs - p->n_failed),
+                     (long long)p->n_failed, (long long)p->n_bad, (long long)r->tokens,
+                     (long long)(p->n_tokens - r->tokens), r->elapsed_s);
     yoco_status status = yoco_atomic_file_create(p->metrics, &file);
     if (status == YOCO_OK) {
         status = yoco_atomic_file_write(file, text, (size_t)n);
@@ -110,15 +124,23 @@ void yoco_batch_progress_job(yoco_batch_progress *p, int64_t n_tokens)
     show(p, 0, p->json);
 }
 
+void yoco_batch_progress_failure(yoco_batch_progress *p, int64_t n_tokens)
+{
+    p->n_failed++;
+    p->n_tokens -= n_tokens;
+    show(p, 0, p->json);
+}
+
 void yoco_batch_progress_end(yoco_batch_progress *p)
 {
+    char failed[32];
     rates r = measure(p, 0, yoco_now_s());
     if (p->metrics)
         write_metrics(p, &r);
     if (p->json)
         print(p, &r, "end");
     else
-        fprintf(stderr, "%s%lld of %lld jobs done, %lld tokens in %.2f s, %.0f tok/s\n",
+        fprintf(stderr, "%s%lld of %lld jobs done%s, %lld tokens in %.2f s, %.0f tok/s\n",
                 p->terminal ? "\r\033[K" : "", (long long)r.jobs, (long long)p->n_jobs,
-                (long long)r.tokens, r.elapsed_s, r.tokens_per_s);
+                describe_failed(p, failed), (long long)r.tokens, r.elapsed_s, r.tokens_per_s);
 }

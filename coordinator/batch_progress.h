@@ -11,6 +11,7 @@ typedef struct yoco_batch_progress {
     int64_t n_jobs;          /* good lines of the input */
     int64_t n_bad, n_before; /* bad lines; jobs that an earlier run has answered */
     int64_t n_done, tokens_done;
+    int64_t n_failed; /* jobs without an answer this time */
     int64_t n_tokens; /* of all jobs of this run, answers at their longest */
     double start_s, line_s, metrics_s;
 } yoco_batch_progress;
@@ -21,6 +22,8 @@ void yoco_batch_progress_begin(yoco_batch_progress *progress);
 void yoco_batch_progress_update(void *progress, int64_t n_done, int64_t n_tokens);
 /* A job of so many tokens is durable. */
 void yoco_batch_progress_job(yoco_batch_progress *progress, int64_t n_tokens);
+/* A job of so many tokens has no answer: they are done by nobody. */
+void yoco_batch_progress_failure(yoco_batch_progress *progress, int64_t n_tokens);
 void yoco_batch_progress_end(yoco_batch_progress *progress);
 
 #endif

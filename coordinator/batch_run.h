@@ -1,5 +1,6 @@
 /* Computes a batch's jobs as its plan says: long ones on all ranks, short ones each on a rank of
- * its own. A result line is durable before the job counts as done. */
+ * its own. A result line is durable before the job counts as done. One job is one job: what cannot
+ * be answered gets a record, and costs the others nothing. */
 #ifndef YOCO_BATCH_RUN_H
 #define YOCO_BATCH_RUN_H
 
@@ -20,9 +21,10 @@ typedef struct yoco_batch_run {
     const volatile sig_atomic_t *stop; /* of any rank: ends the run with YOCO_ERR_STOPPED */
     /* rank 0, NULL elsewhere */
     yoco_batch_input *input;
+    yoco_batch_documents *documents;
     yoco_batch_results *results;
     yoco_batch_progress *progress;
-    const yoco_batch_plan *plan;
+    yoco_batch_plan *plan;
     const int64_t *jobs; /* the plan's jobs are these entries of the input */
 } yoco_batch_run;
 

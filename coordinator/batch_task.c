@@ -8,7 +8,7 @@ enum { TAG_BYTES = 1 << 14 }; /* above those of the worker's edges */
 static const size_t PIECE_BYTES = (size_t)1 << 30;
 
 typedef struct task_head {
-    int64_t index, line, line_bytes, n_context, with_context, n_questions, branch_rows;
+    int64_t index, bytes, line, line_bytes, n_context, with_context, n_questions, branch_rows;
     char id[YOCO_HASH_TEXT_BYTES + 7];
 } task_head;
 
@@ -40,27 +40,40 @@ static yoco_status add_ids(yoco_bytes *bytes, const yoco_ids *ids)
     return yoco_bytes_add(bytes, ids->ids, (size_t)ids->n * sizeof *ids->ids);
 }
 
-yoco_status yoco_batch_task_pack(const yoco_batch_entry *entry, int64_t index, bool with_context,
-                                 yoco_bytes *bytes)
+static yoco_status pack(const yoco_batch_entry *entry, int64_t index, const yoco_ids *context,
+                        yoco_bytes *bytes)
 {
     const yoco_prompt *prompt = &entry->prompt;
+    size_t begin = bytes->size;
     task_head head = {.index = index,
                       .line = entry->line,
                       .line_bytes = (int64_t)entry->size,
                       .n_context = prompt->context.n,
-                      .with_context = with_context,
+                      .with_context = context != NULL,
                       .n_questions = prompt->n_questions,
                       .branch_rows = prompt->branch_rows};
     memcpy(head.id, entry->id, sizeof entry->id);
     YOCO_TRY(yoco_bytes_add(bytes, &head, sizeof head));
     YOCO_TRY(yoco_bytes_add(bytes, entry->text, entry->size));
-    if (with_context)
-        YOCO_TRY(add_ids(bytes, &prompt->context));
+    if (context)
+        YOCO_TRY(add_ids(bytes, context));
     for (int i = 0; i < prompt->n_questions; i++) {
         YOCO_TRY(yoco_bytes_add(bytes, &prompt->questions[i].tokens.n, sizeof(int64_t)));
         YOCO_TRY(add_ids(bytes, &prompt->questions[i].tokens));
     }
+    head.bytes = (int64_t)(bytes->size - begin);
+    memcpy(bytes->data + begin, &head, sizeof head);
     return YOCO_OK;
+}
+
+yoco_status yoco_batch_task_pack(const yoco_batch_entry *entry, int64_t index,
+                                 const yoco_ids *context, yoco_bytes *bytes)
+{
+    size_t before = bytes->size;
+    yoco_status status = pack(entry, index, context, bytes);
+    if (status != YOCO_OK)
+        bytes->size = before;
+    return status;
 }
 
 static void take(const yoco_bytes *bytes, size_t *at, void *out, size_t size)
@@ -79,45 +92,44 @@ static yoco_status take_ids(const yoco_bytes *bytes, size_t *at, int64_t n, yoco
     return YOCO_OK;
 }
 
-static yoco_status unpack(const yoco_bytes *bytes, size_t *at, yoco_batch_task *task)
+static yoco_status unpack(const yoco_bytes *bytes, size_t at, const task_head *head,
+                          yoco_batch_task *task)
 {
-    task_head head;
     yoco_batch_fault fault;
-    take(bytes, at, &head, sizeof head);
-    memcpy(task->id, head.id, sizeof task->id);
-    task->index = head.index;
-    task->line = head.line;
-    size_t line = *at;
-    *at += (size_t)head.line_bytes;
-    YOCO_TRY(yoco_batch_job_parse(bytes->data + line, (size_t)head.line_bytes, &task->job, &fault));
-    task->prompt.context.n = head.n_context;
-    if (head.with_context)
-        YOCO_TRY(take_ids(bytes, at, head.n_context, &task->prompt.context));
-    task->prompt.questions = calloc((size_t)head.n_questions, sizeof *task->prompt.questions);
+    size_t line = at;
+    at += (size_t)head->line_bytes;
+    YOCO_TRY(
+        yoco_batch_job_parse(bytes->data + line, (size_t)head->line_bytes, &task->job, &fault));
+    task->prompt.context.n = head->n_context;
+    if (head->with_context)
+        YOCO_TRY(take_ids(bytes, &at, head->n_context, &task->prompt.context));
+    task->prompt.questions = calloc((size_t)head->n_questions, sizeof *task->prompt.questions);
     if (!task->prompt.questions) {
         yoco_log_error("cannot allocate a job");
         return YOCO_ERR_MEMORY;
     }
-    task->prompt.n_questions = (int)head.n_questions;
-    task->prompt.branch_rows = head.branch_rows;
+    task->prompt.n_questions = (int)head->n_questions;
+    task->prompt.branch_rows = head->branch_rows;
     for (int i = 0; i < task->prompt.n_questions; i++) {
         int64_t n;
-        take(bytes, at, &n, sizeof n);
-        YOCO_TRY(take_ids(bytes, at, n, &task->prompt.questions[i].tokens));
+        take(bytes, &at, &n, sizeof n);
+        YOCO_TRY(take_ids(bytes, &at, n, &task->prompt.questions[i].tokens));
     }
     return YOCO_OK;
 }
 
 yoco_status yoco_batch_task_unpack(const yoco_bytes *bytes, size_t *at, yoco_batch_task *out)
 {
-    yoco_batch_task task = {0};
-    yoco_status status = unpack(bytes, at, &task);
-    if (status != YOCO_OK) {
-        yoco_batch_task_free(&task);
-        return status;
-    }
-    *out = task;
-    return YOCO_OK;
+    task_head head;
+    size_t begin = *at;
+    take(bytes, &begin, &head, sizeof head);
+    *at += (size_t)head.bytes;
+    *out = (yoco_batch_task){.index = head.index, .line = head.line};
+    memcpy(out->id, head.id, sizeof out->id);
+    yoco_status status = unpack(bytes, begin, &head, out);
+    if (status != YOCO_OK)
+        yoco_batch_task_free(out);
+    return status;
 }
 
 void yoco_batch_task_free(yoco_batch_task *task)

@@ -19,10 +19,12 @@ typedef struct yoco_batch_task {
     int64_t index, line; /* of the entry */
 } yoco_batch_task;
 
-/* Appends an entry that was encoded. Without its context's ids, prompt.context.ids will be NULL. */
-yoco_status yoco_batch_task_pack(const yoco_batch_entry *entry, int64_t index, bool with_context,
-                                 yoco_bytes *bytes);
-/* Reads one task at *at and moves *at behind it. */
+/* Appends an entry that was encoded, or leaves the bytes as they were. context NULL: every rank has
+ * it, and prompt.context.ids will be NULL. */
+yoco_status yoco_batch_task_pack(const yoco_batch_entry *entry, int64_t index,
+                                 const yoco_ids *context, yoco_bytes *bytes);
+/* Reads one task at *at and moves *at behind it, also where memory does not do for it; out->index
+ * is then set all the same. */
 yoco_status yoco_batch_task_unpack(const yoco_bytes *bytes, size_t *at, yoco_batch_task *out);
 void yoco_batch_task_free(yoco_batch_task *task);
 

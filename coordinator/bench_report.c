@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "configs/json_text.h"
 #include "coordinator/machine.h"
+#include "streams.h"
 
 static const double MIB = 1 << 20, BUSY_SHARE = 0.95;
 
@@ -68,16 +70,16 @@ static void print_head(const yoco_bench_report *r)
     yoco_machine_cpu(cpu, sizeof cpu);
     if (!yoco_config_is_retention(c))
         snprintf(mixer, sizeof mixer, "window attention over %d tokens", c->sliding_window);
-    printf("model    %s: %s, dim %d, %d layers\n", r->model_name, mixer, c->dim, c->n_layers);
-    printf("machine  %s, %ld cores\n", cpu, sysconf(_SC_NPROCESSORS_ONLN));
+    yoco_print("model    %s: %s, dim %d, %d layers\n", r->model_name, mixer, c->dim, c->n_layers);
+    yoco_print("machine  %s, %ld cores\n", cpu, sysconf(_SC_NPROCESSORS_ONLN));
     if (r->device[0])
-        printf("device   %s\n", r->device);
-    printf("engine   yoco " YOCO_VERSION ", %s; ranks: %d, threads each: %d, chunks of %" PRId64
-           " tokens\n\n",
-           yoco_worker_arithmetic(r->session->worker), r->session->comm->n_ranks,
-           r->session->device.n_threads, r->chunk_rows);
+        yoco_print("device   %s\n", r->device);
+    yoco_print("engine   yoco " YOCO_VERSION ", %s; ranks: %d, threads each: %d, chunks of %" PRId64
+               " tokens\n\n",
+               yoco_worker_arithmetic(r->session->worker), r->session->comm->n_ranks,
+               r->session->device.n_threads, r->chunk_rows);
     if (r->cpu_share < BUSY_SHARE)
-        printf(
+        yoco_print(
             "BUSY     at times the threads got only %.0f%% of their cores: other programs ran, or\n"
             "         OMP_WAIT_POLICY lets threads sleep; all figures suffer\n\n",
             1e2 * r->cpu_share);
@@ -85,44 +87,44 @@ static void print_head(const yoco_bench_report *r)
 
 static void print_spread(const yoco_spread *s, double scale)
 {
-    printf(" %9.1f %9.1f %9.1f", s->median * scale, s->min * scale, s->max * scale);
+    yoco_print(" %9.1f %9.1f %9.1f", s->median * scale, s->min * scale, s->max * scale);
 }
 
 static void print_gemms(const yoco_bench_report *r)
 {
-    printf("%s, products of %" PRId64 " rows, %s\n"
-           "    n_out    n_in  per token   GFLOP/s       min       max\n",
-           r->library, r->gemm_rows, yoco_dtype_name(r->gemm_dtype));
+    yoco_print("%s, products of %" PRId64 " rows, %s\n"
+               "    n_out    n_in  per token   GFLOP/s       min       max\n",
+               r->library, r->gemm_rows, yoco_dtype_name(r->gemm_dtype));
     for (int i = 0; i < r->n_gemms; i++) {
         const yoco_bench_gemm *gemm = &r->gemms[i];
-        printf(" %8" PRId64 "%8" PRId64 "%11d", gemm->n_out, gemm->n_in, gemm->n_per_token);
+        yoco_print(" %8" PRId64 "%8" PRId64 "%11d", gemm->n_out, gemm->n_in, gemm->n_per_token);
         print_spread(&gemm->flop_s, 1e-9);
-        putchar('\n');
+        putc('\n', yoco_stdout());
     }
     if (!r->device[0]) {
-        printf("     a token's prefill     ");
+        yoco_print("     a token's prefill     ");
         print_spread(&r->gemm_flop_s, 1e-9);
-        putchar('\n');
+        putc('\n', yoco_stdout());
     }
-    putchar('\n');
+    putc('\n', yoco_stdout());
 }
 
 static void print_reading(const char *what, int64_t n_tokens, int64_t bytes, const yoco_spread *s)
 {
-    printf(" %-22s", what);
+    yoco_print(" %-22s", what);
     if (n_tokens >= 0)
-        printf("%9" PRId64, n_tokens);
+        yoco_print("%9" PRId64, n_tokens);
     else
-        printf("%9s", "");
-    printf(" %9.1f", (double)bytes / MIB);
+        yoco_print("%9s", "");
+    yoco_print(" %9.1f", (double)bytes / MIB);
     print_spread(s, 1e-9);
-    putchar('\n');
+    putc('\n', yoco_stdout());
 }
 
 static void print_readings(const yoco_bench_report *r)
 {
-    printf("%s           context       MiB      GB/s       min       max\n",
-           r->device[0] ? "copying memory" : "reading memory");
+    yoco_print("%s           context       MiB      GB/s       min       max\n",
+               r->device[0] ? "copying memory" : "reading memory");
     print_reading("a large buffer", -1, r->large_bytes, &r->large_byte_s);
     for (int i = 0; i < r->n_contexts; i++) {
         const yoco_bench_context *c = &r->contexts[i];
@@ -130,67 +132,67 @@ static void print_readings(const yoco_bench_report *r)
         print_reading("as K,V and weights", c->n_tokens, c->kv_bytes + r->weight_bytes,
                       &c->step_byte_s);
     }
-    putchar('\n');
+    putc('\n', yoco_stdout());
 }
 
 static void print_prefills(const yoco_bench_report *r)
 {
-    printf("prefill\n"
-           "   tokens   seconds       min       max     tok/s   GFLOP/s of library\n");
+    yoco_print("prefill\n"
+               "   tokens   seconds       min       max     tok/s   GFLOP/s of library\n");
     for (int i = 0; i < r->n_prefills; i++) {
         const yoco_bench_prefill *p = &r->prefills[i];
         prefill_row row = derive_prefill(r, p);
-        printf("%9" PRId64 " %9.3f %9.3f %9.3f %9.0f %9.1f %9.1f%%\n", p->n_tokens,
-               p->seconds.median, p->seconds.min, p->seconds.max, row.tokens_s, row.flop_s * 1e-9,
-               1e2 * row.fraction);
+        yoco_print("%9" PRId64 " %9.3f %9.3f %9.3f %9.0f %9.1f %9.1f%%\n", p->n_tokens,
+                   p->seconds.median, p->seconds.min, p->seconds.max, row.tokens_s,
+                   row.flop_s * 1e-9, 1e2 * row.fraction);
     }
-    putchar('\n');
+    putc('\n', yoco_stdout());
 }
 
 static void print_or_dash(int precision, double value, const char *unit)
 {
     if (isnan(value))
-        printf(" %9s", "-");
+        yoco_print(" %9s", "-");
     else
-        printf(" %*.*f%s", 9 - (int)strlen(unit), precision, value, unit);
+        yoco_print(" %*.*f%s", 9 - (int)strlen(unit), precision, value, unit);
 }
 
 static void print_decode(const yoco_bench_report *r)
 {
-    printf("decode             |  whole step                                      "
-           "             |  attention\n"
-           "  context branches |        ms       min       max     tok/s       MiB  of reading"
-           " |        ms      GB/s of memory of reading   GFLOP/s\n");
+    yoco_print("decode             |  whole step                                      "
+               "             |  attention\n"
+               "  context branches |        ms       min       max     tok/s       MiB  of reading"
+               " |        ms      GB/s of memory of reading   GFLOP/s\n");
     for (int i = 0; i < r->n_contexts; i++) {
         for (int b = 0; b < r->branches.n; b++) {
             const yoco_bench_context *context = &r->contexts[i];
             decode_row row = derive_decode(r, context, b);
-            printf("%9" PRId64 "%9" PRId64 " | %9.2f %9.2f %9.2f %9.1f %9.1f   %8.1f%% |",
-                   context->n_tokens, row.n_branches, 1e3 * row.step_s.median, 1e3 * row.step_s.min,
-                   1e3 * row.step_s.max, row.tokens_s, row.step_bytes / MIB,
-                   1e2 * row.step_fraction);
+            yoco_print("%9" PRId64 "%9" PRId64 " | %9.2f %9.2f %9.2f %9.1f %9.1f   %8.1f%% |",
+                       context->n_tokens, row.n_branches, 1e3 * row.step_s.median,
+                       1e3 * row.step_s.min, 1e3 * row.step_s.max, row.tokens_s,
+                       row.step_bytes / MIB, 1e2 * row.step_fraction);
             print_or_dash(2, 1e3 * row.attention_s, "");
             print_or_dash(1, 1e-9 * row.attention_byte_s, "");
             print_or_dash(1, 1e2 * row.memory_fraction, "%");
             print_or_dash(1, 1e2 * row.attention_fraction, "%");
             print_or_dash(1, 1e-9 * row.attention_flop_s, "");
-            putchar('\n');
+            putc('\n', yoco_stdout());
         }
     }
-    putchar('\n');
+    putc('\n', yoco_stdout());
 }
 
 static void print_memory(const yoco_bench_report *r)
 {
     if (!r->device[0])
         return;
-    printf("device memory in use, by all programs\n  context branches       GiB\n");
+    yoco_print("device memory in use, by all programs\n  context branches       GiB\n");
     for (int i = 0; i < r->n_contexts; i++) {
         const yoco_bench_context *c = &r->contexts[i];
-        printf("%9" PRId64 "%9" PRId64 " %9.3f\n", c->n_tokens, r->most_branches,
-               (double)c->device_bytes / MIB / 1024);
+        yoco_print("%9" PRId64 "%9" PRId64 " %9.3f\n", c->n_tokens, r->most_branches,
+                   (double)c->device_bytes / MIB / 1024);
     }
-    putchar('\n');
+    putc('\n', yoco_stdout());
 }
 
 static const char library_of_host[] =
@@ -211,7 +213,7 @@ static const char library_of_device[] =
 static void print_columns(const yoco_bench_report *r)
 {
     bool retention = yoco_config_is_retention(&r->session->checkpoint->config);
-    printf(
+    yoco_print(
         "Figures are medians, then the least and the greatest; GB and GFLOP are 10^9. With "
         "several\n"
         "ranks all measure at the same time, and rates are sums over the ranks.\n\n"
@@ -353,7 +355,7 @@ char *yoco_bench_json(const yoco_bench_report *r)
         json_spread(&r->large_byte_s), "prefill", json_prefills(r), "decode", "weight_bytes",
         (json_int_t)r->weight_bytes, "base_tokens", (json_int_t)r->base.n_tokens, "contexts",
         json_contexts(r));
-    char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+    char *text = yoco_json_text(root, JSON_INDENT(2));
     json_decref(root);
     return text;
 }

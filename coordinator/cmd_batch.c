@@ -7,7 +7,9 @@
 
 #include "coordinator/batch_line.h"
 #include "coordinator/batch_run.h"
+#include "coordinator/batch_task.h"
 #include "coordinator/commands.h"
+#include "coordinator/paths.h"
 #include "coordinator/session_options.h"
 #include "coordinator/signals.h"
 #include "coordinator/trace_file.h"
@@ -46,8 +48,6 @@ static yoco_status check_options(const batch_options *o)
         return refuse("-i FILE is missing: the jobs");
     if (!o->output && !o->validate_only)
         return refuse("-o FILE is missing: where the answers go");
-    if (o->output && strcmp(o->input, "-") != 0 && strcmp(o->input, o->output) == 0)
-        return refuse("-i and -o name the same file");
     if (strcmp(o->progress, "text") != 0 && strcmp(o->progress, "json") != 0)
         return refuse("--progress is text or json");
     if (o->resume && o->overwrite)
@@ -112,7 +112,7 @@ static yoco_status validate(const batch_options *o)
     YOCO_TRY(open_tokenizer(o->session.model, config.vocab_size, &tokenizer));
     yoco_status status = read_input(o, NULL, &b);
     if (status == YOCO_OK)
-        status = yoco_batch_input_encode(&b.input, tokenizer, config.max_seq_len);
+        status = yoco_batch_input_encode(&b.input, b.documents, tokenizer, config.max_seq_len);
     if (status == YOCO_OK) {
         yoco_log_info("%lld of %lld lines of %s are jobs", (long long)(b.input.n - b.input.n_bad),
                       (long long)b.input.n, b.input.name);
@@ -134,20 +134,31 @@ static void make_fingerprint(const yoco_session *session, const yoco_snapshot_ta
              tokenizer, (long long)chunk_rows, yoco_worker_arithmetic(session->worker));
 }
 
+/* Many bad lines are few writes. */
 static yoco_status write_errors(batch *b)
 {
-    for (int64_t i = 0; i < b->input.n; i++) {
+    enum { WRITE_BYTES = 1 << 20 };
+    yoco_bytes lines = {0};
+    yoco_status status = YOCO_OK;
+    for (int64_t i = 0; i < b->input.n && status == YOCO_OK; i++) {
         yoco_batch_entry *entry = &b->input.entries[i];
         char *line = NULL;
         if (!entry->bad || entry->done)
             continue;
-        YOCO_TRY(yoco_batch_line_error(entry, &line));
-        yoco_status status = yoco_batch_results_append(b->results, line, strlen(line));
+        status = yoco_batch_line_error(entry, &line);
+        if (status == YOCO_OK)
+            status = yoco_bytes_add(&lines, line, strlen(line));
         free(line);
-        YOCO_TRY(status);
         entry->done = true;
+        if (status == YOCO_OK && lines.size >= WRITE_BYTES) {
+            status = yoco_batch_results_append(b->results, lines.data, lines.size);
+            lines.size = 0;
+        }
     }
-    return YOCO_OK;
+    if (status == YOCO_OK && lines.size > 0)
+        status = yoco_batch_results_append(b->results, lines.data, lines.size);
+    free(lines.data);
+    return status;
 }
 
 static yoco_status make_plan(batch *b, int64_t chunk_rows, int n_ranks, bool pack)
@@ -175,22 +186,42 @@ static yoco_status make_plan(batch *b, int64_t chunk_rows, int n_ranks, bool pac
     return status;
 }
 
+/* Documents are inputs too, and none of them may be an output. */
+static yoco_status check_documents(const batch_options *o, const batch *b)
+{
+    const char **names = calloc((size_t)b->input.n + 1, sizeof *names);
+    if (!names) {
+        yoco_log_error("cannot allocate the names of documents");
+        return YOCO_ERR_MEMORY;
+    }
+    int64_t n = 0;
+    for (int64_t i = 0; o->documents && i < b->input.n; i++) {
+        const yoco_batch_document *document = b->input.entries[i].document;
+        if (document && document->path && (n == 0 || names[n - 1] != document->path))
+            names[n++] = document->path;
+    }
+    yoco_status status = yoco_paths_check_below("documents", o->documents, names, n);
+    free(names);
+    return status;
+}
+
 /* Rank 0: everything that is known before the first token is computed. */
 static yoco_status prepare(const batch_options *o, const yoco_session *session,
                            const yoco_tokenizer *tokenizer, int64_t chunk_rows,
                            const char *fingerprint, batch *b)
 {
     char text[512];
-    if (o->checkpoint && mkdir(o->checkpoint, 0777) != 0 && errno != EEXIST) {
-        yoco_log_error("cannot make the folder %s: %s", o->checkpoint, strerror(errno));
-        return YOCO_ERR_OPEN;
-    }
     YOCO_TRY(read_input(o, o->context ? &b->context : NULL, b));
+    YOCO_TRY(check_documents(o, b));
+    if (o->checkpoint && mkdir(o->checkpoint, 0777) != 0 && errno != EEXIST) {
+        int error = errno;
+        yoco_log_error("cannot make the folder %s: %s", o->checkpoint, strerror(error));
+        return yoco_status_of_errno(error);
+    }
     YOCO_TRY(yoco_batch_input_identify(&b->input, fingerprint));
-    YOCO_TRY(yoco_batch_results_open(o->output, o->overwrite, o->input, &b->input, fingerprint,
-                                     &b->results));
-    YOCO_TRY(
-        yoco_batch_input_encode(&b->input, tokenizer, session->checkpoint->config.max_seq_len));
+    YOCO_TRY(yoco_batch_results_open(o->output, o->overwrite, &b->input, fingerprint, &b->results));
+    YOCO_TRY(yoco_batch_input_encode(&b->input, b->documents, tokenizer,
+                                     session->checkpoint->config.max_seq_len));
     YOCO_TRY(yoco_batch_results_settle(b->results, &b->input));
     YOCO_TRY(write_errors(b));
     YOCO_TRY(make_plan(b, chunk_rows, session->comm->n_ranks, !o->context));
@@ -221,6 +252,7 @@ static yoco_status run_jobs(const batch_options *o, yoco_session *session,
                         .spoiled = &spoiled,
                         .stop = target->stop,
                         .input = first ? &b->input : NULL,
+                        .documents = b->documents,
                         .results = b->results,
                         .progress = first ? &b->progress : NULL,
                         .plan = first ? &b->plan : NULL,
@@ -315,13 +347,15 @@ static int run_command(const yoco_command *command, int argc, char **argv)
     batch_options o = {.session = YOCO_SESSION_DEFAULTS, .progress = "text", .max_errors = -1};
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &o.session.model, 0,
-         "Model folder with a tokenizer (see docs/MODELS.md)."},
+         "Model folder with a tokenizer (see docs/MODELS.md).", .path = YOCO_PATH_READS_MODEL},
         {"input", 'i', "FILE", YOCO_OPTION_STRING | YOCO_OPTION_STDIN, &o.input, 0,
-         "The jobs, one per line, in the OpenAI batch format; - is stdin."},
+         "The jobs, one per line, in the OpenAI batch format; - is stdin.",
+         .path = YOCO_PATH_READS_FILE},
         {"output", 'o', "FILE", YOCO_OPTION_STRING, &o.output, 0,
          "One line per job, each durable once it is there; - is stdout. A file that exists is\n"
          "gone on with: jobs that it answers are skipped, a torn last line is dropped. It is\n"
-         "refused if the jobs, the model or the settings have changed since."},
+         "refused if the jobs, the model or the settings have changed since.",
+         .path = YOCO_PATH_APPENDS_FILE},
         {"documents", 0, "DIR", YOCO_OPTION_STRING, &o.documents, 0,
          "Folder of the files that body.document.path names. No path leads out of it."},
         {"resume", 0, NULL, YOCO_OPTION_FLAG, &o.resume, 0,
@@ -338,14 +372,17 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"progress", 0, "text|json", YOCO_OPTION_STRING, &o.progress, 0,
          "How progress is shown on stderr (default text)."},
         {"metrics", 0, "FILE", YOCO_OPTION_STRING, &o.metrics, 0,
-         "Keep a Prometheus textfile there."},
+         "Keep a Prometheus textfile there.", .path = YOCO_PATH_REPLACES_FILE},
         {"trace", 0, "FILE", YOCO_OPTION_STRING, &o.trace, 0,
-         "Write where each rank's time went, for ui.perfetto.dev or chrome://tracing."},
+         "Write where each rank's time went, for ui.perfetto.dev or chrome://tracing.",
+         .path = YOCO_PATH_REPLACES_FILE},
         {"context", 0, "DIR", YOCO_OPTION_STRING, &o.context, 0,
-         "A saved context (see yoco context --help): the document of every job, loaded once."},
+         "A saved context (see yoco context --help): the document of every job, loaded once.",
+         .path = YOCO_PATH_READS_CONTEXT},
         {"checkpoint", 0, "DIR", YOCO_OPTION_STRING | YOCO_OPTION_SHARED, &o.checkpoint, 0,
          "Keep the prefill of long documents there while their jobs run, a folder for each, so\n"
-         "that they go on after a kill. It is removed when the job's line is durable."},
+         "that they go on after a kill. It is removed when the job's line is durable.",
+         .path = YOCO_PATH_WRITES_CONTEXTS},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
          "Tokens per chunk (default 2048). A multiple of 256 for models with gated retention."},
         YOCO_SESSION_OPTIONS(o.session),

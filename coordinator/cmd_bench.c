@@ -10,6 +10,7 @@
 #include "coordinator/bench_profile.h"
 #include "coordinator/commands.h"
 #include "coordinator/session_options.h"
+#include "streams.h"
 
 enum { MAX_BRANCHES = 1 << 20 };
 
@@ -193,7 +194,7 @@ static yoco_status write_json(const yoco_bench_report *r, yoco_atomic_file *file
         status = yoco_atomic_file_write(file, text, strlen(text));
         if (status == YOCO_OK)
             status = yoco_atomic_file_write(file, "\n", 1);
-    } else if (puts(text) == EOF) {
+    } else if (fprintf(yoco_stdout(), "%s\n", text) < 0) {
         yoco_log_error("cannot write the JSON report to stdout");
         status = YOCO_ERR_IO;
     }
@@ -288,7 +289,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
                        .n_runs = 3};
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &o.session.model, 0,
-         "Model folder, or a params.json alone (configs/shapes/): random weights of that shape."},
+         "Model folder, or a params.json alone (configs/shapes/): random weights of that shape.",
+         .path = YOCO_PATH_READS_MODEL},
         {"tokens", 0, "L", YOCO_OPTION_STRINGS, &o.token_texts, 0,
          "Length of a prefill (default 16K). May be given several times, as may the next two."},
         {"contexts", 0, "L", YOCO_OPTION_STRINGS, &o.context_texts, 0,
@@ -301,10 +303,12 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "As in yoco run (default 2048); also the rows of the library's products."},
         YOCO_SESSION_OPTIONS(o.session),
         {"json", 0, "FILE", YOCO_OPTION_STRING, &o.json, 0,
-         "Write everything as JSON, too; '-' writes it to stdout instead of the table."},
+         "Write everything as JSON, too; '-' writes it to stdout instead of the table.",
+         .path = YOCO_PATH_REPLACES_FILE},
         {"profile", 0, "FILE", YOCO_OPTION_STRING, &o.profile, 0,
          "Measure the rates of the ops instead and write them as a hardware file, for\n"
-         "yoco plan --time and yoco scale. As many ranks and threads as will be used."},
+         "yoco plan --time and yoco scale. As many ranks and threads as will be used.",
+         .path = YOCO_PATH_REPLACES_FILE},
     };
     return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv,
                                 bench, &o);

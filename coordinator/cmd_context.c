@@ -8,6 +8,7 @@
 #include "coordinator/context.h"
 #include "coordinator/session_options.h"
 #include "coordinator/signals.h"
+#include "streams.h"
 
 typedef struct context_options {
     yoco_session_options session;
@@ -49,11 +50,14 @@ static yoco_status read_ids(yoco_session *session, const context_options *o, yoc
     const yoco_model_config *config = &session->checkpoint->config;
     yoco_tokenizer *tokenizer;
     YOCO_TRY(yoco_tokenizer_open(o->session.model, config->vocab_size, &tokenizer));
-    yoco_status status = yoco_prompt_document(&o->prompt, tokenizer, config->vocab_size, ids);
+    yoco_status status = yoco_prompt_check_options(&o->prompt, tokenizer);
+    if (status == YOCO_OK)
+        status = yoco_prompt_document(&o->prompt, tokenizer, config->vocab_size, ids);
     yoco_tokenizer_close(tokenizer);
-    if (status == YOCO_OK && ids->n > config->max_seq_len) {
-        yoco_log_error("the document has %lld tokens, but the model's max_seq_len is %lld: shorten "
-                       "it",
+    /* A question and its answer are one token each at least. */
+    if (status == YOCO_OK && ids->n > config->max_seq_len - 2) {
+        yoco_log_error("the document has %lld tokens, and the model's max_seq_len of %lld leaves "
+                       "no room for a question and its answer: shorten it",
                        (long long)ids->n, (long long)config->max_seq_len);
         status = YOCO_ERR_DATA;
     }
@@ -130,15 +134,15 @@ static void print_info(const char *folder, const yoco_context_manifest *m)
     yoco_hash_text(id->model, model);
     yoco_hash_text(id->tokenizer, tokenizer);
     yoco_hash_text(id->document, document);
-    printf("context          %s\n", folder);
-    printf("tokens           %" PRId64 " in %" PRId64 " chunks of %" PRId64 "\n", id->n_tokens,
-           m->n_chunks, id->chunk_rows);
-    printf("files            %" PRId64 " chunks, %" PRId64 " edges, %" PRId64 " bytes\n",
-           m->n_chunks, n_edges, bytes);
-    printf("K,V              %s\n", yoco_dtype_name(id->dtype));
-    printf("arithmetic       %s\n", id->arithmetic);
-    printf("model            %s\ntokenizer        %s\ndocument         %s\n", model, tokenizer,
-           document);
+    yoco_print("context          %s\n", folder);
+    yoco_print("tokens           %" PRId64 " in %" PRId64 " chunks of %" PRId64 "\n", id->n_tokens,
+               m->n_chunks, id->chunk_rows);
+    yoco_print("files            %" PRId64 " chunks, %" PRId64 " edges, %" PRId64 " bytes\n",
+               m->n_chunks, n_edges, bytes);
+    yoco_print("K,V              %s\n", yoco_dtype_name(id->dtype));
+    yoco_print("arithmetic       %s\n", id->arithmetic);
+    yoco_print("model            %s\ntokenizer        %s\ndocument         %s\n", model, tokenizer,
+               document);
 }
 
 static yoco_status info(void *parsed)
@@ -177,8 +181,8 @@ static yoco_status verify(void *parsed)
     if (status == YOCO_OK)
         status = yoco_context_verify(o->folder, &manifest);
     if (status == YOCO_OK)
-        printf("%s: all files of %" PRId64 " chunks are as they were written\n", o->folder,
-               manifest.n_chunks);
+        yoco_print("%s: all files of %" PRId64 " chunks are as they were written\n", o->folder,
+                   manifest.n_chunks);
     yoco_context_manifest_free(&manifest);
     return status;
 }
@@ -206,14 +210,15 @@ static int run_verb(const yoco_command *command, int verb, int argc, char **argv
     context_options o = {.session = YOCO_SESSION_DEFAULTS};
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &o.session.model, 0,
-         "Model folder."},
+         "Model folder.", .path = YOCO_PATH_READS_MODEL},
         YOCO_SESSION_OPTIONS(o.session),
         {"output", 'o', "DIR", YOCO_OPTION_STRING | YOCO_OPTION_SHARED, &o.folder, 0,
-         "Folder of the context, new or of an unfinished one."},
-        {"file", 'f', "FILE", YOCO_OPTION_STRING, &o.prompt.file, 0, "The document: a text file."},
+         "Folder of the context, new or of an unfinished one.", .path = YOCO_PATH_WRITES_CONTEXT},
+        {"file", 'f', "FILE", YOCO_OPTION_STRING | YOCO_OPTION_STDIN, &o.prompt.file, 0,
+         "The document: a text file or a pipe; - is stdin.", .path = YOCO_PATH_READS_FILE},
         {"prompt", 'p', "TEXT", YOCO_OPTION_STRING, &o.prompt.text, 0, "The document itself."},
-        {"prompt-ids", 0, "FILE", YOCO_OPTION_STRING, &o.prompt.ids_file, 0,
-         "The document as token ids separated by white space."},
+        {"prompt-ids", 0, "FILE", YOCO_OPTION_STRING | YOCO_OPTION_STDIN, &o.prompt.ids_file, 0,
+         "The document as token ids separated by white space.", .path = YOCO_PATH_READS_FILE},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1, "Tokens per chunk (default 2048)."},
         {"no-bos", 0, NULL, YOCO_OPTION_FLAG, &o.prompt.no_bos, 0,
          "Do not put <s> before a text document."},
@@ -283,7 +288,7 @@ static const yoco_command verbs[] = {
 
 static yoco_status print_verbs(void *parsed)
 {
-    FILE *file = stdout;
+    FILE *file = yoco_stdout();
     (void)parsed;
     fprintf(file, "usage: yoco context VERB ...\n\n");
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)

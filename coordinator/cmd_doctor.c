@@ -43,6 +43,7 @@ static yoco_status examine(yoco_comm *comm, doctor_options *o)
         yoco_doctor_cpu(&d);
         yoco_doctor_gpu(&d);
         yoco_doctor_memory(&d, bytes);
+        yoco_doctor_shared_memory(&d);
         yoco_doctor_disk(&d, o->folder);
     }
     YOCO_TRY(comm->ops->agree(comm, YOCO_OK));
@@ -83,7 +84,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK,
          &o.question.session.model, 0,
-         "Compare the free memory with a plan for this model (or params.json); needs --tokens."},
+         "Compare the free memory with a plan for this model (or params.json); needs --tokens.",
+         .path = YOCO_PATH_READS_MODEL},
         {"tokens", 0, "N", YOCO_OPTION_SIZE, &o.question.n_tokens, 0, "Tokens of the document."},
         {"branches", 0, "B", YOCO_OPTION_SIZE, &o.question.n_branches, 1,
          "Questions answered together (default 1)."},
@@ -108,8 +110,8 @@ const yoco_command yoco_command_doctor = {
     .description =
         "Start it as the job will be started. Each line is ok, warn or bad; what to do stands\n"
         "below it. It checks the ranks against the launcher's count, MPI and UCX, cores, OpenMP\n"
-        "settings, other load, GPUs, free memory, the folder's file system, clocks, and how fast\n"
-        "ranks reach each other. It takes seconds and leaves nothing behind.\n"
+        "settings, quotas, other load, GPUs, free memory, /dev/shm, the folder's file system,\n"
+        "clocks, and how fast ranks reach each other. It takes seconds and leaves nothing behind.\n"
         "\n"
         "The exit status is 1 if a line is bad. Where launcher and MPI disagree on the number of\n"
         "ranks nothing can be checked: one line says so, and the exit status is 2.",

@@ -4,6 +4,7 @@
 #include "coordinator/commands.h"
 #include "coordinator/eval_report.h"
 #include "coordinator/eval_run.h"
+#include "coordinator/paths.h"
 #include "coordinator/session_options.h"
 
 enum { DEFAULT_MAX_TOKENS = 24, MAX_MAX_TOKENS = 1 << 20 };
@@ -24,10 +25,12 @@ static yoco_status check_options(const eval_options *o)
 {
     if (!o->eval.session.model)
         return bad_usage("-m MODEL is missing: a model folder");
-    if (!o->eval.folder && !o->dump_prompt)
+    if (!o->eval.folder && !o->dump_prompt && !o->eval.dump_ids)
         return bad_usage("-o DIR is missing: the folder for the results");
     if (o->resume && o->overwrite)
         return bad_usage("give --resume or --overwrite, not both");
+    if (o->dump_prompt && o->eval.dump_ids)
+        return bad_usage("give --dump-prompt or --dump-ids, not both");
     if (o->seed > INT64_MAX)
         return bad_usage("--seed is at most 2^63 - 1");
     if (o->eval.max_tokens > MAX_MAX_TOKENS)
@@ -43,7 +46,7 @@ static yoco_status run(void *parsed)
     o->eval.mode = o->resume      ? YOCO_EVAL_RESUME
                    : o->overwrite ? YOCO_EVAL_OVERWRITE
                                   : YOCO_EVAL_NEW;
-    return o->dump_prompt ? yoco_eval_dump(&o->eval) : yoco_eval_run(&o->eval);
+    return o->dump_prompt || o->eval.dump_ids ? yoco_eval_dump(&o->eval) : yoco_eval_run(&o->eval);
 }
 
 typedef struct report_arguments {
@@ -54,9 +57,15 @@ typedef struct report_arguments {
 static yoco_status report(void *parsed)
 {
     const report_arguments *a = parsed;
-    return a->argc == 3 && a->argv[2][0] != '-'
-               ? yoco_eval_report(a->argv[2])
-               : bad_usage("yoco eval report takes one folder, DIR");
+    if (a->argc != 3 || a->argv[2][0] == '-')
+        return bad_usage("yoco eval report takes one folder, DIR");
+    const char *folder = a->argv[2];
+    const yoco_option output = {.name = "output",
+                                .kind = YOCO_OPTION_STRING,
+                                .value = &folder,
+                                .path = YOCO_PATH_REPORTS_EVAL};
+    YOCO_TRY(yoco_paths_check_table("eval report", &output, 1));
+    return yoco_eval_report(folder);
 }
 
 static const yoco_command report_command = {.name = "eval report", .is_alone = true};
@@ -73,9 +82,10 @@ static int run_command(const yoco_command *command, int argc, char **argv)
     yoco_session_options *session = &o.eval.session;
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &session->model, 0,
-         "Model folder with a tokenizer (docs/MODELS.md)."},
+         "Model folder with a tokenizer (docs/MODELS.md).", .path = YOCO_PATH_READS_MODEL},
         {"output", 'o', "DIR", YOCO_OPTION_STRING, &o.eval.folder, 0,
-         "Folder for samples.jsonl, results.json, heatmap.svg, recall.svg and report.html."},
+         "Folder for samples.jsonl, results.json, heatmap.svg, recall.svg and report.html.",
+         .path = YOCO_PATH_WRITES_EVAL},
         {"task", 0, "NAME", YOCO_OPTION_STRINGS, &o.eval.choice.tasks, 0,
          "needle, multikey, multiquery, multivalue or yoco-compat; may be given several times\n"
          "(default: all but yoco-compat)."},
@@ -90,9 +100,10 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"needles", 0, "N", YOCO_OPTION_STRINGS, &o.eval.choice.needles, 0,
          "Needles in a document, or values of multivalue; may be given several times (default\n"
          "4, of yoco-compat 1). The task needle has one."},
-        {"haystack", 0, "FILE", YOCO_OPTION_STRINGS, &o.eval.haystack, 0,
+        {"haystack", 0, "FILE", YOCO_OPTION_STRINGS | YOCO_OPTION_STDIN, &o.eval.haystack, 0,
          "The text around the needles; may be given several times (default: the Perl manual,\n"
-         "Debian's perl-doc)."},
+         "Debian's perl-doc).",
+         .path = YOCO_PATH_READS_FILE},
         {"seed", 0, "S", YOCO_OPTION_U64, &o.seed, 0,
          "Of everything that is drawn (default 0). The same seed gives the same documents."},
         {"max-tokens", 'n', "N", YOCO_OPTION_SIZE, &o.eval.max_tokens, 1,
@@ -102,6 +113,9 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"overwrite", 0, NULL, YOCO_OPTION_FLAG, &o.overwrite, 0, "Drop the answers in DIR."},
         {"dump-prompt", 0, NULL, YOCO_OPTION_FLAG | YOCO_OPTION_ALONE, &o.dump_prompt, 0,
          "Print the documents and questions instead of asking them; needs no -o."},
+        {"dump-ids", 0, NULL, YOCO_OPTION_FLAG | YOCO_OPTION_ALONE, &o.eval.dump_ids, 0,
+         "Print their token ids instead: a line for a document, then one for each question, for\n"
+         "--prompt-ids and --question-ids of yoco run. The text alone does not say them."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.eval.chunk_rows, 1,
          "Tokens per chunk (default 2048)."},
         YOCO_SESSION_OPTIONS(o.eval.session),

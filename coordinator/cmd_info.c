@@ -5,6 +5,7 @@
 #include "coordinator/commands.h"
 #include "coordinator/session.h"
 #include "coordinator/tokenizer.h"
+#include "streams.h"
 
 static int64_t count_parameters(const yoco_checkpoint *c)
 {
@@ -21,25 +22,26 @@ static void print_info(const char *folder, const yoco_checkpoint *c, bool has_to
 {
     const yoco_model_config *m = &c->config;
     int64_t kv_bytes = 2 * (int64_t)yoco_config_kv_dim(m);
-    printf("model            %s\n", folder);
-    printf("parameters       %" PRId64 " (%s)\n", count_parameters(c), yoco_dtype_name(c->dtype));
-    printf("layers           %d self + %d cross, dim %d, hidden %d\n", yoco_config_n_self_layers(m),
-           yoco_config_n_self_layers(m), m->dim, m->hidden_dim);
+    yoco_print("model            %s\n", folder);
+    yoco_print("parameters       %" PRId64 " (%s)\n", count_parameters(c),
+               yoco_dtype_name(c->dtype));
+    yoco_print("layers           %d self + %d cross, dim %d, hidden %d\n",
+               yoco_config_n_self_layers(m), yoco_config_n_self_layers(m), m->dim, m->hidden_dim);
     if (yoco_config_is_retention(m))
-        printf("self-decoder     gated retention, %d heads of %d\n", m->n_self_heads,
-               yoco_config_self_head_dim(m));
+        yoco_print("self-decoder     gated retention, %d heads of %d\n", m->n_self_heads,
+                   yoco_config_self_head_dim(m));
     else
-        printf("self-decoder     window attention over %d tokens, %d heads of %d\n",
-               m->sliding_window, m->n_self_heads, yoco_config_self_head_dim(m));
-    printf("cross-decoder    %d heads of %d, %d shared K,V heads: %" PRId64
-           " bytes of K,V per token in bf16, %" PRId64 " in f32\n",
-           m->n_attn_heads, yoco_config_head_dim(m), m->n_attn_kv_heads, 2 * kv_bytes,
-           4 * kv_bytes);
-    printf("vocabulary       %d%s\n", m->vocab_size,
-           m->share_input_output_embed ? ", embedding tied to the output" : "");
-    printf("max_seq_len      %" PRId64 ", rope_theta %g, norm_eps %g\n", m->max_seq_len,
-           m->rope_theta, (double)m->norm_eps);
-    printf("tokenizer        %s\n", has_tokenizer ? "yes" : "none: token ids only");
+        yoco_print("self-decoder     window attention over %d tokens, %d heads of %d\n",
+                   m->sliding_window, m->n_self_heads, yoco_config_self_head_dim(m));
+    yoco_print("cross-decoder    %d heads of %d, %d shared K,V heads: %" PRId64
+               " bytes of K,V per token in bf16, %" PRId64 " in f32\n",
+               m->n_attn_heads, yoco_config_head_dim(m), m->n_attn_kv_heads, 2 * kv_bytes,
+               4 * kv_bytes);
+    yoco_print("vocabulary       %d%s\n", m->vocab_size,
+               m->share_input_output_embed ? ", embedding tied to the output" : "");
+    yoco_print("max_seq_len      %" PRId64 ", rope_theta %g, norm_eps %g\n", m->max_seq_len,
+               m->rope_theta, (double)m->norm_eps);
+    yoco_print("tokenizer        %s\n", has_tokenizer ? "yes" : "none: token ids only");
 }
 
 typedef struct info_options {
@@ -55,9 +57,9 @@ static void print_devices(void)
     for (int i = 0; (ops = yoco_ops_at(i)); i++) {
         int n = 0;
         for (; ops->device_at(n, line, sizeof line); n++)
-            printf("%-10s %d  %s\n", ops->name, n, line);
+            yoco_print("%-10s %d  %s\n", ops->name, n, line);
         if (n == 0)
-            printf("%-10s    no device\n", ops->name);
+            yoco_print("%-10s    no device\n", ops->name);
     }
 }
 
@@ -85,7 +87,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
 {
     info_options o = {.session = YOCO_SESSION_DEFAULTS};
     const yoco_option options[] = {
-        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.session.model, 0, "Model folder."},
+        {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.session.model, 0, "Model folder.",
+         .path = YOCO_PATH_READS_MODEL},
         {"devices", 0, NULL, YOCO_OPTION_FLAG, &o.devices, 0,
          "List the backends and their devices."},
     };

@@ -1,9 +1,11 @@
 /* yoco measure: one run of yoco scale, under mpiexec or srun. */
 #include <stdio.h>
 
+#include "configs/json_text.h"
 #include "coordinator/commands.h"
 #include "coordinator/scale_measure.h"
 #include "coordinator/session_options.h"
+#include "streams.h"
 
 enum { MAX_BRANCHES = 1 << 20 };
 
@@ -36,8 +38,7 @@ static void make_ids(int32_t *ids, int64_t n, int vocab_size)
 
 static yoco_status print_record(json_t *record)
 {
-    if (record && json_dumpf(record, stdout, JSON_COMPACT | JSON_REAL_PRECISION(12)) == 0 &&
-        putchar('\n') != EOF)
+    if (yoco_json_print(record, JSON_COMPACT | JSON_REAL_PRECISION(12), yoco_stdout()))
         return YOCO_OK;
     yoco_log_error("writing to stdout failed");
     return YOCO_ERR_IO;
@@ -100,7 +101,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         .session = YOCO_SESSION_DEFAULTS, .n_branches = 1, .n_runs = 3, .n_steps = 8};
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &o.session.model, 0,
-         "Model folder, or a params.json alone (configs/shapes/): random weights of that shape."},
+         "Model folder, or a params.json alone (configs/shapes/): random weights of that shape.",
+         .path = YOCO_PATH_READS_MODEL},
         {"tokens", 0, "N", YOCO_OPTION_SIZE, &o.n_tokens, 1, "Tokens of the document."},
         {"branches", 0, "B", YOCO_OPTION_SIZE, &o.n_branches, 1,
          "Branches that step together (default 1)."},

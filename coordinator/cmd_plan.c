@@ -7,6 +7,7 @@
 #include "coordinator/plan_input.h"
 #include "partition/cost.h"
 #include "partition/transformer.h"
+#include "streams.h"
 
 typedef struct plan_options {
     yoco_plan_question question;
@@ -21,18 +22,19 @@ static void print_grid(const yoco_plan *plan)
     const yoco_grid *grid = &plan->input.grid;
     int64_t n_chunks = yoco_grid_n_chunks(grid);
     int64_t idle = grid->n_ranks > n_chunks ? grid->n_ranks - n_chunks : 0;
-    printf("%" PRId64 " tokens in %" PRId64 " chunks of %" PRId64 " on %d ranks, %d branches of at "
-           "most %" PRId64 " tokens, %s\n",
-           grid->n_tokens, n_chunks, grid->chunk_rows, grid->n_ranks, plan->input.n_branches,
-           plan->input.branch_rows, yoco_dtype_name(plan->input.dtype));
-    printf("rank r computes and stores chunks r, r + %d, ...: %" PRId64 " to %" PRId64
-           " chunks each, at most %" PRId64 " tokens\n",
-           grid->n_ranks, yoco_grid_rank_chunks(grid, grid->n_ranks - 1),
-           yoco_grid_rank_chunks(grid, 0), yoco_grid_max_rank_rows(grid));
-    printf("ranks busy in prefill: %.1f %%", 100.0 * yoco_grid_balance(grid));
+    yoco_print("%" PRId64 " tokens in %" PRId64 " chunks of %" PRId64
+               " on %d ranks, %d branches of at "
+               "most %" PRId64 " tokens, %s\n",
+               grid->n_tokens, n_chunks, grid->chunk_rows, grid->n_ranks, plan->input.n_branches,
+               plan->input.branch_rows, yoco_dtype_name(plan->input.dtype));
+    yoco_print("rank r computes and stores chunks r, r + %d, ...: %" PRId64 " to %" PRId64
+               " chunks each, at most %" PRId64 " tokens\n",
+               grid->n_ranks, yoco_grid_rank_chunks(grid, grid->n_ranks - 1),
+               yoco_grid_rank_chunks(grid, 0), yoco_grid_max_rank_rows(grid));
+    yoco_print("ranks busy in prefill: %.1f %%", 100.0 * yoco_grid_balance(grid));
     if (idle > 0)
-        printf("; %" PRId64 " ranks have no chunk: use fewer ranks or a smaller --chunk", idle);
-    printf("\n\n");
+        yoco_print("; %" PRId64 " ranks have no chunk: use fewer ranks or a smaller --chunk", idle);
+    yoco_print("\n\n");
 }
 
 static void print_fit(const plan_options *o, size_t most)
@@ -40,8 +42,8 @@ static void print_fit(const plan_options *o, size_t most)
     if (o->device_memory == 0)
         return;
     bool fits = most <= (size_t)o->device_memory;
-    printf("%s: %.2f GiB of %.2f GiB per rank\n", fits ? "fits" : "DOES NOT FIT",
-           (double)most / (1 << 30), (double)o->device_memory / (1 << 30));
+    yoco_print("%s: %.2f GiB of %.2f GiB per rank\n", fits ? "fits" : "DOES NOT FIT",
+               (double)most / (1 << 30), (double)o->device_memory / (1 << 30));
 }
 
 /* Rank 0 has the logits and the largest shard but for a short last chunk; rank 1 stands for the
@@ -57,8 +59,8 @@ static yoco_status print_ranks(const plan_options *o, yoco_plan_input *input)
         if (rank == 0)
             print_grid(&plan);
         yoco_plan_print(&plan, text, sizeof text);
-        printf("rank %d%s\n%s\n", rank, rank == 1 && input->grid.n_ranks > 2 ? " and later" : "",
-               text);
+        yoco_print("rank %d%s\n%s\n", rank,
+                   rank == 1 && input->grid.n_ranks > 2 ? " and later" : "", text);
         most = plan.total_bytes > most ? plan.total_bytes : most;
     }
     print_fit(o, most);
@@ -67,30 +69,30 @@ static yoco_status print_ranks(const plan_options *o, yoco_plan_input *input)
 
 static void print_part(const char *name, double seconds)
 {
-    printf("  %-42s %12.3f ms\n", name, 1e3 * seconds);
+    yoco_print("  %-42s %12.3f ms\n", name, 1e3 * seconds);
 }
 
 static void print_cost(const yoco_cost *cost, const yoco_cost_input *in)
 {
-    printf("predicted on %s (%s; %s), %d ranks, chunks of %" PRId64 "\n", in->hardware->name,
-           in->hardware->device.name,
-           in->hardware->device.measured ? "measured rates" : "rates of data sheets",
-           in->grid.n_ranks, in->grid.chunk_rows);
+    yoco_print("predicted on %s (%s; %s), %d ranks, chunks of %" PRId64 "\n", in->hardware->name,
+               in->hardware->device.name,
+               in->hardware->device.measured ? "measured rates" : "rates of data sheets",
+               in->grid.n_ranks, in->grid.chunk_rows);
     print_part("prefill", cost->prefill_s);
     print_part("  computing, shared evenly", cost->compute_s);
     print_part("  the busiest rank beyond that", cost->uneven_s);
     print_part("  waiting for edges", cost->chain_s);
     print_part("  broadcast of the last edges", cost->last_edges_s);
-    printf("  %-42s %s\n", "prefill is limited by", yoco_limit_text(cost->prefill_limit));
+    yoco_print("  %-42s %s\n", "prefill is limited by", yoco_limit_text(cost->prefill_limit));
     print_part("decode step", cost->step_s);
     print_part("  what every rank repeats, and logits", cost->repeated_s);
     print_part("  attention", cost->attention_s);
     print_part("  merges over the ranks", cost->merge_s);
-    printf("  %-42s %s\n", "a step is limited by", yoco_limit_text(cost->step_limit));
-    printf("  %-42s %12.2f GiB of %.2f: %s\n\n", "memory of the fullest rank",
-           (double)cost->memory_bytes / (1 << 30),
-           (double)in->hardware->device.memory_bytes / (1 << 30),
-           cost->fits ? "fits" : "DOES NOT FIT");
+    yoco_print("  %-42s %s\n", "a step is limited by", yoco_limit_text(cost->step_limit));
+    yoco_print("  %-42s %12.2f GiB of %.2f: %s\n\n", "memory of the fullest rank",
+               (double)cost->memory_bytes / (1 << 30),
+               (double)in->hardware->device.memory_bytes / (1 << 30),
+               cost->fits ? "fits" : "DOES NOT FIT");
 }
 
 static void print_recommendation(const plan_options *o, const yoco_cost_input *in)
@@ -98,15 +100,15 @@ static void print_recommendation(const plan_options *o, const yoco_cost_input *i
     yoco_grid grid;
     yoco_cost cost;
     if (o->target_s > 0)
-        printf("for a prefill in %g s: ", o->target_s);
+        yoco_print("for a prefill in %g s: ", o->target_s);
     else
-        printf("half as efficient as the fewest ranks that fit: ");
+        yoco_print("half as efficient as the fewest ranks that fit: ");
     if (yoco_cost_recommend(in, o->target_s, &grid, &cost) != YOCO_OK) {
-        printf("no number of ranks up to %d will do\n", YOCO_COST_MAX_RANKS);
+        yoco_print("no number of ranks up to %d will do\n", YOCO_COST_MAX_RANKS);
         return;
     }
-    printf("%d ranks, --chunk %" PRId64 ": prefill %.3f ms, step %.3f ms\n", grid.n_ranks,
-           grid.chunk_rows, 1e3 * cost.prefill_s, 1e3 * cost.step_s);
+    yoco_print("%d ranks, --chunk %" PRId64 ": prefill %.3f ms, step %.3f ms\n", grid.n_ranks,
+               grid.chunk_rows, 1e3 * cost.prefill_s, 1e3 * cost.step_s);
 }
 
 static yoco_status print_time(const plan_options *o, const yoco_plan_input *plan)
@@ -145,16 +147,16 @@ static yoco_status print_comparison(const plan_options *o, yoco_plan_input *inpu
         YOCO_TRY(yoco_plan_make(input, &plan));
         yoco_transformer t = yoco_transformer_make(&plan);
         if (!head)
-            printf(
+            yoco_print(
                 "K,V of a token: %zu bytes, a Transformer of this shape: %zu bytes (%zu times)\n\n"
                 "   tokens        K,V GiB       total   Transformer K,V       total   times\n",
                 yoco_plan_kv_token_bytes(&plan), t.kv_token_bytes,
                 t.kv_token_bytes / yoco_plan_kv_token_bytes(&plan));
         head = true;
-        printf("%9" PRId64 "   %12.2f%12.2f   %15.2f%12.2f%8.1f\n", n,
-               (double)(yoco_plan_kv_token_bytes(&plan) * (size_t)n) / GIB,
-               (double)plan.total_bytes / GIB, (double)t.kv_bytes / GIB,
-               (double)t.total_bytes / GIB, (double)t.total_bytes / (double)plan.total_bytes);
+        yoco_print("%9" PRId64 "   %12.2f%12.2f   %15.2f%12.2f%8.1f\n", n,
+                   (double)(yoco_plan_kv_token_bytes(&plan) * (size_t)n) / GIB,
+                   (double)plan.total_bytes / GIB, (double)t.kv_bytes / GIB,
+                   (double)t.total_bytes / GIB, (double)t.total_bytes / (double)plan.total_bytes);
     }
     if (head)
         return YOCO_OK;
@@ -197,7 +199,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
                                    .branch_rows = 256}};
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.question.session.model, 0,
-         "Model folder, or a params.json alone (configs/shapes/)."},
+         "Model folder, or a params.json alone (configs/shapes/).", .path = YOCO_PATH_READS_MODEL},
         {"tokens", 0, "N", YOCO_OPTION_SIZE, &o.question.n_tokens, 0,
          "Tokens of the document; K, M and G are powers of 1024."},
         {"ranks", 0, "P", YOCO_OPTION_SIZE, &o.question.n_ranks, 1, "Number of ranks (default 1)."},
@@ -222,7 +224,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Predict times instead, what limits them, and which ranks and chunks to take\n"
          "(docs/SCALING.md)."},
         {"hardware", 0, "NAME", YOCO_OPTION_STRING, &o.hardware, 0,
-         "What --time predicts for: of configs/hardware, or a file."},
+         "What --time predicts for: of configs/hardware, or a file.", .path = YOCO_PATH_READS_FILE},
         {"target", 0, "SECONDS", YOCO_OPTION_REAL, &o.target_s, 0,
          "Recommend the fewest ranks whose prefill takes at most that long."},
     };

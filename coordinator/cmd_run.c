@@ -54,11 +54,24 @@ static yoco_status check_options(const run_options *o)
     return YOCO_OK;
 }
 
-static yoco_status open_tokenizer(yoco_session *session, const char *folder, yoco_tokenizer **out)
+/* Rank 0. */
+static yoco_status check_text_options(const run_options *o, const yoco_tokenizer *tokenizer)
+{
+    if (!tokenizer && o->generate.stops.n > 0) {
+        yoco_log_error("yoco run: --stop is text, and the model folder has no tokenizer "
+                       "(yoco_tokenizer.json)");
+        return YOCO_ERR_USAGE;
+    }
+    return yoco_prompt_check_options(&o->prompt, tokenizer);
+}
+
+static yoco_status open_tokenizer(yoco_session *session, const run_options *o, yoco_tokenizer **out)
 {
     yoco_status status = YOCO_OK;
     if (session->comm->rank == 0)
-        status = yoco_tokenizer_open(folder, session->checkpoint->config.vocab_size, out);
+        status = yoco_tokenizer_open(o->session.model, session->checkpoint->config.vocab_size, out);
+    if (session->comm->rank == 0 && status == YOCO_OK)
+        status = check_text_options(o, *out);
     return session->comm->ops->agree(session->comm, status);
 }
 
@@ -124,7 +137,8 @@ static yoco_status end_checkpoint(yoco_session *session, const run_options *o, y
 {
     yoco_comm *comm = session->comm;
     YOCO_TRY(durable);
-    return comm->ops->agree(comm, comm->rank == 0 ? yoco_snapshot_remove(o->checkpoint) : YOCO_OK);
+    return comm->ops->agree(
+        comm, comm->rank == 0 ? yoco_snapshot_remove(session->worker, o->checkpoint) : YOCO_OK);
 }
 
 static yoco_status reserve(yoco_session *session, const run_options *o, const yoco_prompt *prompt)
@@ -163,9 +177,10 @@ static yoco_status run_document(yoco_session *session, const run_options *o)
     const yoco_model_config *config = &session->checkpoint->config;
     yoco_tokenizer *tokenizer = NULL;
     yoco_prompt prompt;
-    YOCO_TRY(open_tokenizer(session, o->session.model, &tokenizer));
-    yoco_status status = yoco_prompt_load(session->comm, &o->prompt, tokenizer, config->vocab_size,
-                                          config->max_seq_len, &prompt);
+    yoco_status status = open_tokenizer(session, o, &tokenizer);
+    if (status == YOCO_OK)
+        status = yoco_prompt_load(session->comm, &o->prompt, tokenizer, config->vocab_size,
+                                  config->max_seq_len, &prompt);
     if (status == YOCO_OK) {
         status = run_prompt(session, o, tokenizer, &prompt);
         yoco_prompt_free(&prompt);
@@ -190,10 +205,9 @@ static yoco_status run_context(yoco_session *session, run_options *o)
 static yoco_status run_session(yoco_session *session, run_options *o)
 {
     const char *folder = o->context ? o->context : o->checkpoint;
-    if (o->dump)
-        YOCO_TRY(yoco_dump_probe(session, o->dump));
     if (folder)
         YOCO_TRY(yoco_context_target(session, folder, &o->target));
+    o->target.temporary = o->checkpoint != NULL;
     if (o->checkpoint)
         o->target.stop = o->generate.stop = yoco_signals_catch();
     return o->context ? run_context(session, o) : run_document(session, o);
@@ -220,17 +234,20 @@ static int run_command(const yoco_command *command, int argc, char **argv)
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &o.session.model, 0,
          "Model folder: params.json, model.safetensors (or its index and shards) and, for\n"
-         "text, yoco_tokenizer.json (see docs/MODELS.md)."},
-        {"file", 'f', "FILE", YOCO_OPTION_STRING, &o.prompt.file, 0, "The document: a text file."},
+         "text, yoco_tokenizer.json (see docs/MODELS.md).",
+         .path = YOCO_PATH_READS_MODEL},
+        {"file", 'f', "FILE", YOCO_OPTION_STRING | YOCO_OPTION_STDIN, &o.prompt.file, 0,
+         "The document: a text file or a pipe; - is stdin.", .path = YOCO_PATH_READS_FILE},
         {"prompt", 'p', "TEXT", YOCO_OPTION_STRING, &o.prompt.text, 0, "The document itself."},
-        {"prompt-ids", 0, "FILE", YOCO_OPTION_STRING, &o.prompt.ids_file, 0,
+        {"prompt-ids", 0, "FILE", YOCO_OPTION_STRING | YOCO_OPTION_STDIN, &o.prompt.ids_file, 0,
          "The document as token ids separated by white space. Needs no tokenizer; nothing is\n"
-         "added to the ids, and no id is banned from the answer."},
+         "added to the ids, and no id is banned from the answer.",
+         .path = YOCO_PATH_READS_FILE},
         {"question", 'q', "TEXT", YOCO_OPTION_STRINGS, &o.prompt.questions, 0,
          "A question on the document. May be given several times: all questions share the\n"
          "document's K,V and are answered together."},
-        {"question-ids", 0, "FILE", YOCO_OPTION_STRINGS, &o.prompt.question_ids, 0,
-         "A question as token ids. May be given several times."},
+        {"question-ids", 0, "FILE", YOCO_OPTION_STRINGS | YOCO_OPTION_STDIN, &o.prompt.question_ids,
+         0, "A question as token ids. May be given several times.", .path = YOCO_PATH_READS_FILE},
         {"max-tokens", 'n', "N", YOCO_OPTION_SIZE, &o.prompt.n_generate, 1,
          "Most tokens of an answer (default 64)."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
@@ -256,14 +273,17 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"json", 0, NULL, YOCO_OPTION_FLAG, &o.json, 0,
          "Print one JSON object at the end instead of streaming text."},
         {"dump", 0, "FILE", YOCO_OPTION_STRING, &o.dump, 0,
-         "Write prompt, generated ids, logits and the shared K,V to a safetensors file."},
+         "Write prompt, generated ids, logits and the shared K,V to a safetensors file.",
+         .path = YOCO_PATH_REPLACES_FILE},
         {"context", 0, "DIR", YOCO_OPTION_STRING, &o.context, 0,
          "In place of a document: one that yoco context save has prefilled. On any number of\n"
-         "ranks the answer is the same, bit for bit. Needs questions."},
+         "ranks the answer is the same, bit for bit. Needs questions.",
+         .path = YOCO_PATH_READS_CONTEXT},
         {"checkpoint", 0, "DIR", YOCO_OPTION_STRING | YOCO_OPTION_SHARED, &o.checkpoint, 0,
          "Keep the prefill in this folder while it runs; after a kill the same command goes on\n"
          "from there, on any number of ranks. SIGTERM or SIGUSR1 stops after about one more\n"
-         "chunk, with exit code 75. Removed once the answers are out."},
+         "chunk, with exit code 75. Removed once the answers are out.",
+         .path = YOCO_PATH_WRITES_CONTEXT},
     };
     return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv, run,
                                 &o);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "coordinator/commands.h"
+#include "coordinator/paths.h"
 #include "coordinator/plan_input.h"
 #include "coordinator/scale_measure.h"
 #include "coordinator/scale_report.h"
@@ -181,6 +182,7 @@ static yoco_status run_sweep(scale_options *o)
     yoco_scale_rows rows;
     if (!o->report_only)
         YOCO_TRY(load(o, &hardware, simulator));
+    YOCO_TRY(yoco_paths_check());
     YOCO_TRY(yoco_scale_rows_open(o->sweep.folder, &rows));
     yoco_status status = YOCO_OK;
     if (!o->report_only)
@@ -221,11 +223,13 @@ static int run_command(const yoco_command *command, int argc, char **argv)
     yoco_sweep *s = &o.sweep;
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING, &s->model, 0,
-         "Model folder, or a params.json alone (configs/shapes/): random weights of that shape."},
+         "Model folder, or a params.json alone (configs/shapes/): random weights of that shape.",
+         .path = YOCO_PATH_READS_MODEL},
         {"output", 'o', "FOLDER", YOCO_OPTION_STRING, &s->folder, 0,
          "scale.jsonl, scale.csv, scale.json and report.html go there. Points that\n"
          "scale.jsonl already has are not run again unless --runs, --steps, --sim-steps\n"
-         "or the hardware have changed."},
+         "or the hardware have changed.",
+         .path = YOCO_PATH_WRITES_SCALE},
         {"ranks", 0, "P,...", YOCO_OPTION_STRINGS, &o.rank_texts, 0, "Numbers of ranks."},
         {"tokens", 0, "N,...", YOCO_OPTION_STRINGS, &o.token_texts, 0,
          "Strong scaling: tokens of the document."},
@@ -240,7 +244,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"simulate", 0, NULL, YOCO_OPTION_FLAG, &o.simulate, 0, "Run on a simulated machine."},
         {"predict", 0, NULL, YOCO_OPTION_FLAG, &o.predict, 0, "Compute the formula."},
         {"hardware", 0, "NAME", YOCO_OPTION_STRING, &o.hardware, 0,
-         "Of configs/hardware, or a file: what is simulated and predicted."},
+         "Of configs/hardware, or a file: what is simulated and predicted.",
+         .path = YOCO_PATH_READS_FILE},
         {"runs", 0, "N", YOCO_OPTION_SIZE, &s->n_runs, 1, "Measured prefills (default 3)."},
         {"steps", 0, "N", YOCO_OPTION_SIZE, &s->n_steps, 1, "Measured decode steps (default 8)."},
         {"sim-steps", 0, "N", YOCO_OPTION_SIZE, &s->sim_steps, 1,
@@ -252,7 +257,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"launcher", 0, "WORDS", YOCO_OPTION_STRING, &s->launcher, 0,
          "What starts the measured ranks; %P is their number (default 'mpiexec -n %P')."},
         {"simulator", 0, "FILE", YOCO_OPTION_STRING, &s->simulator, 0,
-         "yoco-sim (default: beside yoco)."},
+         "yoco-sim (default: beside yoco).", .path = YOCO_PATH_READS_FILE},
         {"slow-rank", 0, "R", YOCO_OPTION_SIZE, &o.slow_rank, 0, "What if rank R were slower."},
         {"slow-rank-time", 0, "F", YOCO_OPTION_REAL, &s->what_if.slow_rank_time, 1e-6,
          "How many times as long its ops take (default 2)."},

@@ -5,16 +5,30 @@
 #include "coordinator/options.h"
 #include "coordinator/stdin.h"
 
+static bool is_stdin(const char *path)
+{
+    return path && (strcmp(path, "-") == 0 || strcmp(path, "/dev/stdin") == 0);
+}
+
+static bool reads_stdin(const yoco_option *option)
+{
+    if (!(option->kind & YOCO_OPTION_STDIN))
+        return false;
+    if (yoco_option_kind_of(option) == YOCO_OPTION_STRING)
+        return is_stdin(*(const char *const *)option->value);
+    const yoco_strings *paths = option->value;
+    for (int i = 0; i < paths->n; i++)
+        if (is_stdin(paths->values[i]))
+            return true;
+    return false;
+}
+
 /* Before anything is loaded: mpiexec gives up where what it passes on is not read soon. */
 static yoco_status keep_stdin(const yoco_option *options, int n_options)
 {
-    for (int i = 0; i < n_options; i++) {
-        if (!(options[i].kind & YOCO_OPTION_STDIN))
-            continue;
-        const char *path = *(const char *const *)options[i].value;
-        if (path && strcmp(path, "-") == 0)
+    for (int i = 0; i < n_options; i++)
+        if (reads_stdin(&options[i]))
             return yoco_stdin_keep();
-    }
     return YOCO_OK;
 }
 
@@ -37,6 +51,7 @@ int yoco_command_execute(const yoco_command *command, const yoco_option *options
 {
     bool help;
     yoco_status status = yoco_options_parse(command, options, n_options, argc, argv, &help);
+    yoco_options_keep(command, options, n_options);
     if (status == YOCO_OK && !help)
         status = keep_stdin(options, n_options);
     if (status == YOCO_OK)

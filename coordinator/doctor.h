@@ -7,7 +7,7 @@
 
 typedef enum yoco_verdict { YOCO_FINE, YOCO_WARN, YOCO_BAD, YOCO_N_VERDICTS } yoco_verdict;
 
-enum { YOCO_DOCTOR_FINDINGS = 16, YOCO_DOCTOR_TEXT = 320, YOCO_DOCTOR_HOST = 64 };
+enum { YOCO_DOCTOR_FINDINGS = 20, YOCO_DOCTOR_TEXT = 320, YOCO_DOCTOR_HOST = 64 };
 
 typedef struct yoco_finding {
     int verdict; /* yoco_verdict */
@@ -32,6 +32,7 @@ void yoco_doctor_cpu(yoco_doctor *d);
 void yoco_doctor_gpu(yoco_doctor *d);
 /* plan_bytes: of the largest rank; 0: no plan was asked for. */
 void yoco_doctor_memory(yoco_doctor *d, size_t plan_bytes);
+void yoco_doctor_shared_memory(yoco_doctor *d);
 void yoco_doctor_disk(yoco_doctor *d, const char *folder);
 
 /* Collective; rank 0 speaks. The first one tells whether all ranks see the same folder. */

@@ -1,19 +1,12 @@
 /* Processor and GPUs. */
 #include <glob.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "coordinator/doctor.h"
-
-static int cores_of_process(void)
-{
-    cpu_set_t cpus;
-    CPU_ZERO(&cpus);
-    return sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
-}
+#include "machine_limits.h"
 
 /* More than a quarter of the machine at work for others, in the last minute. */
 static void check_load(yoco_doctor *d, int n_online)
@@ -47,6 +40,21 @@ static void check_cores(yoco_doctor *d, int n_cores, int n_online)
                         n_online, n_ranks, n_ranks == 1 ? "" : "s");
 }
 
+/* A group that has used its share of a period stands still until the next one. */
+static void check_quota(yoco_doctor *d, int n_cores)
+{
+    double cpus = yoco_group_cpus("");
+    if (cpus < n_cores)
+        yoco_doctor_say(d, YOCO_WARN, "quota",
+                        "ask for more processors (--cpus-per-task of sbatch, --cpus of docker); "
+                        "--threads beyond the quota would only wait",
+                        "a limit of the control group: %.2f of %d cores; the default of --threads "
+                        "heeds it",
+                        cpus, n_cores);
+    else
+        yoco_doctor_say(d, YOCO_FINE, "quota", NULL, "no quota of processors");
+}
+
 static void check_openmp(yoco_doctor *d, int n_cores)
 {
     const char *threads = getenv("OMP_NUM_THREADS"), *bind = getenv("OMP_PROC_BIND");
@@ -71,13 +79,14 @@ static void check_openmp(yoco_doctor *d, int n_cores)
 
 void yoco_doctor_cpu(yoco_doctor *d)
 {
-    int n_online = (int)sysconf(_SC_NPROCESSORS_ONLN), n_cores = cores_of_process();
+    int n_online = (int)sysconf(_SC_NPROCESSORS_ONLN), n_cores = yoco_cores_bound();
     yoco_isa isa = yoco_isa_detect();
     bool plain = isa == YOCO_ISA_PORTABLE;
     yoco_doctor_say(d, plain ? YOCO_WARN : YOCO_FINE, "cpu",
                     plain ? "use a processor with AVX2 or AVX-512: portable code is slow" : NULL,
                     "instruction set %s", yoco_isa_name(isa));
     check_cores(d, n_cores, n_online);
+    check_quota(d, n_cores);
     check_openmp(d, n_cores);
     check_load(d, n_online);
 }

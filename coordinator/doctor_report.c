@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "configs/json_text.h"
 #include "coordinator/batch_task.h"
 #include "coordinator/doctor.h"
+#include "streams.h"
 
 static const char *const verdict_names[YOCO_N_VERDICTS] = {"ok", "warn", "bad"};
 
@@ -98,25 +100,25 @@ static void print_hosts(const json_t *hosts)
     enum { MAX_SHOWN = 3 };
     size_t n = json_array_size(hosts);
     for (size_t i = 0; i < n && i < MAX_SHOWN; i++)
-        printf("%s%s", i > 0 ? ", " : "", json_string_value(json_array_get(hosts, i)));
+        yoco_print("%s%s", i > 0 ? ", " : "", json_string_value(json_array_get(hosts, i)));
     if (n > MAX_SHOWN)
-        printf(" and %zu more", n - MAX_SHOWN);
+        yoco_print(" and %zu more", n - MAX_SHOWN);
 }
 
 static void print_text(const lines *all, int n_hosts, const int *counts)
 {
     for (int i = 0; i < all->n; i++) {
         const yoco_finding *f = &all->lines[i].finding;
-        printf("%-5s%-11s", verdict_names[f->verdict], f->area);
+        yoco_print("%-5s%-11s", verdict_names[f->verdict], f->area);
         if (n_hosts > 1 && json_array_size(all->lines[i].hosts) < (size_t)n_hosts) {
             print_hosts(all->lines[i].hosts);
-            printf(": ");
+            yoco_print(": ");
         }
-        printf("%s\n", f->text);
+        yoco_print("%s\n", f->text);
         if (f->fix[0])
-            printf("                -> %s\n", f->fix);
+            yoco_print("                -> %s\n", f->fix);
     }
-    printf("%d ok, %d warn, %d bad\n", counts[YOCO_FINE], counts[YOCO_WARN], counts[YOCO_BAD]);
+    yoco_print("%d ok, %d warn, %d bad\n", counts[YOCO_FINE], counts[YOCO_WARN], counts[YOCO_BAD]);
 }
 
 static yoco_status print_json(const lines *all, const int *counts)
@@ -132,8 +134,7 @@ static yoco_status print_json(const lines *all, const int *counts)
     json_t *report =
         json_pack("{s:s, s:o, s:i, s:i, s:i}", "version", YOCO_VERSION, "findings", findings, "ok",
                   counts[YOCO_FINE], "warn", counts[YOCO_WARN], "bad", counts[YOCO_BAD]);
-    bool printed =
-        report && json_dumpf(report, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
+    bool printed = yoco_json_print(report, JSON_INDENT(2), yoco_stdout());
     json_decref(report);
     if (printed)
         return YOCO_OK;

@@ -120,15 +120,3 @@ yoco_status yoco_dump_write(yoco_session *session, const char *path, const yoco_
         yoco_safetensors_discard(d.writer);
     return comm->ops->agree(comm, status);
 }
-
-yoco_status yoco_dump_probe(yoco_session *session, const char *path)
-{
-    yoco_comm *comm = session->comm;
-    yoco_atomic_file *file;
-    yoco_status status = YOCO_OK;
-    if (comm->rank == 0)
-        status = yoco_atomic_file_create(path, &file);
-    if (comm->rank == 0 && status == YOCO_OK)
-        yoco_atomic_file_discard(file);
-    return comm->ops->agree(comm, status);
-}

@@ -7,9 +7,6 @@
 #include "coordinator/prompt.h"
 #include "coordinator/session.h"
 
-/* Collective. Whether a file can be made there: better known before the work than after it. */
-yoco_status yoco_dump_probe(yoco_session *session, const char *path);
-
 /* Collective. For each question: prompt I64 (n_prompt), generated I64 (n), logits F32 (n,
  * vocab_size), key_cache and value_cache F32 (rows, n_attn_kv_heads, head_dim), named with the
  * suffix ".i" where there are two or more. */

@@ -146,6 +146,9 @@ static void choose_places(yoco_eval_document *d, const strand *s, place *places)
         if (i == 0 && !isnan(d->cell.depth))
             depth = d->cell.depth;
         places[i] = (place){nearest_boundary(s, depth), i};
+        d->facts[i].wanted = depth;
+        d->facts[i].is_far =
+            fabs((double)places[i].at - depth * (double)s->n) > YOCO_EVAL_FAR * (double)s->n;
     }
     qsort(places, (size_t)d->cell.n, sizeof *places, compare_places);
 }
@@ -241,6 +244,15 @@ static yoco_status encode_compat(const yoco_eval_source *source, const yoco_comp
     return status;
 }
 
+/* Only the asked needle of yoco-compat has a depth; whole lines of the haystack lie before it. */
+static void compare_compat_depth(yoco_eval_document *d)
+{
+    for (int i = 0; i < d->cell.n; i++)
+        d->facts[i].wanted = i == d->first_asked ? d->cell.depth : NAN;
+    double off = yoco_eval_document_depth(d, d->first_asked) - d->cell.depth;
+    d->facts[d->first_asked].is_far = fabs(off) > YOCO_EVAL_FAR;
+}
+
 static yoco_status fill_compat(const yoco_eval_source *source, yoco_eval_document *d)
 {
     yoco_compat_text text;
@@ -254,7 +266,32 @@ static yoco_status fill_compat(const yoco_eval_source *source, yoco_eval_documen
         free(text.text);
     }
     free(bytes);
+    if (status == YOCO_OK)
+        compare_compat_depth(d);
     return status;
+}
+
+double yoco_eval_document_depth(const yoco_eval_document *d, int i)
+{
+    return (double)d->starts[i] / (double)d->prompt.context.n;
+}
+
+static void warn_of_far(const yoco_eval_document *d)
+{
+    int n_far = 0, first = 0;
+    char what[128];
+    for (int i = d->cell.n - 1; i >= 0; i--) {
+        n_far += d->facts[i].is_far;
+        first = d->facts[i].is_far ? i : first;
+    }
+    if (n_far == 0)
+        return;
+    yoco_eval_cell_describe(&d->cell, what, sizeof what);
+    yoco_log_warn(
+        "%s: %d of %d needles stand more than %g %% of the document from their depth, one "
+        "at %.3f instead of %.3f: the lines of the haystack are too long there",
+        what, n_far, d->cell.n, 100 * YOCO_EVAL_FAR, yoco_eval_document_depth(d, first),
+        d->facts[first].wanted);
 }
 
 yoco_status yoco_eval_document_fill(const yoco_eval_source *source, yoco_eval_document *d)
@@ -265,6 +302,7 @@ yoco_status yoco_eval_document_fill(const yoco_eval_source *source, yoco_eval_do
         YOCO_TRY(fill_own(source, d));
     for (int q = 0; q < d->prompt.n_questions; q++)
         d->prompt.questions[q].text = d->facts[d->first_asked + q].asked;
+    warn_of_far(d);
     return YOCO_OK;
 }
 

@@ -29,10 +29,14 @@ typedef struct yoco_eval_document {
     yoco_prompt prompt;  /* the questions; the context once filled */
 } yoco_eval_document;
 
+/* Where fact i starts, of the whole document. */
+double yoco_eval_document_depth(const yoco_eval_document *document, int i);
+
 /* Draws facts and questions: all but the context. YOCO_ERR_DATA where the length has no room for
  * the needles. */
 yoco_status yoco_eval_document_draw(const yoco_eval_source *source, const yoco_eval_cell *cell,
                                     yoco_eval_document *out);
+/* Makes the context; a line in the log where needles are far from their depths. */
 yoco_status yoco_eval_document_fill(const yoco_eval_source *source, yoco_eval_document *document);
 void yoco_eval_document_free(yoco_eval_document *document); /* {0} is legal */
 

@@ -1,21 +1,22 @@
 #include "coordinator/eval_file.h"
 
+#include "configs/text_file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#include "coordinator/eval_failure.h"
 
 static yoco_status differs(const yoco_eval_file *file, const char *what, const char *theirs,
                            const char *ours)
 {
     yoco_log_error("%s was made with %s %s, this run has %s: give the same settings, another "
                    "folder with -o, or --overwrite",
-                   file->path, what, theirs, ours);
+                   file->journal.path, what, theirs, ours);
     return YOCO_ERR_DATA;
 }
 
@@ -57,10 +58,11 @@ static yoco_status check_settings(const yoco_eval_file *file, const yoco_eval_se
 typedef struct reader {
     yoco_eval_file *file;
     const yoco_eval_settings *settings;
-    const yoco_map *map;
     yoco_eval_cell cell;
-    int64_t n_lines, n_read, n_expected; /* lines of the file, of the document, it should have */
-    size_t kept;                         /* bytes up to the last complete document */
+    int64_t line, n_read, n_expected; /* line of the file; lines of the document, and all of it */
+    size_t kept;                      /* bytes up to the last complete document */
+    size_t *failures;                 /* (n_failures): where their lines begin */
+    size_t n_failures;
 } reader;
 
 static yoco_status add_done(reader *r)
@@ -69,7 +71,7 @@ static yoco_status add_done(reader *r)
     if (yoco_eval_file_has(file, &r->cell)) {
         yoco_log_error("%s:%" PRId64 ": this document stands in the file already: remove one of "
                        "the two",
-                       file->path, r->n_lines);
+                       file->journal.path, r->line);
         return YOCO_ERR_DATA;
     }
     yoco_eval_cell *done = realloc(file->done, (size_t)(file->n_done + 1) * sizeof *done);
@@ -91,7 +93,7 @@ static yoco_status take_line(reader *r, const yoco_eval_sample *s)
         (!first && (!yoco_eval_cell_same(&cell, &r->cell) || s->n_questions != r->n_expected))) {
         yoco_log_error("%s:%" PRId64 ": the answers of a document do not stand together: restore "
                        "the file or use --overwrite",
-                       r->file->path, r->n_lines);
+                       r->file->journal.path, r->line);
         return YOCO_ERR_DATA;
     }
     r->cell = cell;
@@ -100,95 +102,91 @@ static yoco_status take_line(reader *r, const yoco_eval_sample *s)
     return YOCO_OK;
 }
 
-static yoco_status read_lines(reader *r)
+static yoco_status add_failure(reader *r, size_t begin)
 {
-    const char *data = (const char *)r->map->data, *end;
-    for (size_t at = 0; at < r->map->size; at = (size_t)(end - data) + 1) {
-        yoco_eval_sample sample;
-        end = memchr(data + at, '\n', r->map->size - at);
-        if (!end)
-            break;
-        r->n_lines++;
-        YOCO_TRY(yoco_eval_sample_parse(r->file->path, r->n_lines, data + at,
-                                        (size_t)(end - data) - at, &sample));
-        yoco_status status = take_line(r, &sample);
-        yoco_eval_sample_free(&sample);
-        YOCO_TRY(status);
-        if (r->n_read < r->n_expected)
-            continue;
-        YOCO_TRY(add_done(r));
-        r->n_read = 0;
-        r->kept = (size_t)(end - data) + 1;
+    size_t *failures = realloc(r->failures, (r->n_failures + 1) * sizeof *failures);
+    if (!failures) {
+        yoco_log_error("cannot allocate a table of %zu failures", r->n_failures + 1);
+        return YOCO_ERR_MEMORY;
     }
+    r->failures = failures;
+    r->failures[r->n_failures++] = begin;
     return YOCO_OK;
 }
 
-static yoco_status io_failed(const yoco_eval_file *file, const char *what)
+static yoco_status read_line(void *context, const yoco_line *line)
 {
-    yoco_log_error("cannot %s %s: %s", what, file->path, strerror(errno));
-    return YOCO_ERR_IO;
+    reader *r = context;
+    yoco_eval_sample sample;
+    r->line = line->number;
+    if (yoco_eval_failure_is(line->text, line->size))
+        return add_failure(r, line->begin);
+    YOCO_TRY(yoco_eval_sample_parse(r->file->journal.path, line->number, line->text, line->size,
+                                    &sample));
+    yoco_status status = take_line(r, &sample);
+    yoco_eval_sample_free(&sample);
+    YOCO_TRY(status);
+    if (r->n_read < r->n_expected)
+        return YOCO_OK;
+    r->n_read = 0;
+    r->kept = line->end;
+    return add_done(r);
 }
 
 static yoco_status resume(yoco_eval_file *file, const yoco_eval_settings *settings)
 {
-    yoco_map map;
-    YOCO_TRY(yoco_map_open(file->path, &map));
-    reader r = {.file = file, .settings = settings, .map = &map};
-    yoco_status status = read_lines(&r);
-    size_t size = map.size;
-    yoco_map_close(&map);
-    YOCO_TRY(status);
-    if (r.kept < size) {
-        yoco_log_warn("%s: drops the last %zu bytes, an unfinished document", file->path,
-                      size - r.kept);
-        if (ftruncate(file->fd, (off_t)r.kept) != 0)
-            return io_failed(file, "shorten");
+    reader r = {.file = file, .settings = settings};
+    yoco_journal *journal = &file->journal;
+    yoco_status status = yoco_journal_read(journal, NULL, read_line, &r);
+    if (status == YOCO_OK && r.n_read > 0) {
+        yoco_log_warn("%s: drops the last %lld bytes, an unfinished document", journal->path,
+                      (long long)(journal->size - (int64_t)r.kept));
+        status = yoco_journal_cut(journal, (int64_t)r.kept);
     }
-    return YOCO_OK;
+    while (r.n_failures > 0 && r.failures[r.n_failures - 1] >= (size_t)journal->size)
+        r.n_failures--;
+    if (status == YOCO_OK && r.n_failures > 0) {
+        yoco_log_info("%s: tries %zu documents again that had no answers", journal->path,
+                      r.n_failures);
+        status = yoco_journal_remove(journal, r.failures, r.n_failures);
+    }
+    free(r.failures);
+    return status;
 }
 
 static yoco_status prepare(yoco_eval_file *file, yoco_eval_mode mode,
                            const yoco_eval_settings *settings)
 {
-    struct stat info;
-    if (flock(file->fd, LOCK_EX | LOCK_NB) != 0) {
-        yoco_log_error("%s is being written by another run", file->path);
-        return YOCO_ERR_OPEN;
-    }
-    if (fstat(file->fd, &info) != 0)
-        return io_failed(file, "inspect");
-    if (info.st_size == 0)
+    if (file->journal.size == 0)
         return YOCO_OK;
     if (mode == YOCO_EVAL_RESUME)
         return resume(file, settings);
     if (mode == YOCO_EVAL_OVERWRITE)
-        return ftruncate(file->fd, 0) == 0 ? YOCO_OK : io_failed(file, "shorten");
+        return yoco_journal_cut(&file->journal, 0);
     yoco_log_error("%s holds the answers of a run: continue it with --resume, replace it with "
                    "--overwrite, or give another folder with -o",
-                   file->path);
+                   file->journal.path);
     return YOCO_ERR_USAGE;
 }
 
 yoco_status yoco_eval_file_open(const char *folder, yoco_eval_mode mode,
                                 const yoco_eval_settings *settings, yoco_eval_file *out)
 {
-    yoco_eval_file file = {.fd = -1};
+    yoco_eval_file file = {.journal = {.fd = -1}};
+    char *path;
     if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
-        yoco_log_error("cannot make the folder %s: %s", folder, strerror(errno));
-        return YOCO_ERR_OPEN;
+        int error = errno;
+        yoco_log_error("cannot make the folder %s: %s", folder, strerror(error));
+        return yoco_status_of_errno(error);
     }
-    if (asprintf(&file.path, "%s/samples.jsonl", folder) < 0) {
+    if (asprintf(&path, "%s/samples.jsonl", folder) < 0) {
         yoco_log_error("cannot allocate a path");
         return YOCO_ERR_MEMORY;
     }
-    file.fd = open(file.path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    yoco_status status = YOCO_OK;
-    if (file.fd < 0) {
-        yoco_log_error("cannot open %s: %s", file.path, strerror(errno));
-        status = YOCO_ERR_OPEN;
-    } else {
+    yoco_status status = yoco_journal_open(path, &file.journal);
+    free(path);
+    if (status == YOCO_OK)
         status = prepare(&file, mode, settings);
-    }
     if (status != YOCO_OK) {
         yoco_eval_file_close(&file);
         return status;
@@ -207,23 +205,12 @@ bool yoco_eval_file_has(const yoco_eval_file *file, const yoco_eval_cell *cell)
 
 yoco_status yoco_eval_file_append(yoco_eval_file *file, const char *lines, size_t size)
 {
-    while (size > 0) {
-        ssize_t n = write(file->fd, lines, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return io_failed(file, "write");
-        lines += n;
-        size -= (size_t)n;
-    }
-    return fsync(file->fd) == 0 ? YOCO_OK : io_failed(file, "write");
+    return yoco_journal_append(&file->journal, lines, size);
 }
 
 void yoco_eval_file_close(yoco_eval_file *file)
 {
-    if (file->fd >= 0)
-        close(file->fd);
-    free(file->path);
+    yoco_journal_close(&file->journal);
     free(file->done);
-    *file = (yoco_eval_file){.fd = -1};
+    *file = (yoco_eval_file){.journal = {.fd = -1}};
 }

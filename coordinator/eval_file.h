@@ -3,6 +3,7 @@
 #ifndef YOCO_EVAL_FILE_H
 #define YOCO_EVAL_FILE_H
 
+#include "configs/journal.h"
 #include "coordinator/eval_text.h"
 
 typedef enum yoco_eval_mode {
@@ -19,19 +20,19 @@ typedef struct yoco_eval_settings {
 } yoco_eval_settings;
 
 typedef struct yoco_eval_file {
-    int fd;
-    char *path;
+    yoco_journal journal;
     yoco_eval_cell *done; /* (n_done): the complete documents that were there */
     int64_t n_done;
 } yoco_eval_file;
 
 /* Makes the folder if need be. Resuming cuts off a torn last line and a last document that lacks
- * answers; other settings are YOCO_ERR_DATA with a line that names what differs. */
+ * answers, and the lines of failures; other settings are YOCO_ERR_DATA with a line that names what
+ * differs. */
 yoco_status yoco_eval_file_open(const char *folder, yoco_eval_mode mode,
                                 const yoco_eval_settings *settings, yoco_eval_file *out);
 bool yoco_eval_file_has(const yoco_eval_file *file, const yoco_eval_cell *cell);
 /* A document's lines, on disk when it returns. */
 yoco_status yoco_eval_file_append(yoco_eval_file *file, const char *lines, size_t size);
-void yoco_eval_file_close(yoco_eval_file *file); /* {.fd = -1} is legal */
+void yoco_eval_file_close(yoco_eval_file *file); /* {.journal = {.fd = -1}} is legal */
 
 #endif

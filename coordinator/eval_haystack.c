@@ -1,32 +1,35 @@
 #include "coordinator/eval_haystack.h"
 
-#include <ctype.h>
+#include "configs/text_file.h"
+
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <xxhash.h>
 
+#include "coordinator/words.h"
+
 static const char default_files[] = "/usr/share/perl/*/pod/*.pod";
 
 static yoco_status append_file(const char *path, yoco_eval_haystack *h)
 {
-    yoco_map map;
-    YOCO_TRY(yoco_map_open(path, &map));
-    char *text = map.size > 0 ? realloc(h->text, h->size + map.size) : NULL;
-    if (map.size > 0 && !text) {
+    yoco_text file;
+    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DOCUMENT, &file));
+    char *text = file.size > 0 ? realloc(h->text, h->size + file.size) : NULL;
+    if (file.size > 0 && !text) {
         yoco_log_error("%s: not enough memory for a haystack of %zu bytes", path,
-                       h->size + map.size);
-        yoco_map_close(&map);
+                       h->size + file.size);
+        yoco_text_free(&file);
         return YOCO_ERR_MEMORY;
     }
     if (text) {
-        memcpy(text + h->size, map.data, map.size);
+        memcpy(text + h->size, file.data, file.size);
         h->text = text;
-        h->size += map.size;
+        h->size += file.size;
         h->file_ends[h->n_files++] = h->size;
     }
-    yoco_map_close(&map);
+    yoco_text_free(&file);
     return YOCO_OK;
 }
 
@@ -62,22 +65,15 @@ static yoco_status read_default(yoco_eval_haystack *h)
     return status;
 }
 
-static bool is_word_byte(char c)
-{
-    return isalnum((unsigned char)c) || (unsigned char)c >= 0x80;
-}
-
 /* Adds the hash of every word, with or without hyphens within; counts only where words is NULL. */
 static size_t collect_words(const char *text, size_t size, bool hyphens, uint64_t *words)
 {
-    size_t n = 0;
-    for (size_t at = 0, end; at < size; at = end + 1) {
-        end = at;
-        while (end < size && (is_word_byte(text[end]) || (hyphens && text[end] == '-')))
-            end++;
-        if (end > at && words)
-            words[n] = XXH3_64bits(text + at, end - at);
-        n += end > at;
+    size_t n = 0, at = 0;
+    yoco_word word;
+    while ((word = yoco_word_next(text, size, &at, hyphens)).size > 0) {
+        if (words)
+            words[n] = XXH3_64bits(word.text, word.size);
+        n++;
     }
     return n;
 }

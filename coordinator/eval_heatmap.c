@@ -111,10 +111,11 @@ static void describe(const yoco_eval_group *cell, char *text, size_t size)
     char length[YOCO_EVAL_LABEL_BYTES], low[YOCO_EVAL_LABEL_BYTES], high[YOCO_EVAL_LABEL_BYTES];
     yoco_eval_interval interval = yoco_eval_group_interval(cell);
     snprintf(text, size,
-             "%s tokens, depth %.4g %%: %.6g of %" PRId64 " right, 95 %% interval %s to %s %%",
+             "%s tokens, depth %.4g %%: %.6g of %" PRId64 " right, 95 %% interval %s to %s %%%s",
              yoco_eval_label_size(cell->length, length), 100 * cell->depth, cell->hits,
              cell->n_trials, yoco_eval_label_percent(interval.low, 1, low),
-             yoco_eval_label_percent(interval.high, 1, high));
+             yoco_eval_label_percent(interval.high, 1, high),
+             cell->n_far > 0 ? "; with needles far from this depth" : "");
 }
 
 static void draw_cell(FILE *out, const cell_grid *grid, const yoco_eval_group *cell)
@@ -123,7 +124,7 @@ static void draw_cell(FILE *out, const cell_grid *grid, const yoco_eval_group *c
     int row = find(grid->rows, grid->n_rows, cell->depth);
     double x = yoco_svg_axis_at(&grid->plot.x, column), y = yoco_svg_axis_at(&grid->plot.y, row);
     double gap = grid->cell_width > 8 && grid->cell_height > 8 ? 1 : 0;
-    char color[8], text[160], percent[YOCO_EVAL_LABEL_BYTES];
+    char color[8], text[200], percent[YOCO_EVAL_LABEL_BYTES], label[YOCO_EVAL_LABEL_BYTES + 1];
     bool is_dark;
     color_of(yoco_eval_group_mean(cell), color, &is_dark);
     describe(cell, text, sizeof text);
@@ -132,8 +133,10 @@ static void draw_cell(FILE *out, const cell_grid *grid, const yoco_eval_group *c
         return;
     yoco_svg_font font = {
         .size = 12, .anchor = "middle", .color = is_dark ? "#ffffff" : YOCO_SVG_INK};
-    yoco_svg_text(out, x + grid->cell_width / 2, y + grid->cell_height / 2 + 4, font,
-                  yoco_eval_label_percent(yoco_eval_group_mean(cell), 0, percent));
+    snprintf(label, sizeof label, "%s%s",
+             yoco_eval_label_percent(yoco_eval_group_mean(cell), 0, percent),
+             cell->n_far > 0 ? "*" : "");
+    yoco_svg_text(out, x + grid->cell_width / 2, y + grid->cell_height / 2 + 4, font, label);
 }
 
 static void draw_legend(FILE *out, double x, double top, double height)
@@ -159,10 +162,11 @@ static void draw_head(FILE *out, const yoco_eval_stats *stats)
     const yoco_eval_group *all = &stats->tasks[YOCO_EVAL_NEEDLE].all;
     yoco_svg_font title = {.size = 16, .color = YOCO_SVG_INK, .anchor = "start", .bold = true};
     yoco_svg_font font = {.size = 12, .color = YOCO_SVG_FAINT, .anchor = "start"};
-    char text[96], name[33], count[YOCO_EVAL_LABEL_BYTES];
-    snprintf(text, sizeof text, "%s, answers: %s",
+    char text[128], name[33], count[YOCO_EVAL_LABEL_BYTES];
+    snprintf(text, sizeof text, "%s, answers: %s%s",
              yoco_eval_label_cut(stats->set->samples[0].model_name, sizeof name - 1, name),
-             yoco_eval_label_count(all->n_samples, count));
+             yoco_eval_label_count(all->n_samples, count),
+             all->n_far > 0 ? "  (* far from the depth)" : "");
     yoco_svg_text(out, 14, 26, title, "needle: right answers in %");
     yoco_svg_text(out, 14, 45, font, text);
 }

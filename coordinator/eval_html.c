@@ -11,7 +11,7 @@ static const char style[] =
     "@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--faint:#9aa4af;--line:#343b44;"
     "--soft:#1b2027;--page:#11151a;--mark:#56b4e9;--bad:#ff8a80}}\n"
     "*{box-sizing:border-box}\n"
-    "body{margin:0 auto;padding:1.5rem 1rem 4rem;max-width:75rem;background:var(--page);"
+    "body{margin:0 auto;padding:1.5rem 1rem 4rem;max-width:110rem;background:var(--page);"
     "color:var(--ink);font:16px/1.5 system-ui,Helvetica,Arial,sans-serif}\n"
     "h1{margin:0;font-size:1.6rem;overflow-wrap:anywhere}\n"
     "h2{margin:2.5rem 0 .5rem;font-size:1.25rem}\n"
@@ -178,6 +178,7 @@ static void print_task(FILE *out, const yoco_eval_task_stats *task)
             about(task->task));
     print_effective(out, task);
     fputs(".</p>\n", out);
+    yoco_eval_print_far(out, task);
     yoco_eval_print_task_table(out, task);
 }
 
@@ -204,6 +205,7 @@ static void print_compat(FILE *out, const yoco_eval_stats *stats)
         return;
     fprintf(out, "<h2>yoco-compat: the authors&#8217; protocol</h2>\n<p>%s</p>\n",
             about(YOCO_EVAL_COMPAT));
+    yoco_eval_print_far(out, task);
     yoco_eval_print_task_table(out, task);
     fputs("<h3>Wrong answers</h3>\n", out);
     yoco_eval_print_wrong_table(out, stats, YOCO_EVAL_COMPAT, YOCO_EVAL_COMPAT);

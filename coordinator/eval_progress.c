@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "coordinator/progress.h"
+
 static const double TERMINAL_EVERY_S = 0.1, PLAIN_EVERY_S = 5.0;
 
 void yoco_eval_progress_begin(yoco_eval_progress *p, int64_t n_documents, int64_t n_tokens)
@@ -25,10 +27,10 @@ void yoco_eval_progress_update(void *progress, int64_t n_done, int64_t n_tokens)
     p->last_s = now;
     int64_t done = p->tokens + n_done;
     double rate = (double)done / (now - p->start_s);
-    fprintf(stderr, "%seval document %lld of %lld, %lld of %lld tokens, %.0f tok/s, ETA %.0f s%s",
-            p->terminal ? "\r\033[K" : "", (long long)p->documents + 1, (long long)p->n_documents,
-            (long long)done, (long long)p->n_tokens, rate,
-            (double)yoco_i64_max(p->n_tokens - done, 0) / rate, p->terminal ? "" : "\n");
+    yoco_progress_show(
+        p->terminal, "eval document %lld of %lld, %lld of %lld tokens, %.0f tok/s, ETA %.0f s",
+        (long long)p->documents + 1, (long long)p->n_documents, (long long)done,
+        (long long)p->n_tokens, rate, (double)yoco_i64_max(p->n_tokens - done, 0) / rate);
 }
 
 void yoco_eval_progress_add(yoco_eval_progress *p, int64_t n_tokens)

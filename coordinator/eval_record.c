@@ -49,8 +49,13 @@ static void describe(const yoco_eval_document *d, yoco_eval_sample *s)
     s->decode_s = microseconds(s->decode_s);
     for (int i = 0; i < d->cell.n; i++) {
         const yoco_eval_fact *fact = &d->facts[i];
-        s->needles[i] = (yoco_eval_needle){fact->key, fact->value, fact->text, d->starts[i],
-                                           (double)d->starts[i] / (double)s->n_tokens};
+        s->needles[i] = (yoco_eval_needle){.key = fact->key,
+                                           .value = fact->value,
+                                           .text = fact->text,
+                                           .token = d->starts[i],
+                                           .depth = yoco_eval_document_depth(d, i),
+                                           .wanted = fact->wanted,
+                                           .is_far = fact->is_far};
     }
 }
 

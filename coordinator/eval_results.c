@@ -1,16 +1,20 @@
+#include "configs/json_text.h"
 #include "coordinator/eval_pages.h"
 
 #include <jansson.h>
 
 enum { VERSION = 1, DIGITS = 10 };
 
-/* The counts that every group ends with; `n` are the trials of the interval. */
+/* The counts that every group ends with; `n` are the trials of the interval, `far` stands there
+ * where it is not 0. */
 static void add_counts(json_t *object, const yoco_eval_group *group)
 {
     yoco_eval_interval interval = yoco_eval_group_interval(group);
     json_object_set_new(object, "n", json_integer(group->n_trials));
     json_object_set_new(object, "mean", json_real(yoco_eval_group_mean(group)));
     json_object_set_new(object, "wilson95", json_pack("[f, f]", interval.low, interval.high));
+    if (group->n_far > 0)
+        json_object_set_new(object, "far", json_integer(group->n_far));
 }
 
 static json_t *length_json(const yoco_eval_group *group)
@@ -74,9 +78,7 @@ yoco_status yoco_eval_print_results(FILE *out, const yoco_eval_stats *stats)
         "model_name", first->model_name, "haystack", first->haystack, "seed",
         (json_int_t)first->seed, "chunk", (json_int_t)first->chunk, "arithmetic", first->arithmetic,
         "effective_mean", YOCO_EVAL_EFFECTIVE_MEAN, "tasks", tasks_json(stats));
-    bool printed = root &&
-                   json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) == 0 &&
-                   fputc('\n', out) != EOF;
+    bool printed = yoco_json_print(root, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS), out);
     json_decref(root);
     if (!printed) {
         yoco_log_error("cannot make results.json: not enough memory");

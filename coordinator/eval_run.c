@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "coordinator/context.h"
+#include "coordinator/eval_failure.h"
 #include "coordinator/eval_progress.h"
 #include "coordinator/eval_record.h"
 #include "coordinator/eval_report.h"
 #include "coordinator/eval_work.h"
+#include "coordinator/failure.h"
 #include "coordinator/generate.h"
 
 typedef struct eval {
@@ -16,6 +18,7 @@ typedef struct eval {
     yoco_session *session;
     yoco_eval_sample common; /* what every line of samples.jsonl says alike */
     int64_t next;            /* index into the documents of `work` */
+    yoco_status spoiled;     /* the worst that cost a document its answers */
     /* Rank 0. */
     yoco_eval_work work;
     yoco_eval_file file;
@@ -100,16 +103,19 @@ static yoco_status prepare(eval *e)
     return YOCO_OK;
 }
 
-/* Rank 0: the next document that is not done; none is left where *more is false. */
-static yoco_status next_document(eval *e, bool *more, yoco_eval_document *d)
+/* Rank 0: the next document that is not done; NULL: none is left. */
+static const yoco_eval_cell *next_cell(eval *e)
 {
     const yoco_eval_cells *list = &e->work.list;
     while (e->next < list->n && yoco_eval_file_has(&e->file, &list->cells[e->next]))
         e->next++;
-    *more = e->next < list->n;
-    if (!*more)
-        return YOCO_OK;
-    YOCO_TRY(yoco_eval_document_draw(&e->work.source, &list->cells[e->next++], d));
+    return e->next < list->n ? &list->cells[e->next++] : NULL;
+}
+
+/* Rank 0. */
+static yoco_status draw_document(eval *e, const yoco_eval_cell *cell, yoco_eval_document *d)
+{
+    YOCO_TRY(yoco_eval_document_draw(&e->work.source, cell, d));
     YOCO_TRY(yoco_eval_document_fill(&e->work.source, d));
     int64_t answer = yoco_eval_cell_answer_tokens(&d->cell, e->options->max_tokens), longest = 0;
     for (int q = 0; q < d->prompt.n_questions; q++)
@@ -145,52 +151,80 @@ static yoco_status ask(eval *e, const yoco_eval_document *d, yoco_answer *answer
     return YOCO_OK;
 }
 
-static yoco_status store(eval *e, const yoco_eval_document *d, const yoco_answer *answers)
-{
-    char *lines;
-    size_t size;
-    YOCO_TRY(yoco_eval_record(d, answers, &e->common, &lines, &size));
-    yoco_status status = yoco_eval_file_append(&e->file, lines, size);
-    free(lines);
-    if (status == YOCO_OK)
-        yoco_eval_progress_add(&e->progress, d->cell.length);
-    return status;
-}
-
-static yoco_status answer_document(eval *e, yoco_eval_document *d)
+/* The document's lines, on rank 0. */
+static yoco_status answer_document(eval *e, yoco_eval_document *d, char **lines, size_t *size)
 {
     yoco_comm *comm = e->session->comm;
     YOCO_TRY(yoco_prompt_share(comm, &d->prompt));
     size_t n = (size_t)d->prompt.n_questions;
     yoco_answer *answers = NULL;
     yoco_status status = yoco_alloc(n * sizeof *answers, "answers", (void **)&answers);
-    YOCO_TRY(comm->ops->agree(comm, status));
-    memset(answers, 0, n * sizeof *answers);
-    status = ask(e, d, answers);
+    if (answers)
+        memset(answers, 0, n * sizeof *answers);
+    status = comm->ops->agree(comm, status);
     if (status == YOCO_OK)
-        status = comm->ops->agree(comm, comm->rank == 0 ? store(e, d, answers) : YOCO_OK);
-    for (size_t i = 0; i < n; i++)
+        status = ask(e, d, answers);
+    if (status == YOCO_OK)
+        status = comm->ops->agree(comm, comm->rank == 0
+                                            ? yoco_eval_record(d, answers, &e->common, lines, size)
+                                            : YOCO_OK);
+    for (size_t i = 0; answers && i < n; i++)
         yoco_answer_free(&answers[i]);
     yoco_free(answers);
     return status;
 }
 
+/* One document is one document: a failure of its own becomes its line, and the others go on. */
+static yoco_status fail_document(eval *e, const yoco_eval_cell *cell, yoco_status status,
+                                 char **lines, size_t *size)
+{
+    char reason[YOCO_FAILURE_BYTES], text[128];
+    if (!yoco_failure_is_own(status))
+        return status;
+    YOCO_TRY(yoco_failure_share(e->session->comm, status, yoco_log_last_error(), reason));
+    e->spoiled = yoco_failure_worse(e->spoiled, status);
+    if (e->session->comm->rank != 0)
+        return YOCO_OK;
+    yoco_eval_cell_describe(cell, text, sizeof text);
+    yoco_log_warn("%s has no answers, and --resume tries it again: %s", text, reason);
+    YOCO_TRY(yoco_eval_failure_write(cell, reason, lines));
+    *size = strlen(*lines);
+    return YOCO_OK;
+}
+
+/* cell: on rank 0. */
+static yoco_status do_document(eval *e, const yoco_eval_cell *cell)
+{
+    yoco_comm *comm = e->session->comm;
+    yoco_eval_document d = {0};
+    char *lines = NULL;
+    size_t size = 0;
+    yoco_log_forget_error();
+    yoco_status status = comm->ops->agree(comm, cell ? draw_document(e, cell, &d) : YOCO_OK);
+    if (status == YOCO_OK)
+        status = answer_document(e, &d, &lines, &size);
+    bool answered = status == YOCO_OK;
+    if (!answered)
+        status = fail_document(e, cell, status, &lines, &size);
+    if (status == YOCO_OK && cell)
+        status = yoco_eval_file_append(&e->file, lines, size);
+    if (status == YOCO_OK && cell && answered)
+        yoco_eval_progress_add(&e->progress, cell->length);
+    free(lines);
+    yoco_eval_document_free(&d);
+    return comm->ops->agree(comm, status);
+}
+
 static yoco_status answer_all(eval *e)
 {
     yoco_comm *comm = e->session->comm;
-    bool more = true;
     while (true) {
-        yoco_eval_document d = {0};
-        yoco_status status = comm->rank == 0 ? next_document(e, &more, &d) : YOCO_OK;
-        status = comm->ops->agree(comm, status);
-        if (status == YOCO_OK)
-            status = comm->ops->broadcast(comm, 0, &more, sizeof more);
-        if (status == YOCO_OK && more)
-            status = answer_document(e, &d);
-        yoco_eval_document_free(&d);
-        YOCO_TRY(status);
+        const yoco_eval_cell *cell = comm->rank == 0 ? next_cell(e) : NULL;
+        bool more = cell != NULL;
+        YOCO_TRY(comm->ops->broadcast(comm, 0, &more, sizeof more));
         if (!more)
             return YOCO_OK;
+        YOCO_TRY(do_document(e, cell));
     }
 }
 
@@ -199,7 +233,7 @@ static yoco_status finish(eval *e)
     if (e->progress.documents > 0)
         yoco_eval_progress_end(&e->progress);
     YOCO_TRY(yoco_eval_report(e->options->folder));
-    yoco_log_info("answers: %s; report: %s/report.html", e->file.path, e->options->folder);
+    yoco_log_info("answers: %s; report: %s/report.html", e->file.journal.path, e->options->folder);
     return YOCO_OK;
 }
 
@@ -210,14 +244,15 @@ static yoco_status run_session(eval *e)
     YOCO_TRY(comm->ops->agree(comm, first ? prepare(e) : YOCO_OK));
     YOCO_TRY(comm->ops->broadcast(comm, 0, &e->common.chunk, sizeof e->common.chunk));
     YOCO_TRY(answer_all(e));
-    return comm->ops->agree(comm, first ? finish(e) : YOCO_OK);
+    YOCO_TRY(comm->ops->agree(comm, first ? finish(e) : YOCO_OK));
+    return e->spoiled;
 }
 
 yoco_status yoco_eval_run(const yoco_eval_options *options)
 {
     yoco_session session;
     YOCO_TRY(yoco_session_open(&options->session, &session));
-    eval e = {.options = options, .session = &session, .file = {.fd = -1}};
+    eval e = {.options = options, .session = &session, .file = {.journal = {.fd = -1}}};
     yoco_status status = run_session(&e);
     yoco_eval_file_close(&e.file);
     yoco_eval_work_close(&e.work);

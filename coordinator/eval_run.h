@@ -13,6 +13,7 @@ typedef struct yoco_eval_options {
     const char *folder;    /* output */
     yoco_eval_mode mode;
     int64_t seed, max_tokens, chunk_rows;
+    bool dump_ids; /* of yoco_eval_dump: token ids, not texts */
 } yoco_eval_options;
 
 /* Collective. Opens the ranks and the model, asks, writes samples.jsonl and at the end the report.
@@ -20,7 +21,8 @@ typedef struct yoco_eval_options {
 yoco_status yoco_eval_run(const yoco_eval_options *options);
 
 /* Prints what would be asked, the first document's text, then its questions' texts,
- * then the next one's; which document it is goes to the log. Computes nothing. */
+ * then the next one's; or their token ids, a line each. Which document it is goes to the log.
+ * Computes nothing. */
 yoco_status yoco_eval_dump(const yoco_eval_options *options);
 
 #endif

@@ -1,9 +1,10 @@
 #include "coordinator/eval_sample.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "configs/json_text.h"
 
 enum { VERSION = 1, REAL_DIGITS = 15, MIN_HASH = 16, MAX_HASH = 32 };
 
@@ -38,6 +39,14 @@ bool yoco_eval_sample_same_document(const yoco_eval_sample *a, const yoco_eval_s
            a->trial == b->trial;
 }
 
+bool yoco_eval_sample_has_far(const yoco_eval_sample *s)
+{
+    for (int64_t i = 0; i < s->n; i++)
+        if (s->needles[i].is_far)
+            return true;
+    return false;
+}
+
 /* Writing. A value that jansson cannot make (no memory, no UTF-8) makes json_pack fail as a whole.
  */
 
@@ -46,10 +55,12 @@ static json_t *needles_json(const yoco_eval_sample *s)
     json_t *array = json_array();
     for (int64_t i = 0; i < s->n; i++) {
         const yoco_eval_needle *needle = &s->needles[i];
-        json_array_append_new(array,
-                              json_pack("{s:s, s:s, s:s, s:I, s:f}", "key", needle->key, "value",
-                                        needle->value, "text", needle->text, "token",
-                                        (json_int_t)needle->token, "depth", needle->depth));
+        json_array_append_new(
+            array, json_pack("{s:s, s:s, s:s, s:I, s:f, s:o, s:b}", "key", needle->key, "value",
+                             needle->value, "text", needle->text, "token",
+                             (json_int_t)needle->token, "depth", needle->depth, "wanted",
+                             isnan(needle->wanted) ? json_null() : json_real(needle->wanted), "far",
+                             needle->is_far));
     }
     return array;
 }
@@ -98,19 +109,15 @@ static json_t *sample_json(const yoco_eval_sample *s)
 yoco_status yoco_eval_sample_write(const yoco_eval_sample *sample, char **out)
 {
     json_t *root = sample_json(sample);
-    char *text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS)) : NULL;
+    size_t size;
+    char *line = yoco_json_line(root, JSON_REAL_PRECISION(REAL_DIGITS), &size);
     json_decref(root);
-    size_t size = text ? strlen(text) : 0;
-    char *line = text ? realloc(text, size + 2) : NULL;
     if (!line) {
-        free(text);
         yoco_log_error("cannot write an answer of task %s as JSON: not enough memory, or a text "
                        "that is not UTF-8",
                        task_names[sample->task]);
         return YOCO_ERR_INTERNAL;
     }
-    line[size] = '\n';
-    line[size + 1] = '\0';
     *out = line;
     return YOCO_OK;
 }
@@ -133,6 +140,14 @@ static bool is_hash(const char *text)
     return length >= MIN_HASH && length <= MAX_HASH && strspn(text, "0123456789abcdef") == length;
 }
 
+/* `wanted` and `far`, which answers of older versions lack. */
+static bool read_wanted(const json_t *wanted, int is_far, yoco_eval_needle *needle)
+{
+    needle->is_far = is_far;
+    needle->wanted = json_is_number(wanted) ? json_number_value(wanted) : NAN;
+    return !wanted || json_is_null(wanted) || is_share(needle->wanted);
+}
+
 static const char *read_needles(const json_t *array, yoco_eval_sample *s)
 {
     if (!json_is_array(array) || json_array_size(array) != (size_t)s->n)
@@ -143,10 +158,14 @@ static const char *read_needles(const json_t *array, yoco_eval_sample *s)
     for (int64_t i = 0; i < s->n; i++) {
         yoco_eval_needle *needle = &s->needles[i];
         json_int_t token;
-        if (json_unpack(json_array_get(array, (size_t)i), "{s:s, s:s, s:s, s:I, s:F !}", "key",
-                        &needle->key, "value", &needle->value, "text", &needle->text, "token",
-                        &token, "depth", &needle->depth) != 0)
-            return "a needle is not {key, value, text, token, depth}";
+        json_t *wanted = NULL;
+        int is_far = 0;
+        if (json_unpack(json_array_get(array, (size_t)i), "{s:s, s:s, s:s, s:I, s:F, s?:o, s?:b !}",
+                        "key", &needle->key, "value", &needle->value, "text", &needle->text,
+                        "token", &token, "depth", &needle->depth, "wanted", &wanted, "far",
+                        &is_far) != 0 ||
+            !read_wanted(wanted, is_far, needle))
+            return "a needle is not {key, value, text, token, depth, wanted, far}";
         needle->token = token;
         if (!within(token, 0, s->n_tokens - 1) || !is_share(needle->depth))
             return "a needle lies outside the document";
@@ -242,14 +261,14 @@ static const char *read_sample(json_t *root, json_error_t *error, yoco_eval_samp
 yoco_status yoco_eval_sample_parse(const char *name, int64_t line, const char *data, size_t size,
                                    yoco_eval_sample *out)
 {
-    json_error_t error = {0};
-    yoco_eval_sample sample = {0};
+    yoco_json_problem json = {0};
+    yoco_eval_sample sample = {.line = line};
     const char *problem = "the line is too long";
     json_t *root = NULL;
     if (size <= YOCO_EVAL_MAX_LINE_BYTES) {
-        root = json_loadb(data, size, JSON_REJECT_DUPLICATES, &error);
+        root = yoco_json_load(data, size, &json);
         sample.owner = root;
-        problem = root ? read_sample(root, &error, &sample) : error.text;
+        problem = root ? read_sample(root, &json.error, &sample) : json.error.text;
     }
     if (problem) {
         yoco_log_error("%s:%lld: not an answer of yoco eval: %s; remove the line or restore the "

@@ -24,11 +24,17 @@ bool yoco_eval_task_has_depth(yoco_eval_task task);
 enum { YOCO_EVAL_MAX_NEEDLES = 4096, YOCO_EVAL_MAX_LINE_BYTES = 1 << 26 };
 #define YOCO_EVAL_MAX_COUNT (INT64_C(1) << 48) /* of tokens, trials, ranks, ... */
 
+/* A needle that stands further than this share of the document from where it was wanted is far:
+ * half a step of the default depths. */
+#define YOCO_EVAL_FAR 0.05
+
 typedef struct yoco_eval_needle {
     const char *key, *value;
     const char *text; /* the sentence, without the line breaks around it */
     int64_t token;    /* index of its first token in the document */
     double depth;     /* token / tokens of the document */
+    double wanted;    /* where it was to stand, 0..1; NAN: anywhere, or not known */
+    bool is_far;      /* there was no place within YOCO_EVAL_FAR of it */
 } yoco_eval_needle;
 
 /* Strings are UTF-8 without NUL. Of a parsed sample they live until yoco_eval_sample_free; of one
@@ -61,6 +67,7 @@ typedef struct yoco_eval_sample {
     const char *model_name;
     const char *haystack; /* hash, as above */
     const char *yoco;     /* version of the program */
+    int64_t line;         /* of the file it was read from */
     void *owner;          /* what a parsed sample's strings live in */
 } yoco_eval_sample;
 
@@ -73,6 +80,8 @@ yoco_status yoco_eval_sample_write(const yoco_eval_sample *sample, char **out);
 yoco_status yoco_eval_sample_parse(const char *name, int64_t line, const char *data, size_t size,
                                    yoco_eval_sample *out);
 void yoco_eval_sample_free(yoco_eval_sample *sample); /* of a parsed sample; {0} is legal */
+
+bool yoco_eval_sample_has_far(const yoco_eval_sample *sample); /* whether any needle is far */
 
 /* Whether two lines are of one document. */
 bool yoco_eval_sample_same_document(const yoco_eval_sample *a, const yoco_eval_sample *b);

@@ -1,57 +1,35 @@
 #include "coordinator/eval_score.h"
 
-#include <ctype.h>
 #include <string.h>
 
-typedef struct span {
-    const char *text;
-    size_t size;
-} span;
+#include "coordinator/words.h"
 
-/* Letters, digits and every byte of a character beyond ASCII. */
-static bool is_word_byte(char c)
-{
-    return isalnum((unsigned char)c) || (unsigned char)c >= 0x80;
-}
-
-/* The next run of word bytes from *at on; size 0 at the end. */
-static span next_word(const char **at)
-{
-    while (**at && !is_word_byte(**at))
-        ++*at;
-    span word = {*at, 0};
-    while (is_word_byte(word.text[word.size]))
-        word.size++;
-    *at += word.size;
-    return word;
-}
-
-static bool equals(span s, const char *text)
+static bool equals(yoco_word s, const char *text)
 {
     return s.size == strlen(text) && memcmp(s.text, text, s.size) == 0;
 }
 
-static span trim(const char *text)
+/* Takes one full stop away: of English, Chinese, or their wide and narrow forms. */
+static yoco_word without_full_stop(yoco_word s)
 {
-    span s = {text, strlen(text)};
-    while (s.size > 0 && isspace((unsigned char)s.text[0]))
-        s = (span){s.text + 1, s.size - 1};
-    while (s.size > 0 && isspace((unsigned char)s.text[s.size - 1]))
-        s.size--;
+    static const char *const stops[] = {".", "\xe3\x80\x82", "\xef\xbc\x8e", "\xef\xbd\xa1"};
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+        size_t n = strlen(stops[i]);
+        if (s.size >= n && memcmp(s.text + s.size - n, stops[i], n) == 0)
+            return (yoco_word){s.text, s.size - n};
+    }
     return s;
 }
 
 static yoco_eval_score score_one(const char *prediction, const char *expected, bool *found)
 {
-    span answer = trim(prediction);
-    yoco_eval_score result = {.exact = equals(answer, expected)};
+    size_t size = strlen(prediction), at = 0;
+    yoco_word answer = yoco_word_trim(prediction, size), word;
     *found = false;
-    for (span word = next_word(&prediction); word.size > 0; word = next_word(&prediction))
+    while ((word = yoco_word_next(prediction, size, &at, false)).size > 0)
         *found = *found || equals(word, expected);
-    if (answer.size > 0 && answer.text[answer.size - 1] == '.')
-        answer.size--;
-    result.score = equals(answer, expected);
-    return result;
+    return (yoco_eval_score){.score = equals(without_full_stop(answer), expected),
+                             .exact = equals(answer, expected)};
 }
 
 /* Only the first n words of the list count, so that listing everything does not pay. */
@@ -59,8 +37,10 @@ static yoco_eval_score score_list(const char *prediction, const char *const *exp
                                   bool *found)
 {
     int64_t n_words = 0, n_found = 0;
+    size_t size = strlen(prediction), at = 0;
+    yoco_word word;
     memset(found, 0, (size_t)n * sizeof *found);
-    for (span word = next_word(&prediction); word.size > 0; word = next_word(&prediction)) {
+    while ((word = yoco_word_next(prediction, size, &at, false)).size > 0) {
         if (equals(word, "and"))
             continue;
         n_words++;

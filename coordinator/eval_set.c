@@ -1,9 +1,14 @@
 #include "coordinator/eval_set.h"
 
+#include "configs/text_file.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "configs/journal.h"
+#include "coordinator/eval_failure.h"
 
 /* What all lines of a file must share; NULL where they do. */
 static const char *difference(const yoco_eval_sample *a, const yoco_eval_sample *b)
@@ -19,33 +24,48 @@ static const char *difference(const yoco_eval_sample *a, const yoco_eval_sample 
     return strcmp(a->arithmetic, b->arithmetic) != 0 ? "arithmetic" : NULL;
 }
 
-static int64_t count_lines(const yoco_map *map)
+/* Lines of answers, at most. */
+static int64_t count_lines(const yoco_text *text)
 {
     int64_t n = 0;
-    for (size_t i = 0; i < map->size; i++)
-        n += map->data[i] == '\n';
+    for (yoco_line line = {0}; yoco_line_next(text->data, text->size, &line);)
+        n += line.whole;
     return n;
 }
 
-static yoco_status read_lines(const char *path, const yoco_map *map, yoco_eval_set *set)
+static yoco_status read_line(const char *path, const yoco_line *line, yoco_eval_set *set)
 {
-    const char *at = (const char *)map->data;
-    int64_t n_lines = count_lines(map);
-    while (set->n < n_lines) {
-        const char *end = memchr(at, '\n', (size_t)((const char *)map->data + map->size - at));
-        yoco_eval_sample *sample = &set->samples[set->n];
-        YOCO_TRY(yoco_eval_sample_parse(path, set->n + 1, at, (size_t)(end - at), sample));
-        set->n++;
-        const char *differs = difference(set->samples, sample);
-        if (differs) {
-            yoco_log_error("%s:%" PRId64 ": made with another %s than line 1: keep the answers of "
-                           "one run in a folder",
-                           path, set->n, differs);
-            return YOCO_ERR_DATA;
-        }
-        at = end + 1;
+    yoco_eval_sample *sample = &set->samples[set->n];
+    YOCO_TRY(yoco_eval_sample_parse(path, line->number, line->text, line->size, sample));
+    set->n++;
+    const char *differs = difference(set->samples, sample);
+    if (!differs)
+        return YOCO_OK;
+    yoco_log_error("%s:%" PRId64 ": made with another %s than line %" PRId64
+                   ": keep the answers of one run in a folder",
+                   path, line->number, differs, set->samples->line);
+    return YOCO_ERR_DATA;
+}
+
+static yoco_status read_lines(const char *path, const yoco_text *text, yoco_eval_set *set)
+{
+    int64_t n_failed = 0;
+    for (yoco_line line = {0}; yoco_line_next(text->data, text->size, &line);) {
+        if (!line.whole)
+            yoco_log_warn("%s:%" PRId64 ": the last line is torn and left out", path, line.number);
+        else if (yoco_eval_failure_is(line.text, line.size))
+            n_failed++;
+        else
+            YOCO_TRY(read_line(path, &line, set));
     }
-    return YOCO_OK;
+    if (n_failed > 0)
+        yoco_log_warn("%s: %" PRId64 " documents have no answers, their lines say why; the same "
+                      "command with --resume tries them again",
+                      path, n_failed);
+    if (set->n > 0)
+        return YOCO_OK;
+    yoco_log_error("%s: holds no answers; run the evaluation first", path);
+    return YOCO_ERR_DATA;
 }
 
 static int order(int64_t a, int64_t b)
@@ -76,38 +96,31 @@ static yoco_status sort_samples(const char *path, yoco_eval_set *set)
     qsort(set->sorted, (size_t)set->n, sizeof *set->sorted, compare);
     for (int64_t i = 1; i < set->n; i++) {
         if (compare(&set->sorted[i - 1], &set->sorted[i]) == 0) {
-            int64_t a = set->sorted[i - 1] - set->samples, b = set->sorted[i] - set->samples;
+            int64_t a = set->sorted[i - 1]->line, b = set->sorted[i]->line;
             yoco_log_error("%s:%" PRId64 ": the same question of the same document as line %" PRId64
                            ": remove one of them",
-                           path, yoco_i64_max(a, b) + 1, yoco_i64_min(a, b) + 1);
+                           path, yoco_i64_max(a, b), yoco_i64_min(a, b));
             return YOCO_ERR_DATA;
         }
     }
     return YOCO_OK;
 }
 
-static yoco_status read_map(const char *path, const yoco_map *map, yoco_eval_set *set)
+static yoco_status read_text(const char *path, const yoco_text *text, yoco_eval_set *set)
 {
-    int64_t n_lines = count_lines(map);
-    if (n_lines == 0) {
-        yoco_log_error("%s: holds no answers; run the evaluation first", path);
-        return YOCO_ERR_DATA;
-    }
-    if (map->data[map->size - 1] != '\n')
-        yoco_log_warn("%s:%" PRId64 ": the last line is torn and left out", path, n_lines + 1);
-    size_t bytes = (size_t)n_lines * sizeof *set->samples;
+    size_t bytes = (size_t)count_lines(text) * sizeof *set->samples;
     YOCO_TRY(yoco_alloc(bytes, "answers", (void **)&set->samples));
-    YOCO_TRY(read_lines(path, map, set));
+    YOCO_TRY(read_lines(path, text, set));
     return sort_samples(path, set);
 }
 
 yoco_status yoco_eval_set_read(const char *path, yoco_eval_set *out)
 {
-    yoco_map map;
+    yoco_text text;
     yoco_eval_set set = {0};
-    YOCO_TRY(yoco_map_open(path, &map));
-    yoco_status status = read_map(path, &map, &set);
-    yoco_map_close(&map);
+    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
+    yoco_status status = read_text(path, &text, &set);
+    yoco_text_free(&text);
     if (status != YOCO_OK) {
         yoco_eval_set_free(&set);
         return status;

@@ -27,6 +27,7 @@ static void add_sample(yoco_eval_group *group, const yoco_eval_sample *sample)
 {
     group->n_samples++;
     group->n_exact += sample->exact;
+    group->n_far += yoco_eval_sample_has_far(sample);
     group->n_tokens += (double)sample->n_tokens;
     if (sample->task != YOCO_EVAL_MULTIVALUE) {
         group->n_trials++;

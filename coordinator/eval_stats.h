@@ -29,7 +29,8 @@ typedef struct yoco_eval_group {
     double depth;
     int64_t n_samples, n_trials, n_exact; /* each at least 1, but n_exact */
     double hits;                          /* right trials */
-    double n_tokens;                      /* sum of the documents' true lengths */
+    int64_t n_far;   /* answers about documents with needles far from their depths */
+    double n_tokens; /* sum of the documents' true lengths */
 } yoco_eval_group;
 
 double yoco_eval_group_mean(const yoco_eval_group *group);

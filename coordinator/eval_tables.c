@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_WRONG = 200, MAX_SHOWN_BYTES = 600 };
+enum { MAX_WRONG = 200, MAX_NAMED = 40, MAX_SHOWN_BYTES = 600 };
 
 static void begin_table(FILE *out, const char *class, const char *const *heads)
 {
@@ -71,6 +71,35 @@ void yoco_eval_print_task_table(FILE *out, const yoco_eval_task_stats *task)
     fputs("<tr class=\"sum\"><td>all</td><td></td><td></td>", out);
     print_rates(out, &task->all);
     end_table(out);
+}
+
+/* Needles that are not where they should be. */
+
+void yoco_eval_print_far(FILE *out, const yoco_eval_task_stats *task)
+{
+    const yoco_eval_groups *groups = task->by_cell.n > 0 ? &task->by_cell : &task->by_n;
+    char length[YOCO_EVAL_LABEL_BYTES];
+    int n_named = 0;
+    if (task->all.n_far == 0)
+        return;
+    fprintf(
+        out,
+        "<p><span class=\"missed\">In the documents of %" PRId64 " of %" PRId64
+        " answers, a needle stands more "
+        "than %g %% of the document from its depth</span>, as the haystack&#8217;s lines are too "
+        "long there: ",
+        task->all.n_far, task->all.n_samples, 100 * YOCO_EVAL_FAR);
+    for (int64_t i = 0; i < groups->n && n_named < MAX_NAMED; i++) {
+        const yoco_eval_group *group = &groups->items[i];
+        if (group->n_far == 0)
+            continue;
+        fprintf(out, "%s%" PRId64 " of %s tokens", n_named++ > 0 ? ", " : "", group->n_far,
+                yoco_eval_label_size(group->length, length));
+        if (!isnan(group->depth))
+            fprintf(out, " at %.4g %%", 100 * group->depth);
+    }
+    fprintf(out, "%s. In samples.jsonl they are <em>far</em>.</p>\n",
+            n_named == MAX_NAMED ? ", ..." : "");
 }
 
 /* Wrong answers. */

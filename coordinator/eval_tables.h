@@ -12,6 +12,9 @@ void yoco_eval_print_bar(FILE *out, const yoco_eval_group *group);
 /* Means and intervals by length and number of needles. */
 void yoco_eval_print_task_table(FILE *out, const yoco_eval_task_stats *task);
 
+/* A paragraph where the task has needles far from their depths. */
+void yoco_eval_print_far(FILE *out, const yoco_eval_task_stats *task);
+
 /* Answers with a score below 1 of the tasks first..last, the first 200 of them; how many more there
  * are stands below. */
 void yoco_eval_print_wrong_table(FILE *out, const yoco_eval_stats *stats, yoco_eval_task first,

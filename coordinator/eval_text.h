@@ -32,6 +32,8 @@ typedef struct yoco_eval_fact {
     char key[24], value[24];
     char text[160];  /* the sentence that states it */
     char asked[160]; /* the question whose answer is the value; multivalue: all values of the key */
+    double wanted;   /* depth, 0..1; NAN: any. Set with is_far when the document is filled. */
+    bool is_far;     /* the needle stands further from `wanted` than YOCO_EVAL_FAR */
 } yoco_eval_fact;
 
 /* Whether a word stands in the haystack and so must not be a name or a value. */

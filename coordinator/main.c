@@ -1,10 +1,12 @@
 /* The `yoco` program: finds the subcommand and runs it. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "coordinator/agreement.h"
 #include "coordinator/commands.h"
 #include "failpoint.h"
+#include "streams.h"
 
 static const yoco_command *const commands[] = {
     &yoco_command_run,    &yoco_command_batch, &yoco_command_context, &yoco_command_eval,
@@ -25,7 +27,7 @@ static void print_usage(FILE *file)
 /* What was printed may have gone nowhere: a full disk shows when the buffer is written. */
 static int check_stdout(int exit_code)
 {
-    bool written = fflush(stdout) == 0 && !ferror(stdout);
+    bool written = fflush(yoco_stdout()) == 0 && !ferror(yoco_stdout());
     if (written || exit_code != 0)
         return exit_code;
     yoco_log_error("writing to stdout failed");
@@ -49,14 +51,14 @@ static void take_failpoint(int *argc, char ***argv)
 static yoco_status print_version(void *parsed)
 {
     (void)parsed;
-    puts("yoco " YOCO_VERSION);
+    yoco_print("yoco " YOCO_VERSION "\n");
     return YOCO_OK;
 }
 
 static yoco_status print_help(void *parsed)
 {
     (void)parsed;
-    print_usage(stdout);
+    print_usage(yoco_stdout());
     return YOCO_OK;
 }
 
@@ -85,6 +87,10 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails, with its name */
+    yoco_status status = yoco_streams_open();
+    if (status != YOCO_OK)
+        return yoco_status_exit_code(status);
     yoco_agreement_begin(argv);
 #ifdef YOCO_FAILPOINTS
     take_failpoint(&argc, &argv);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "streams.h"
+
 yoco_option_kind yoco_option_kind_of(const yoco_option *option)
 {
     return (yoco_option_kind)(option->kind & (YOCO_OPTION_PER_RANK - 1));
@@ -156,39 +158,39 @@ static void print_lines(const char *indent, const char *text)
 {
     for (const char *line = text; *line;) {
         size_t length = strcspn(line, "\n");
-        printf("%s%.*s\n", length ? indent : "", (int)length, line);
+        yoco_print("%s%.*s\n", length ? indent : "", (int)length, line);
         line += length + (line[length] == '\n');
     }
 }
 
 void yoco_options_print_help(const yoco_command *command, const yoco_option *options, int n_options)
 {
-    printf("NAME\n    yoco %s - %s\n\nSYNOPSIS\n", command->name, command->summary);
+    yoco_print("NAME\n    yoco %s - %s\n\nSYNOPSIS\n", command->name, command->summary);
     print_lines("    ", command->synopsis);
-    printf("\nDESCRIPTION\n");
+    yoco_print("\nDESCRIPTION\n");
     print_lines("    ", command->description);
-    printf("\nOPTIONS\n");
+    yoco_print("\nOPTIONS\n");
     for (int i = 0; i < n_options; i++) {
         const yoco_option *option = &options[i];
         char dash[8] = "";
         if (option->short_name)
             snprintf(dash, sizeof dash, "-%c, ", option->short_name);
-        printf("    %s--%s%s%s\n", dash, option->name, option->argument ? " " : "",
-               option->argument ? option->argument : "");
+        yoco_print("    %s--%s%s%s\n", dash, option->name, option->argument ? " " : "",
+                   option->argument ? option->argument : "");
         print_lines("        ", option->help);
     }
     if (command->examples) {
-        printf("\nEXAMPLES\n");
+        yoco_print("\nEXAMPLES\n");
         print_lines("    ", command->examples);
     }
-    printf("\nEXIT STATUS\n"
-           "    0   done\n"
-           "    2   wrong usage\n"
-           "    65  bad input data\n"
-           "    66  a file cannot be opened\n"
-           "    70  internal error, or not enough memory\n"
-           "    74  reading or writing failed\n"
-           "    75  stopped early: a rank failed or did not answer in time\n");
+    yoco_print("\nEXIT STATUS\n"
+               "    0   done\n"
+               "    2   wrong usage\n"
+               "    65  bad input data\n"
+               "    66  a file cannot be opened\n"
+               "    70  internal error, or not enough memory\n"
+               "    74  reading or writing failed\n"
+               "    75  stopped early: a rank failed or did not answer in time\n");
 }
 
 void yoco_options_free(const yoco_option *options, int n_options)
@@ -201,4 +203,16 @@ void yoco_options_free(const yoco_option *options, int n_options)
         free(strings->places);
         *strings = (yoco_strings){0};
     }
+}
+
+static yoco_parsed parsed_options;
+
+void yoco_options_keep(const yoco_command *command, const yoco_option *options, int n_options)
+{
+    parsed_options = (yoco_parsed){command, options, n_options};
+}
+
+const yoco_parsed *yoco_options_parsed(void)
+{
+    return &parsed_options;
 }

@@ -27,6 +27,23 @@ typedef struct yoco_strings {
     int n;
 } yoco_strings;
 
+/* What a path is for. coordinator/paths.c knows which files each role reads or writes. */
+typedef enum yoco_path_role {
+    YOCO_PATH_NONE, /* no path */
+    YOCO_PATH_READS_FILE,
+    YOCO_PATH_READS_MODEL, /* a model folder, or a params.json alone */
+    YOCO_PATH_READS_CONTEXT,
+    YOCO_PATH_APPENDS_FILE,
+    YOCO_PATH_REPLACES_FILE,
+    YOCO_PATH_WRITES_MODEL,
+    YOCO_PATH_WRITES_CONTEXT,  /* a folder of its own */
+    YOCO_PATH_WRITES_CONTEXTS, /* a folder for each job in it */
+    YOCO_PATH_WRITES_EVAL,
+    YOCO_PATH_REPORTS_EVAL, /* from samples that must be there */
+    YOCO_PATH_WRITES_SCALE,
+    YOCO_PATH_WRITES_HANG,
+} yoco_path_role;
+
 typedef struct yoco_option {
     const char *name;      /* without the dashes */
     char short_name;       /* 0: none */
@@ -35,6 +52,7 @@ typedef struct yoco_option {
     void *value;
     double minimum; /* SIZE and REAL */
     const char *help;
+    yoco_path_role path;
 } yoco_option;
 
 typedef struct yoco_command {
@@ -57,6 +75,14 @@ yoco_status yoco_options_parse(const yoco_command *command, const yoco_option *o
 /* A manual page on stdout. */
 void yoco_options_print_help(const yoco_command *command, const yoco_option *options,
                              int n_options);
+/* The table of the command that runs, its values set: what paths.h looks at. */
+typedef struct yoco_parsed {
+    const yoco_command *command;
+    const yoco_option *options;
+    int n_options;
+} yoco_parsed;
+void yoco_options_keep(const yoco_command *command, const yoco_option *options, int n_options);
+const yoco_parsed *yoco_options_parsed(void);
 /* What every command does (command.c): parse, then print the help or run; one that needs no ranks
  * runs on rank 0. Returns the exit code. */
 int yoco_command_execute(const yoco_command *command, const yoco_option *options, int n_options,

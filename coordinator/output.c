@@ -1,16 +1,20 @@
 #include "coordinator/output.h"
 
+#include "configs/json_text.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "streams.h"
+
 static void print_head(yoco_stream *s)
 {
     if (s->prompt->n_questions > 1) {
         const char *text = s->prompt->questions[s->current].text;
-        printf("%s[%d]%s%s\n", s->current > 0 ? "\n" : "", s->current, text ? " " : "",
-               text ? text : "");
+        yoco_print("%s[%d]%s%s\n", s->current > 0 ? "\n" : "", s->current, text ? " " : "",
+                   text ? text : "");
     }
     s->headed = true;
 }
@@ -21,17 +25,17 @@ static void print_text(yoco_stream *s, const yoco_answer *answer, bool flush)
     while (s->printed < answer->shown) {
         size_t n = (size_t)yoco_i64_min(256, (int64_t)(answer->shown - s->printed));
         size_t n_out = yoco_utf8_stream_push(&s->utf8, answer->text + s->printed, n, false, out);
-        fwrite(out, 1, n_out, stdout);
+        fwrite(out, 1, n_out, yoco_stdout());
         s->printed += n;
     }
     if (flush)
-        fwrite(out, 1, yoco_utf8_stream_push(&s->utf8, NULL, 0, true, out), stdout);
+        fwrite(out, 1, yoco_utf8_stream_push(&s->utf8, NULL, 0, true, out), yoco_stdout());
 }
 
 static void print_ids(yoco_stream *s, const yoco_answer *answer)
 {
     for (; s->printed < (size_t)answer->n; s->printed++)
-        printf("%s%d", s->printed > 0 ? " " : "", answer->ids[s->printed]);
+        yoco_print("%s%d", s->printed > 0 ? " " : "", answer->ids[s->printed]);
 }
 
 void yoco_stream_update(void *stream, const yoco_answer *answers, int n_answers)
@@ -48,13 +52,13 @@ void yoco_stream_update(void *stream, const yoco_answer *answers, int n_answers)
             print_ids(s, answer);
         if (!done)
             break;
-        putchar('\n');
+        putc('\n', yoco_stdout());
         s->current++;
         s->headed = false;
         s->printed = 0;
         s->utf8 = (yoco_utf8_stream){0};
     }
-    fflush(stdout);
+    fflush(yoco_stdout());
 }
 
 static json_t *json_text(const yoco_answer *answer)
@@ -110,7 +114,7 @@ yoco_status yoco_report_print_json(const yoco_run_report *r)
         (json_int_t)r->memory.peak_bytes, "device_bytes", (json_int_t)r->memory.device_bytes,
         "planned_bytes", (json_int_t)plan->total_bytes, "answers", answers);
     yoco_status status = YOCO_OK;
-    if (!root || json_dumpf(root, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF) {
+    if (!yoco_json_print(root, JSON_INDENT(2), yoco_stdout())) {
         yoco_log_error("cannot write the JSON report to stdout");
         status = YOCO_ERR_IO;
     }

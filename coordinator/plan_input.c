@@ -17,7 +17,7 @@ yoco_status yoco_plan_shape_load(const char *model, yoco_model_config *out)
         yoco_log_error("give -m MODEL, a model folder or a params.json");
         return YOCO_ERR_USAGE;
     }
-    if (stat(model, &info) == 0 && S_ISREG(info.st_mode))
+    if (stat(model, &info) == 0 && !S_ISDIR(info.st_mode))
         return yoco_model_config_load(model, out);
     if ((size_t)snprintf(path, sizeof path, "%s/params.json", model) >= sizeof path) {
         yoco_log_error("the name of the model folder is too long: %s", model);

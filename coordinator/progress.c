@@ -1,9 +1,28 @@
 #include "coordinator/progress.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static const double TERMINAL_EVERY_S = 0.1, PLAIN_EVERY_S = 5.0;
+
+void yoco_progress_show(bool terminal, const char *format, ...)
+{
+    char text[256];
+    struct winsize size;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    /* One column stays free: a cursor behind the last one is on the next line already. */
+    int columns =
+        ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
+    if (terminal)
+        fprintf(stderr, "\r\033[K%.*s", columns - 1, text);
+    else
+        fprintf(stderr, "%s\n", text);
+}
 
 void yoco_progress_begin(yoco_progress_line *line, bool silent)
 {
@@ -20,9 +39,9 @@ void yoco_progress_update(void *context, int64_t n_done, int64_t n_tokens)
         return;
     line->last_s = now;
     double rate = (double)n_done / elapsed;
-    fprintf(stderr, "%sprefill %lld of %lld tokens, %.0f tok/s, ETA %.0f s%s",
-            line->terminal ? "\r\033[K" : "", (long long)n_done, (long long)n_tokens, rate,
-            (double)(n_tokens - n_done) / rate, line->terminal ? "" : "\n");
+    yoco_progress_show(line->terminal, "prefill %lld of %lld tokens, %.0f tok/s, ETA %.0f s",
+                       (long long)n_done, (long long)n_tokens, rate,
+                       (double)(n_tokens - n_done) / rate);
 }
 
 double yoco_progress_end(yoco_progress_line *line, int64_t n_tokens)

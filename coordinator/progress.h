@@ -10,6 +10,11 @@ typedef struct yoco_progress_line {
     bool terminal, silent;
 } yoco_progress_line;
 
+/* Shows a line on stderr: on a terminal in place of the last one, cut to its width, else with a
+ * line break. */
+void yoco_progress_show(bool terminal, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* silent: on every rank but 0. */
 void yoco_progress_begin(yoco_progress_line *line, bool silent);
 void yoco_progress_update(void *line, int64_t n_done, int64_t n_tokens); /* a yoco_progress */

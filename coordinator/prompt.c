@@ -1,30 +1,32 @@
 #include "coordinator/prompt.h"
 
+#include "configs/text_file.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Whitespace-separated decimal ids. */
-static yoco_status parse_ids(const char *path, const yoco_map *map, int vocab_size, yoco_ids *out)
+static yoco_status parse_ids(const char *path, const yoco_text *file, int vocab_size, yoco_ids *out)
 {
     int32_t *ids = NULL;
     int64_t n = 0;
-    const char *text = (const char *)map->data;
+    const char *text = file->data;
     size_t i = 0;
-    YOCO_TRY(yoco_alloc((map->size / 2 + 1) * sizeof *ids, "token ids", (void **)&ids));
+    YOCO_TRY(yoco_alloc((file->size / 2 + 1) * sizeof *ids, "token ids", (void **)&ids));
     while (true) {
-        while (i < map->size && isspace((unsigned char)text[i]))
+        while (i < file->size && isspace((unsigned char)text[i]))
             i++;
-        if (i == map->size)
+        if (i == file->size)
             break;
         size_t start = i;
         int64_t value = 0;
-        while (i < map->size && isdigit((unsigned char)text[i]) && value <= INT32_MAX)
+        while (i < file->size && isdigit((unsigned char)text[i]) && value <= INT32_MAX)
             value = 10 * value + (text[i++] - '0');
-        bool ends = i == map->size || isspace((unsigned char)text[i]);
+        bool ends = i == file->size || isspace((unsigned char)text[i]);
         if (i == start || !ends || value >= vocab_size) {
             size_t length = 0;
-            while (length < 20 && start + length < map->size &&
+            while (length < 20 && start + length < file->size &&
                    isgraph((unsigned char)text[start + length]))
                 length++;
             yoco_log_error("%s: '%.*s' at byte %zu is no token id: ids are whole numbers from 0 to "
@@ -41,10 +43,10 @@ static yoco_status parse_ids(const char *path, const yoco_map *map, int vocab_si
 
 static yoco_status load_ids(const char *path, int vocab_size, yoco_ids *out)
 {
-    yoco_map map;
-    YOCO_TRY(yoco_map_open(path, &map));
-    yoco_status status = parse_ids(path, &map, vocab_size, out);
-    yoco_map_close(&map);
+    yoco_text file;
+    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &file));
+    yoco_status status = parse_ids(path, &file, vocab_size, out);
+    yoco_text_free(&file);
     return status;
 }
 
@@ -86,21 +88,30 @@ static yoco_status encode(const yoco_prompt_options *options, const yoco_tokeniz
     return yoco_ids_encode(tokenizer, text, size, options->special_tokens, bos, out);
 }
 
+yoco_status yoco_prompt_check_options(const yoco_prompt_options *options,
+                                      const yoco_tokenizer *tokenizer)
+{
+    if (tokenizer || !(options->special_tokens || options->no_bos))
+        return YOCO_OK;
+    yoco_log_error("--%s is about text, and the model folder has no tokenizer "
+                   "(yoco_tokenizer.json)",
+                   options->special_tokens ? "special-tokens" : "no-bos");
+    return YOCO_ERR_USAGE;
+}
+
 static yoco_status load_text(const yoco_prompt_options *options, const yoco_tokenizer *tokenizer,
                              yoco_ids *out)
 {
-    yoco_map map = {0};
+    yoco_text text = {0};
     yoco_ids ids = {0};
     if (options->file)
-        YOCO_TRY(yoco_map_open(options->file, &map));
+        YOCO_TRY(yoco_text_read(options->file, YOCO_FILE_DOCUMENT, &text));
     else
-        map = (yoco_map){.data = (const uint8_t *)options->text, .size = strlen(options->text)};
+        text = (yoco_text){.data = options->text, .size = strlen(options->text)};
     yoco_status status = YOCO_OK;
-    if (map.size > 0)
-        status =
-            encode(options, tokenizer, (const char *)map.data, map.size, !options->no_bos, &ids);
-    if (options->file)
-        yoco_map_close(&map);
+    if (text.size > 0)
+        status = encode(options, tokenizer, text.data, text.size, !options->no_bos, &ids);
+    yoco_text_free(&text);
     YOCO_TRY(status);
     *out = ids;
     return YOCO_OK;
@@ -128,8 +139,10 @@ yoco_status yoco_prompt_document(const yoco_prompt_options *options,
     else
         YOCO_TRY(load_text(options, tokenizer, &ids));
     if (ids.n == 0) {
-        yoco_log_error("%s is empty: a prompt has at least one token",
-                       source ? source : "the prompt");
+        yoco_log_error("%s is empty: a prompt has at least one token", !source ? "the prompt"
+                                                                       : strcmp(source, "-") == 0
+                                                                           ? "stdin"
+                                                                           : source);
         yoco_free(ids.ids);
         return YOCO_ERR_DATA;
     }

@@ -23,6 +23,10 @@ typedef struct yoco_prompt_options {
     int64_t n_generate;
 } yoco_prompt_options;
 
+/* YOCO_ERR_USAGE, logged, where an option is of no use without a tokenizer; NULL: there is none. */
+yoco_status yoco_prompt_check_options(const yoco_prompt_options *options,
+                                      const yoco_tokenizer *tokenizer);
+
 /* Text that is not empty as ids, with <s> in front if `bos` and the tokenizer has it. */
 yoco_status yoco_ids_encode(const yoco_tokenizer *tokenizer, const char *text, size_t size,
                             bool special_tokens, bool bos, yoco_ids *out);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "configs/atomic_file.h"
+#include "configs/json_text.h"
 #include "coordinator/scale_report.h"
 
 /* Quoted, with quotes doubled; texts come from the command line and from model names. */
@@ -94,7 +95,7 @@ static yoco_status save_printed(const char *folder, const char *name,
 
 static yoco_status save_json(const char *folder, const json_t *rows)
 {
-    char *text = json_dumps(rows, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
+    char *text = yoco_json_text(rows, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
     if (!text) {
         yoco_log_error("cannot allocate scale.json");
         return YOCO_ERR_MEMORY;

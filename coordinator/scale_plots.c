@@ -29,6 +29,7 @@ typedef struct line_plot {
     double (*value)(const yoco_scale_result *);
     const yoco_spread *(*spread)(const yoco_scale_result *); /* NULL: none */
     bool from_zero;                                          /* linear, from 0 */
+    bool compares;      /* only series with several points have it */
     double ideal_power; /* the dashed line is base * (ranks / base ranks)^power; NAN: none */
 } line_plot;
 
@@ -170,10 +171,21 @@ static void draw_title(FILE *out, const char *title)
     yoco_svg_text(out, 14, 26, font, title);
 }
 
-/* From the first series' base to the last rank, cut at the plot's lower side. */
-static void draw_ideal(FILE *out, const scope *s, const line_plot *p, const yoco_svg_plot *plot)
+/* The first row of the first series with several points; NULL: there is none. */
+static const yoco_scale_result *find_base(const scope *s)
 {
-    const yoco_scale_result *base = &s->results->items[s->first];
+    for (int i = s->first, next; i < s->end; i = next) {
+        next = yoco_scale_run_end(s->results, i, yoco_scale_same_series);
+        if (yoco_scale_has_efficiency(s->results, i, next))
+            return &s->results->items[i];
+    }
+    return NULL;
+}
+
+/* From the base to the last rank, cut at the plot's lower side. */
+static void draw_ideal(FILE *out, const line_plot *p, const yoco_svg_plot *plot,
+                       const yoco_scale_result *base)
+{
     double power = base->weak ? 0 : p->ideal_power, first = base->n_ranks;
     double last = plot->x.ticks[plot->x.n_ticks - 1].value, start = p->value(base);
     double end = start * pow(last / first, power);
@@ -189,7 +201,7 @@ static void draw_ideal(FILE *out, const scope *s, const line_plot *p, const yoco
 }
 
 static void draw_series(FILE *out, const line_plot *p, const yoco_svg_plot *plot, int index,
-                        const yoco_scale_result *rows, int n)
+                        int key_line, const yoco_scale_result *rows, int n)
 {
     yoco_svg_point points[MAX_POINTS];
     char label[LABEL], key[MAX_KEY_BYTES + 1];
@@ -203,37 +215,45 @@ static void draw_series(FILE *out, const line_plot *p, const yoco_svg_plot *plot
                                      .high = spread ? spread->max : value};
     }
     yoco_svg_plot_series(out, plot, index, 0, points, n);
-    yoco_svg_plot_key(out, index, LEFT + 6, BOTTOM + 66 + KEY_STEP * index,
+    yoco_svg_plot_key(out, index, LEFT + 6, BOTTOM + 66 + KEY_STEP * key_line,
                       yoco_eval_label_cut(yoco_scale_label(rows, label), MAX_KEY_BYTES, key));
 }
 
-static int count_series(const scope *s)
+static bool is_drawn(const scope *s, const line_plot *p, int first, int end)
+{
+    return !p->compares || yoco_scale_has_efficiency(s->results, first, end);
+}
+
+static int count_drawn(const scope *s, const line_plot *p)
 {
     int n = 0;
-    for (int i = s->first; i < s->end && n < MAX_SERIES; n++)
-        i = yoco_scale_run_end(s->results, i, yoco_scale_same_series);
+    for (int i = s->first, series = 0, next; i < s->end && series < MAX_SERIES;
+         i = next, series++) {
+        next = yoco_scale_run_end(s->results, i, yoco_scale_same_series);
+        n += is_drawn(s, p, i, next);
+    }
     return n;
 }
 
 static void draw_line_plot(FILE *out, scope *s, const line_plot *p)
 {
     yoco_svg_plot plot = make_axes(s, p);
-    bool ideal = !isnan(p->ideal_power);
-    int n_series = count_series(s);
+    const yoco_scale_result *base = isnan(p->ideal_power) ? NULL : find_base(s);
+    int n_drawn = count_drawn(s, p), key_line = 0;
     fputs("<figure>", out);
-    yoco_svg_begin(out, WIDTH, BOTTOM + 60 + KEY_STEP * (n_series + ideal), p->title);
+    yoco_svg_begin(out, WIDTH, BOTTOM + 60 + KEY_STEP * (n_drawn + (base != NULL)), p->title);
     draw_title(out, p->title);
     yoco_svg_plot_frame(out, &plot);
-    if (ideal)
-        draw_ideal(out, s, p, &plot);
-    for (int i = s->first, index = 0; index < n_series; index++) {
-        int end = yoco_scale_run_end(s->results, i, yoco_scale_same_series);
-        draw_series(out, p, &plot, index, &s->results->items[i], end - i);
-        i = end;
+    if (base)
+        draw_ideal(out, p, &plot, base);
+    for (int i = s->first, series = 0, next; key_line < n_drawn; i = next, series++) {
+        next = yoco_scale_run_end(s->results, i, yoco_scale_same_series);
+        if (is_drawn(s, p, i, next))
+            draw_series(out, p, &plot, series, key_line++, &s->results->items[i], next - i);
     }
-    if (ideal) {
+    if (base) {
         yoco_svg_font font = {.size = 13, .color = YOCO_SVG_FAINT, .anchor = "start"};
-        yoco_svg_text(out, LEFT, BOTTOM + 70 + KEY_STEP * n_series, font, "- - -  ideal");
+        yoco_svg_text(out, LEFT, BOTTOM + 70 + KEY_STEP * n_drawn, font, "- - -  ideal");
     }
     yoco_svg_end(out);
     fputs("</figure>\n", out);
@@ -309,17 +329,18 @@ static void draw_breakdown(FILE *out, const yoco_scale_result *rows, int n, bool
 void yoco_scale_print_plots(FILE *out, const yoco_scale_results *results, int first, int end)
 {
     static const line_plot plots[] = {
-        {"Prefill time", "seconds", prefill_time, prefill_spread, false, -1},
-        {"Prefill efficiency", "of the base", prefill_efficiency, NULL, true, 0},
+        {"Prefill time", "seconds", prefill_time, prefill_spread, false, false, -1},
+        {"Prefill efficiency", "of the fewest ranks", prefill_efficiency, NULL, true, true, 0},
         {"Prefill tokens per second and rank", "tokens/s", yoco_scale_tokens_s_per_rank, NULL,
-         false, 0},
-        {"Decode step", "seconds", step_time, step_spread, false, -1},
-        {"Memory of the fullest rank", "GiB", memory_gib, NULL, false, NAN},
+         false, false, 0},
+        {"Decode step", "seconds", step_time, step_spread, false, false, -1},
+        {"Memory of the fullest rank", "GiB", memory_gib, NULL, false, false, NAN},
     };
     scope s = {.results = results, .first = first, .end = end};
     fputs("<div class=\"plots\">\n", out);
     for (size_t i = 0; i < sizeof plots / sizeof *plots; i++)
-        draw_line_plot(out, &s, &plots[i]);
+        if (count_drawn(&s, &plots[i]) > 0)
+            draw_line_plot(out, &s, &plots[i]);
     for (int i = first, next; i < end; i = next) {
         next = yoco_scale_run_end(results, i, yoco_scale_same_series);
         draw_breakdown(out, &results->items[i], next - i, true);

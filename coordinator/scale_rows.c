@@ -1,20 +1,12 @@
 #include "coordinator/scale_rows.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "failpoint.h"
-
-static yoco_status io_error(const yoco_scale_rows *r, const char *what)
-{
-    yoco_log_error("%s %s failed: %s", what, r->path, strerror(errno));
-    return YOCO_ERR_IO;
-}
+#include "configs/json_text.h"
 
 /* NULL if there is none. */
 static const char *text_of(const json_t *row, const char *name)
@@ -45,15 +37,16 @@ static void put(const yoco_scale_rows *r, json_t *row)
         json_array_append_new(r->rows, row);
 }
 
-static yoco_status add_line(const yoco_scale_rows *r, const char *line, size_t size, int64_t number)
+static yoco_status add_line(void *context, const yoco_line *line)
 {
-    json_error_t error;
-    json_t *row = json_loadb(line, size, JSON_REJECT_DUPLICATES, &error);
+    const yoco_scale_rows *r = context;
+    yoco_json_problem problem;
+    json_t *row = yoco_json_load(line->text, line->size, &problem);
     if (!json_is_object(row) || !text_of(row, "key") ||
         !json_is_object(json_object_get(row, "run"))) {
         yoco_log_error("%s, line %lld: not a run of yoco scale; give another folder or remove the "
                        "line",
-                       r->path, (long long)number);
+                       r->file.path, (long long)line->number);
         json_decref(row);
         return YOCO_ERR_DATA;
     }
@@ -61,62 +54,33 @@ static yoco_status add_line(const yoco_scale_rows *r, const char *line, size_t s
     return YOCO_OK;
 }
 
-static yoco_status read_rows(const yoco_scale_rows *r)
+static yoco_status open_rows(const char *folder, yoco_scale_rows *r)
 {
-    yoco_map map;
-    YOCO_TRY(yoco_map_open(r->path, &map));
-    yoco_status status = YOCO_OK;
-    size_t begin = 0;
-    int64_t number = 1;
-    for (const uint8_t *end; status == YOCO_OK && begin < map.size &&
-                             (end = memchr(map.data + begin, '\n', map.size - begin));
-         number++) {
-        size_t size = (size_t)(end - (map.data + begin));
-        status = add_line(r, (const char *)map.data + begin, size, number);
-        begin += size + 1;
+    char *path;
+    if (asprintf(&path, "%s/scale.jsonl", folder) < 0) {
+        yoco_log_error("cannot allocate a path");
+        return YOCO_ERR_MEMORY;
     }
-    bool torn = begin < map.size;
-    yoco_map_close(&map);
-    if (status == YOCO_OK && torn) {
-        yoco_log_warn("%s: the last line is cut short and will be run again", r->path);
-        if (ftruncate(r->fd, (off_t)begin) != 0)
-            status = io_error(r, "truncating");
-    }
-    return status;
+    yoco_status status = yoco_journal_open(path, &r->file);
+    free(path);
+    return status == YOCO_OK ? yoco_journal_read(&r->file, NULL, add_line, r) : status;
 }
 
 yoco_status yoco_scale_rows_open(const char *folder, yoco_scale_rows *out)
 {
-    static const char name[] = "/scale.jsonl";
-    yoco_scale_rows r = {.fd = -1, .rows = json_array()};
+    yoco_scale_rows r = {.file = {.fd = -1}, .rows = json_array()};
     if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
-        yoco_log_error("cannot make the folder %s: %s", folder, strerror(errno));
+        int error = errno;
+        yoco_log_error("cannot make the folder %s: %s", folder, strerror(error));
         json_decref(r.rows);
-        return YOCO_ERR_OPEN;
+        return yoco_status_of_errno(error);
     }
-    size_t n = strlen(folder);
-    yoco_status status = yoco_alloc(n + sizeof name, "a path", (void **)&r.path);
-    if (status == YOCO_OK) {
-        memcpy(r.path, folder, n);
-        memcpy(r.path + n, name, sizeof name);
-        r.fd = open(r.path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-        if (r.fd < 0) {
-            yoco_log_error("cannot open %s: %s", r.path, strerror(errno));
-            status = YOCO_ERR_OPEN;
-        }
-    }
-    if (status == YOCO_OK && flock(r.fd, LOCK_EX | LOCK_NB) != 0) {
-        yoco_log_error("%s is being written by another yoco scale", r.path);
-        status = YOCO_ERR_OPEN;
-    }
+    yoco_status status = open_rows(folder, &r);
     if (status == YOCO_OK)
-        status = read_rows(&r);
-    if (status != YOCO_OK) {
+        *out = r;
+    else
         yoco_scale_rows_close(&r);
-        return status;
-    }
-    *out = r;
-    return YOCO_OK;
+    return status;
 }
 
 bool yoco_scale_rows_has(const yoco_scale_rows *r, const char *key, const char *settings)
@@ -128,25 +92,22 @@ bool yoco_scale_rows_has(const yoco_scale_rows *r, const char *key, const char *
 
 yoco_status yoco_scale_rows_append(yoco_scale_rows *r, json_t *row)
 {
-    char *text = json_dumps(row, JSON_COMPACT | JSON_REAL_PRECISION(12));
-    if (!text) {
+    size_t size;
+    char *line = yoco_json_line(row, JSON_REAL_PRECISION(12), &size);
+    if (!line) {
         json_decref(row);
-        yoco_log_error("cannot allocate a line of %s", r->path);
+        yoco_log_error("cannot allocate a line of %s", r->file.path);
         return YOCO_ERR_MEMORY;
     }
-    size_t size = strlen(text);
-    text[size] = '\n'; /* in place of the NUL */
-    bool written = yoco_write_all("file.write", r->fd, text, size + 1) && fsync(r->fd) == 0;
-    free(text);
+    yoco_status status = yoco_journal_append(&r->file, line, size);
+    free(line);
     put(r, row);
-    return written ? YOCO_OK : io_error(r, "writing to");
+    return status;
 }
 
 void yoco_scale_rows_close(yoco_scale_rows *r)
 {
-    if (r->fd >= 0)
-        close(r->fd);
-    yoco_free(r->path);
+    yoco_journal_close(&r->file);
     json_decref(r->rows);
-    *r = (yoco_scale_rows){.fd = -1};
+    *r = (yoco_scale_rows){.file = {.fd = -1}};
 }

@@ -4,13 +4,12 @@
 #ifndef YOCO_SCALE_ROWS_H
 #define YOCO_SCALE_ROWS_H
 
-#include "base.h"
+#include "configs/journal.h"
 
 #include <jansson.h>
 
 typedef struct yoco_scale_rows {
-    char *path;
-    int fd;
+    yoco_journal file;
     json_t *rows; /* array of objects */
 } yoco_scale_rows;
 

@@ -53,6 +53,13 @@ bool yoco_scale_same_series(const yoco_scale_result *a, const yoco_scale_result 
 int yoco_scale_run_end(const yoco_scale_results *results, int first,
                        bool (*same)(const yoco_scale_result *, const yoco_scale_result *));
 
+/* Whether the series of rows first..end - 1 has points to compare: efficiency is against the one
+ * with the fewest ranks, and says nothing of a single one. */
+static inline bool yoco_scale_has_efficiency(const yoco_scale_results *results, int first, int end)
+{
+    return results->items[first].n_ranks != results->items[end - 1].n_ranks;
+}
+
 static inline double yoco_scale_tokens_s_per_rank(const yoco_scale_result *r)
 {
     return (double)r->n_tokens / r->prefill_s.median / r->n_ranks;

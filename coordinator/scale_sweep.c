@@ -177,8 +177,8 @@ static yoco_status run_simulated(const yoco_sweep *s, const yoco_scale_point *p,
 {
     char platform[MAX_PATH], hosts[MAX_PATH];
     command_line c = {.n = 0};
-    int n = snprintf(platform, sizeof platform, "%s/platform.xml", s->folder);
-    if (n >= MAX_PATH || snprintf(hosts, sizeof hosts, "%s/hosts", s->folder) >= MAX_PATH) {
+    int n = snprintf(platform, sizeof platform, "%s/scale.platform.xml", s->folder);
+    if (n >= MAX_PATH || snprintf(hosts, sizeof hosts, "%s/scale.hosts", s->folder) >= MAX_PATH) {
         yoco_log_error("yoco scale: the name of the folder is too long");
         return YOCO_ERR_OPEN;
     }

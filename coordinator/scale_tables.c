@@ -58,19 +58,27 @@ static void print_parts(FILE *out, const double *parts)
         fprintf(out, "<td>%.1f&#160;%%</td>", sum > 0 ? 100 * parts[part] / sum : 0);
 }
 
-static void print_row(FILE *out, const yoco_scale_result *r)
+static void print_efficiency(FILE *out, double efficiency, bool has_efficiency)
+{
+    if (has_efficiency)
+        fprintf(out, "<td>%.1f&#160;%%</td>", 100 * efficiency);
+    else
+        fputs("<td>&#8211;</td>", out);
+}
+
+static void print_row(FILE *out, const yoco_scale_result *r, bool has_efficiency)
 {
     char tokens[LABEL], chunk[LABEL];
     fprintf(out, "<tr><td>%s</td><td>%d</td><td>%s</td><td>%s%s</td>", r->kind, r->n_ranks,
             yoco_scale_count(r->n_tokens, tokens), yoco_scale_count(r->chunk_rows, chunk),
             yoco_div_up(r->n_tokens, r->chunk_rows) < r->n_ranks ? " *" : "");
     print_spread(out, &r->prefill_s, r->n_prefills);
-    fprintf(out, "<td>%.1f&#160;%%</td><td>%.0f</td>", 100 * r->prefill_efficiency,
-            yoco_scale_tokens_s_per_rank(r));
+    print_efficiency(out, r->prefill_efficiency, has_efficiency);
+    fprintf(out, "<td>%.0f</td>", yoco_scale_tokens_s_per_rank(r));
     print_parts(out, r->prefill_part_s);
     fprintf(out, "<td>%.4g</td>", r->sent_bytes / (1 << 20));
     print_spread(out, &r->step_s, r->n_steps);
-    fprintf(out, "<td>%.1f&#160;%%</td>", 100 * r->step_efficiency);
+    print_efficiency(out, r->step_efficiency, has_efficiency);
     print_parts(out, r->step_part_s);
     fprintf(out, "<td>%.3g</td>", r->memory_bytes / (1 << 30));
     if (r->prefill_limit && r->step_limit) {
@@ -83,15 +91,19 @@ static void print_row(FILE *out, const yoco_scale_result *r)
     fputs("</tr>\n", out);
 }
 
-static void print_note(FILE *out, const yoco_scale_result *rows, int n)
+static void print_note(FILE *out, const yoco_scale_result *rows, int n, bool has_efficiency)
 {
     bool few_chunks = false;
     for (int i = 0; i < n; i++)
         few_chunks |= yoco_div_up(rows[i].n_tokens, rows[i].chunk_rows) < rows[i].n_ranks;
-    fprintf(out,
-            "<p class=\"faint\">Base: %d rank%s. Medians, then the least and the greatest, of the "
-            "prefills and steps of one run; one prefill or step has no spread. Machine: ",
-            rows->base_ranks, rows->base_ranks == 1 ? "" : "s");
+    fputs("<p class=\"faint\">", out);
+    if (has_efficiency)
+        fprintf(out, "Efficiency is against %d rank%s. ", rows->base_ranks,
+                rows->base_ranks == 1 ? "" : "s");
+    fputs("Medians, then the least and the greatest, of the prefills and steps of one run; one "
+          "prefill "
+          "or step has no spread. Machine: ",
+          out);
     yoco_xml_text(out, rows->machine);
     fputs(". Commit: ", out);
     yoco_xml_text(out, rows->commit);
@@ -123,13 +135,14 @@ void yoco_scale_print_tables(FILE *out, const yoco_scale_results *results, int f
         char label[LABEL];
         const yoco_scale_result *rows = &results->items[i];
         next = yoco_scale_run_end(results, i, yoco_scale_same_series);
+        bool has_efficiency = yoco_scale_has_efficiency(results, i, next);
         fputs("<h3>", out);
         yoco_xml_text(out, yoco_scale_label(rows, label));
         fputs("</h3>\n", out);
-        print_note(out, rows, next - i);
+        print_note(out, rows, next - i, has_efficiency);
         print_head(out, rows->prefill_limit && rows->step_limit);
         for (int j = i; j < next; j++)
-            print_row(out, &results->items[j]);
+            print_row(out, &results->items[j], has_efficiency);
         fputs("</tbody></table></div>\n", out);
     }
 }

@@ -1,23 +1,22 @@
 #include "coordinator/session.h"
 
-#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "configs/text_file.h"
 #include "coordinator/agreement.h"
+#include "coordinator/paths.h"
 #include "coordinator/same_model.h"
 #include "coordinator/tokenizer_config.h"
+#include "machine_limits.h"
 
 enum { DEFAULT_CHUNK_ROWS = 2048, MAX_THREADS = 4096 };
 
 /* The cores this process may use, shared among the ranks of its machine. */
 static int default_threads(const yoco_comm *comm)
 {
-    cpu_set_t cpus;
-    CPU_ZERO(&cpus);
-    int n_cores = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
-    int n_threads = n_cores / comm->node_n_ranks;
+    int n_threads = yoco_cores() / comm->node_n_ranks;
     return n_threads > 0 ? n_threads : 1;
 }
 
@@ -74,16 +73,16 @@ static void config_add(yoco_hasher *hasher, const yoco_tokenizer_config *c)
 
 static yoco_status config_hash(const yoco_tokenizer_config *config, yoco_hash *out)
 {
-    yoco_map ranks;
+    yoco_text ranks;
     yoco_hasher *hasher;
-    YOCO_TRY(yoco_map_open(config->ranks_path, &ranks));
+    YOCO_TRY(yoco_text_read(config->ranks_path, YOCO_FILE_DATA, &ranks));
     yoco_status status = yoco_hasher_create(&hasher);
     if (status == YOCO_OK) {
         config_add(hasher, config);
         yoco_hasher_add(hasher, ranks.data, ranks.size);
         *out = yoco_hasher_finish(hasher);
     }
-    yoco_map_close(&ranks);
+    yoco_text_free(&ranks);
     return status;
 }
 
@@ -103,7 +102,7 @@ yoco_status yoco_session_tokenizer_hash(const char *model, yoco_hash *out)
 static bool is_shape_file(const char *path)
 {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
 }
 
 yoco_status yoco_session_open_model(const yoco_session_options *options, yoco_checkpoint **out)
@@ -207,6 +206,8 @@ yoco_status yoco_session_open(const yoco_session_options *options, yoco_session 
     yoco_session s = {0};
     YOCO_TRY(yoco_agreement_open(options->deadline_s, options->expect_ranks, &s.comm));
     yoco_status status = watch(options, s.comm);
+    if (status == YOCO_OK)
+        status = s.comm->ops->agree(s.comm, s.comm->rank == 0 ? yoco_paths_check() : YOCO_OK);
     if (status == YOCO_OK)
         status = open_worker(options, &s);
     if (status != YOCO_OK) {

@@ -12,7 +12,7 @@ typedef struct yoco_session_options {
     const char *backend; /* "auto", "reference", "cpu", "cuda" */
     const char *isa;     /* "auto" or an instruction set that the processor has */
     const char *dtype;   /* "auto", "f32", "bf16" */
-    int64_t threads;     /* per rank; 0: the cores of the machine shared among its ranks */
+    int64_t threads;     /* per rank; 0: yoco_cores() shared among the ranks of the machine */
     int64_t expect_ranks;
     double deadline_s;
     const char *transport;   /* "auto", "mpi", "ucx", "nccl" */

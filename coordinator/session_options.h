@@ -30,7 +30,7 @@ enum { YOCO_N_SESSION_OPTIONS = 8 };
      "Longest wait for another rank (default 600); then the job ends with exit code 75."},         \
     {"hang-dir", 0, "DIR", YOCO_OPTION_STRING | YOCO_OPTION_SHARED, &(session).hang_folder, 0,                          \
      "Where each rank then says what it was doing, in hang-RANK.json (default: the current\n"      \
-     "folder). All ranks must see the same folder."}
+     "folder). All ranks must see the same folder.", .path = YOCO_PATH_WRITES_HANG}
 /* clang-format on */
 
 #endif

@@ -1,5 +1,6 @@
 #include "coordinator/tokenizer.h"
 
+#include "configs/text_file.h"
 #include "coordinator/bpe.h"
 #include "coordinator/splitter.h"
 #include "coordinator/tokenizer_config.h"
@@ -25,10 +26,10 @@ typedef struct encoder {
 
 static yoco_status load_vocab(const char *path, yoco_vocab **out)
 {
-    yoco_map file;
-    YOCO_TRY(yoco_map_open(path, &file));
-    yoco_status status = yoco_vocab_parse(path, file.data, file.size, out);
-    yoco_map_close(&file);
+    yoco_text text;
+    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
+    yoco_status status = yoco_vocab_parse(path, text.data, text.size, out);
+    yoco_text_free(&text);
     return status;
 }
 

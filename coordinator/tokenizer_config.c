@@ -1,5 +1,7 @@
 #include "coordinator/tokenizer_config.h"
 
+#include "configs/json_text.h"
+#include "configs/text_file.h"
 #include "coordinator/vocab.h"
 
 #include <errno.h>
@@ -45,28 +47,16 @@ static yoco_status join_path(const char *folder, const char *name, char **out)
 
 static yoco_status load_object(const char *path, json_t **out)
 {
-    yoco_map file;
-    YOCO_TRY(yoco_map_open(path, &file));
-    if (file.size > MAX_JSON_BYTES) {
-        yoco_log_error("%s: %zu bytes are too many, at most %d", path, file.size, MAX_JSON_BYTES);
-        yoco_map_close(&file);
+    yoco_text text;
+    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
+    if (text.size > MAX_JSON_BYTES) {
+        yoco_log_error("%s: %zu bytes are too many, at most %d", path, text.size, MAX_JSON_BYTES);
+        yoco_text_free(&text);
         return YOCO_ERR_DATA;
     }
-    json_error_t error;
-    const char *text = file.data ? (const char *)file.data : "";
-    json_t *root = json_loadb(text, file.size, JSON_REJECT_DUPLICATES, &error);
-    yoco_map_close(&file);
-    if (!root) {
-        yoco_log_error("%s: line %d: %s", path, error.line, error.text);
-        return YOCO_ERR_DATA;
-    }
-    if (!json_is_object(root)) {
-        yoco_log_error("%s: not a JSON object", path);
-        json_decref(root);
-        return YOCO_ERR_DATA;
-    }
-    *out = root;
-    return YOCO_OK;
+    yoco_status status = yoco_json_parse(path, text.data, text.size, out);
+    yoco_text_free(&text);
+    return status;
 }
 
 static yoco_status check_keys(const char *path, json_t *root)

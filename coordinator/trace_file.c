@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "configs/atomic_file.h"
+#include "configs/json_text.h"
 #include "coordinator/batch_task.h"
 #include "trace.h"
 
@@ -43,7 +44,7 @@ static yoco_status pack(int n_ranks, yoco_bytes *out)
 
 static yoco_status write_event(yoco_atomic_file *file, json_t *event, bool last)
 {
-    char *text = json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    char *text = yoco_json_text(event, JSON_COMPACT | JSON_REAL_PRECISION(12));
     json_decref(event);
     if (!text) {
         yoco_log_error("cannot allocate a trace event");

@@ -5,7 +5,7 @@
 # docs/gpu-reports/. Goes on where a part fails; exit code 1 if one did.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
-build=build-gpu
+build="build-gpu"
 bench=yes
 [ "${1:-}" != --no-bench ] || bench=no
 

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <signal.h>
 
+#include "configs/lock.h"
 #include "worker/model.h"
 #include "worker/worker.h"
 
@@ -22,6 +23,7 @@ typedef struct yoco_ring {
     int64_t end;   /* n_chunks, lower once a stop was asked for; see ring_agree_end */
     yoco_snapshot_writer *writer;      /* NULL: no snapshot is made */
     const volatile sig_atomic_t *stop; /* NULL: nobody asks */
+    bool saves_or_stops;               /* a file that cannot be written is a stop, too */
 } yoco_ring;
 
 struct yoco_worker {
@@ -32,11 +34,13 @@ struct yoco_worker {
     yoco_model *model;
     const yoco_checkpoint *checkpoint;
     char arithmetic[256];
+    bool warned_of_memory;
 
     yoco_plan plan;
     void *buffers[YOCO_N_BUFFERS];    /* as the plan says, device memory */
     yoco_request *edge_in, *edge_out; /* (n_self): the message under way in each layer's slot */
     yoco_ring ring;                   /* of the prefill at work */
+    yoco_lock *snapshot_lock;         /* rank 0: of the snapshot's folder; NULL: none */
     int64_t *branch_n_rows;           /* (n_branches): rows of each branch so far */
 
     /* see staging.h */

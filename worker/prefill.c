@@ -43,7 +43,9 @@ static yoco_status ring_agree_end(yoco_worker *w, int64_t chunk, end_message *in
         YOCO_TRY(comm->ops->wait(comm, &in->request, &what));
         w->ring.end = in->end;
     }
-    if (*w->ring.stop && w->ring.end == yoco_grid_n_chunks(grid))
+    bool stops =
+        *w->ring.stop || (w->ring.saves_or_stops && yoco_snapshot_writer_failed(w->ring.writer));
+    if (stops && w->ring.end == yoco_grid_n_chunks(grid))
         w->ring.end = yoco_i64_min(w->ring.end, chunk + comm->n_ranks + 1);
     if (chunk + 1 == w->ring.end)
         return YOCO_OK;

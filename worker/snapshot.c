@@ -103,16 +103,19 @@ static yoco_status prefill(yoco_snapshot *s, const int32_t *ids, const yoco_snap
 {
     yoco_comm *comm = s->w->comm;
     yoco_status written = YOCO_OK;
-    yoco_ring ring = {.end = s->manifest.n_chunks, .stop = target->stop};
-    YOCO_TRY(
-        comm->ops->agree(comm, comm->rank == 0 ? yoco_snapshot_folder_begin(s, ids) : YOCO_OK));
+    yoco_ring ring = {
+        .end = s->manifest.n_chunks, .stop = target->stop, .saves_or_stops = !target->temporary};
+    YOCO_TRY(comm->ops->agree(
+        comm, comm->rank == 0 ? yoco_snapshot_folder_begin(s, ids, target->temporary) : YOCO_OK));
     YOCO_TRY(yoco_snapshot_restore(s, &ring.begin));
     result->n_restored =
         yoco_i64_min(ring.begin * s->manifest.identity.chunk_rows, s->manifest.identity.n_tokens);
     log_begin(s, result->n_restored);
     YOCO_TRY(run_durable(s, &ring, ids, progress, progress_context, &written));
-    bool stopped = s->w->ring.end < s->manifest.n_chunks;
-    YOCO_TRY(comm->ops->agree(comm, stopped ? YOCO_ERR_STOPPED : YOCO_OK));
+    if (s->w->ring.end < s->manifest.n_chunks) { /* on all ranks */
+        YOCO_TRY(comm->ops->agree(comm, written));
+        return YOCO_ERR_STOPPED;
+    }
     result->durable = complete(s, written);
     return yoco_ring_share_last(s->w);
 }
@@ -127,6 +130,8 @@ yoco_status yoco_worker_prefill_durable(yoco_worker *w, const int32_t *ids,
     if (status == YOCO_OK)
         status = prefill(&s, ids, target, progress, progress_context, &outcome);
     yoco_context_manifest_free(&s.manifest);
+    if (status != YOCO_OK || !target->temporary)
+        yoco_snapshot_unlock(w);
     if (status == YOCO_ERR_STOPPED && w->comm->rank == 0)
         yoco_log_info("stopped as asked: what was computed is in %s, and the same command goes on "
                       "from there",

@@ -16,6 +16,9 @@ typedef struct yoco_snapshot_target {
     /* Set by a signal handler of any rank: the prefill ends after about one more chunk. NULL:
      * nobody asks. */
     const volatile sig_atomic_t *stop;
+    /* A checkpoint: goes on in memory where writing fails, and yoco_snapshot_remove removes what
+     * was begun so. A context that was saved otherwise is used and stays. */
+    bool temporary;
 } yoco_snapshot_target;
 
 typedef struct yoco_snapshot_result {
@@ -27,8 +30,9 @@ typedef struct yoco_snapshot_result {
 
 /* As yoco_worker_prefill, after yoco_worker_reserve_durable: takes up the folder's context where
  * that is unfinished, writes chunks and edges behind the computation, and leaves a complete
- * snapshot. A folder that holds anything else is refused before anything is computed. After a stop:
- * YOCO_ERR_STOPPED, and what was computed is durable. */
+ * snapshot. A folder that holds anything else, or that another process writes, is refused before
+ * anything is computed. After a stop: YOCO_ERR_STOPPED, and what was computed is durable. Where a
+ * file of a lasting snapshot cannot be written, it stops early with that error. */
 yoco_status yoco_worker_prefill_durable(yoco_worker *worker, const int32_t *ids,
                                         const yoco_snapshot_target *target, yoco_progress progress,
                                         void *progress_context, yoco_snapshot_result *result);
@@ -37,8 +41,8 @@ yoco_status yoco_worker_prefill_durable(yoco_worker *worker, const int32_t *ids,
  * snapshot, every file checked while it is read. */
 yoco_status yoco_worker_load(yoco_worker *worker, const yoco_snapshot_target *target);
 
-/* Local: removes a snapshot's own files, whatever state they are in, and then the folder if nothing
- * else is in it. */
-yoco_status yoco_snapshot_remove(const char *folder);
+/* Local: removes a temporary snapshot's own files, whatever state they are in, and then the folder
+ * if that can be. What is lasting, or written by another process, stays. */
+yoco_status yoco_snapshot_remove(yoco_worker *worker, const char *folder);
 
 #endif

@@ -74,9 +74,28 @@ static yoco_status each_piece(const yoco_snapshot *s, const yoco_snapshot_payloa
     return YOCO_OK;
 }
 
-static yoco_status add_to_hash(void *hasher, const void *data, size_t bytes)
+/* What is known of a file before it is written. */
+typedef struct survey {
+    yoco_hasher *hasher;
+    yoco_dtype dtype;
+    bool finite;
+} survey;
+
+/* An exponent of ones is a NaN or an infinity; bf16 is the upper half of f32. */
+static bool all_finite(const void *data, size_t bytes, yoco_dtype dtype)
 {
-    yoco_hasher_add(hasher, data, bytes);
+    const uint16_t *x = data;
+    size_t step = dtype == YOCO_F32 ? 2 : 1, n_bad = 0;
+    for (size_t i = step - 1; i < bytes / sizeof *x; i += step)
+        n_bad += (x[i] & 0x7f80) == 0x7f80;
+    return n_bad == 0;
+}
+
+static yoco_status add_to_survey(void *context, const void *data, size_t bytes)
+{
+    survey *v = context;
+    yoco_hasher_add(v->hasher, data, bytes);
+    v->finite = v->finite && all_finite(data, bytes, v->dtype);
     return YOCO_OK;
 }
 
@@ -100,13 +119,18 @@ yoco_status yoco_snapshot_write(const yoco_snapshot *s, const yoco_snapshot_payl
                                 yoco_context_entry *entry)
 {
     char path[PATH_MAX];
-    yoco_hasher *hasher;
+    survey v = {.dtype = p->tensors[0].dtype, .finite = true};
     yoco_safetensors_writer *writer;
     YOCO_TRY(yoco_context_part_path(s->folder, &p->part, path));
-    YOCO_TRY(yoco_hasher_create(&hasher));
-    yoco_status hashed = each_piece(s, p, stage, add_to_hash, hasher);
-    entry->checksum = yoco_hasher_finish(hasher);
-    YOCO_TRY(hashed);
+    YOCO_TRY(yoco_hasher_create(&v.hasher));
+    yoco_status surveyed = each_piece(s, p, stage, add_to_survey, &v);
+    entry->checksum = yoco_hasher_finish(v.hasher);
+    YOCO_TRY(surveyed);
+    if (!v.finite) {
+        yoco_log_error("%s is not written: its values are not finite; are the weights damaged?",
+                       path);
+        return YOCO_ERR_DATA;
+    }
     YOCO_TRY(yoco_context_file_create(path, &p->part, entry->checksum, p->tensors, p->n_tensors,
                                       &writer));
     yoco_status status = each_piece(s, p, stage, append, writer);

@@ -57,11 +57,15 @@ void yoco_snapshot_writer_copy_edge(yoco_snapshot_writer *writer, int64_t chunk,
 void yoco_snapshot_writer_give_chunk(yoco_snapshot_writer *writer, int64_t chunk);
 /* Collective: waits until every rank has written what it was given, for as long as it takes. */
 yoco_status yoco_snapshot_writer_drain(yoco_snapshot_writer *writer);
+/* Whether a file could not be written. */
+bool yoco_snapshot_writer_failed(yoco_snapshot_writer *writer);
 /* Returns the first failure. */
 yoco_status yoco_snapshot_writer_close(yoco_snapshot_writer *writer);
 
-/* Rank 0: makes the folder ready, or refuses it. */
-yoco_status yoco_snapshot_folder_begin(const yoco_snapshot *s, const int32_t *ids);
+/* Rank 0: locks the folder and makes it ready, or refuses it. The lock stays until
+ * yoco_snapshot_remove or yoco_snapshot_unlock. temporary: it may be removed if it is begun now. */
+yoco_status yoco_snapshot_folder_begin(yoco_snapshot *s, const int32_t *ids, bool temporary);
+void yoco_snapshot_unlock(yoco_worker *w);
 /* Rank 0: writes the manifest and removes what is not part of a complete snapshot. */
 yoco_status yoco_snapshot_folder_finish(const yoco_snapshot *s);
 

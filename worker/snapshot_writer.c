@@ -182,6 +182,14 @@ yoco_status yoco_snapshot_writer_drain(yoco_snapshot_writer *t)
     return YOCO_OK;
 }
 
+bool yoco_snapshot_writer_failed(yoco_snapshot_writer *t)
+{
+    pthread_mutex_lock(&t->mutex);
+    bool failed = t->status != YOCO_OK;
+    pthread_mutex_unlock(&t->mutex);
+    return failed;
+}
+
 yoco_status yoco_snapshot_writer_close(yoco_snapshot_writer *t)
 {
     pthread_mutex_lock(&t->mutex);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "machine_limits.h"
 #include "worker/staging.h"
 
 /* The smallest instruction set of all ranks. */
@@ -50,6 +51,62 @@ static void follow_stream(yoco_worker *w)
     w->comm->device_stream = takes_all && w->ops->stream ? w->ops->stream(w->device) : NULL;
 }
 
+/* The system takes pages only when they are written: where it has fewer than were allocated it ends
+ * the process later, without a line. `sure` is written in any case, `most` by the longest answers.
+ * The first rank of a machine speaks for all, whose plans are alike. */
+static yoco_status check_memory(yoco_worker *w, const char *what, size_t sure, size_t most)
+{
+    double gib = 1 << 30, n_ranks = w->comm->node_n_ranks;
+    if (!w->ops->host_memory || w->comm->node_rank != 0)
+        return YOCO_OK;
+    int64_t free_bytes = yoco_memory_available(), group = yoco_group_memory_left("");
+    double left = (double)yoco_i64_min(free_bytes, group);
+    if (n_ranks * (double)most <= left)
+        return YOCO_OK;
+    const char *limit = group < free_bytes ? " (a limit of the control group)" : "";
+    bool refused = n_ranks * (double)sure > left;
+    if (refused)
+        yoco_log_error("not enough memory for %s: %.3f GiB are needed on this machine (ranks: "
+                       "%.0f), %.3f are left%s: use more machines, fewer tokens or questions, or "
+                       "raise the limit (see yoco plan)",
+                       what, n_ranks * (double)sure / gib, n_ranks, left / gib, limit);
+    else if (!w->warned_of_memory)
+        yoco_log_warn("the longest answers would take %.3f GiB on this machine (ranks: %.0f), of "
+                      "which %.3f are left%s: the system may end the job without a line",
+                      n_ranks * (double)most / gib, n_ranks, left / gib, limit);
+    w->warned_of_memory = true;
+    return refused ? YOCO_ERR_MEMORY : YOCO_OK;
+}
+
+static size_t weight_bytes(const void *context, int64_t n_out, int64_t n_in)
+{
+    const yoco_worker *w = context;
+    return w->ops->weight_bytes(&w->device_options, n_out, n_in);
+}
+
+static yoco_plan_input plan_input(const yoco_worker *w, yoco_grid grid)
+{
+    const yoco_checkpoint *c = w->checkpoint;
+    return (yoco_plan_input){.config = &c->config,
+                             .grid = grid,
+                             .rank = w->comm->rank,
+                             .n_branches = 1,
+                             .branch_rows = 1,
+                             .dtype = w->device_options.dtype,
+                             .weight_bytes = weight_bytes,
+                             .weight_context = w,
+                             .file_dtype = c->embed_tokens->dtype};
+}
+
+/* Before they are loaded; a plan of one token has them all. */
+static yoco_status check_weights(yoco_worker *w)
+{
+    yoco_plan plan;
+    const yoco_plan_input input = plan_input(w, (yoco_grid){1, 1, w->comm->n_ranks});
+    YOCO_TRY(yoco_plan_make(&input, &plan));
+    return check_memory(w, "the weights", plan.weight_bytes, plan.weight_bytes);
+}
+
 yoco_status yoco_worker_create(yoco_comm *comm, const yoco_ops *ops,
                                const yoco_device_options *device, const yoco_checkpoint *checkpoint,
                                yoco_worker **out)
@@ -66,6 +123,8 @@ yoco_status yoco_worker_create(yoco_comm *comm, const yoco_ops *ops,
     w->ops = ops;
     w->checkpoint = checkpoint;
     status = open_device(w, device);
+    if (status == YOCO_OK)
+        status = comm->ops->agree(comm, check_weights(w));
     if (status == YOCO_OK)
         follow_stream(w);
     if (status == YOCO_OK)
@@ -96,6 +155,7 @@ void yoco_worker_free(yoco_worker *w)
 {
     if (!w)
         return;
+    yoco_lock_release(w->snapshot_lock);
     if (w->device) {
         release(w);
         yoco_model_free(w->model);
@@ -126,27 +186,29 @@ static yoco_status allocate_host(yoco_worker *w)
     return YOCO_OK;
 }
 
-static size_t weight_bytes(const void *context, int64_t n_out, int64_t n_in)
+/* All but what only the rows of answers take. */
+static yoco_status check_buffers(yoco_worker *w)
 {
-    const yoco_worker *w = context;
-    return w->ops->weight_bytes(&w->device_options, n_out, n_in);
+    size_t sure = 0, most = 0;
+    for (int i = 0; i < YOCO_N_BUFFERS; i++) {
+        bool of_branches = i >= YOCO_BUF_BRANCH_K && i <= YOCO_BUF_BRANCH_SELF;
+        most += w->plan.buffer_bytes[i];
+        sure += of_branches ? 0 : w->plan.buffer_bytes[i];
+    }
+    return check_memory(w, "the document and its questions", sure, most);
 }
 
 static yoco_status reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows, int n_branches,
                            int64_t branch_rows, bool durable)
 {
-    yoco_plan_input input = {.config = &w->model->config,
-                             .grid = {n_tokens, chunk_rows, w->comm->n_ranks},
-                             .rank = w->comm->rank,
-                             .n_branches = n_branches,
-                             .branch_rows = branch_rows,
-                             .durable = durable,
-                             .dtype = w->model->dtype,
-                             .weight_bytes = weight_bytes,
-                             .weight_context = w,
-                             .file_dtype = w->model->embedding_dtype};
+    yoco_plan_input input = plan_input(w, (yoco_grid){n_tokens, chunk_rows, w->comm->n_ranks});
+    input.n_branches = n_branches;
+    input.branch_rows = branch_rows;
+    input.durable = durable;
     release(w);
     yoco_status status = yoco_plan_make(&input, &w->plan);
+    if (status == YOCO_OK)
+        status = check_buffers(w);
     if (status == YOCO_OK)
         status = allocate_host(w);
     if (status == YOCO_OK)

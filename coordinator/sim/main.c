@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "configs/json_text.h"
 #include "coordinator/options.h"
 #include "coordinator/scale_measure.h"
 #include "kernels/sim/sim.h"
@@ -92,8 +93,7 @@ static yoco_status simulate(const sim_options *o, yoco_comm *comm)
     if (status == YOCO_OK)
         status = yoco_scale_measure(worker, comm, &spec, &record);
     if (record) {
-        json_dumpf(record, stdout, JSON_COMPACT | JSON_REAL_PRECISION(12));
-        putchar('\n');
+        yoco_json_print(record, JSON_COMPACT | JSON_REAL_PRECISION(12), stdout);
         fflush(stdout);
         json_decref(record);
     }

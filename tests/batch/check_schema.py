@@ -6,7 +6,7 @@ import sys
 try:
     from jsonschema import Draft202012Validator
 except ImportError:
-    print("skipped: python3-jsonschema is not installed")
+    print("skipped: schemas: python3-jsonschema is missing (Debian: python3-jsonschema)")
     sys.exit(0)
 
 

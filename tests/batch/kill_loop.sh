@@ -54,7 +54,7 @@ kill_one() {
     victim=$((RANDOM % ranks))
     delay_us=$((RANDOM * half_us / 32768))
     start $ranks
-    sleep $((delay_us / 1000000)).$(printf %06d $((delay_us % 1000000)))
+    sleep $((delay_us / 1000000))."$(printf %06d $((delay_us % 1000000)))"
     until [ -s "$folder/pid.$victim" ] || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
     kill -KILL "$(cat "$folder/pid.$victim")" 2>/dev/null || late=late
     wait $! && return 1

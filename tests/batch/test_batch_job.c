@@ -141,6 +141,78 @@ static void passes_what_changes_nothing(void **state)
     yoco_batch_job_free(&job);
 }
 
+/* Numbers are what they are worth. */
+static void takes_numbers_however_spelled(void **state)
+{
+    (void)state;
+    yoco_batch_job job = good(completion("{\"prompt\": \"p\", \"max_tokens\": 3.0, \"top_k\": 5e0, "
+                                         "\"seed\": 18446744073709551615, \"n\": 1.0}"));
+    assert_int_equal(job.max_tokens, 3);
+    assert_int_equal(job.sampling.top_k, 5);
+    assert_true(job.sampling.seed == UINT64_MAX);
+    yoco_batch_job_free(&job);
+    job = good(completion("{\"prompt\": \"p\", \"seed\": 9223372036854775809}"));
+    assert_true(job.sampling.seed == (UINT64_C(1) << 63) + 1);
+    yoco_batch_job_free(&job);
+    bad(completion("{\"prompt\": \"p\", \"seed\": 18446744073709551616}"), "body.seed", "64 bits");
+    bad(completion("{\"prompt\": \"p\", \"temperature\": 1e400}"), "body.temperature", "number");
+}
+
+static yoco_hash hash_of(const char *text)
+{
+    yoco_batch_job job = good(text);
+    yoco_hasher *hasher;
+    assert_int_equal(yoco_hasher_create(&hasher), YOCO_OK);
+    yoco_batch_job_hash(&job, hasher);
+    yoco_batch_job_free(&job);
+    return yoco_hasher_finish(hasher);
+}
+
+static void is_what_it_asks(void **state)
+{
+    (void)state;
+    yoco_hash hash = hash_of(completion("{\"prompt\": \"p\", \"temperature\": 0}"));
+    static const char *const alike[] = {
+        "{\"temperature\": -0.0, \"prompt\": [\"\\u0070\"], \"max_tokens\": 16}",
+        "{\"prompt\": \"p\", \"temperature\": 0e7, \"user\": \"u\", \"seed\": null, \"stop\": []}",
+    };
+    static const char *const others[] = {
+        "{\"prompt\": \"q\", \"temperature\": 0}",
+        "{\"prompt\": [\"p\", \"p\"], \"temperature\": 0}",
+        "{\"prompt\": \"p\", \"temperature\": 0, \"stop\": \"p\"}",
+        "{\"prompt\": \"p\", \"temperature\": 0, \"logprobs\": 0}",
+        "{\"prompt\": \"p\", \"temperature\": 0, \"model\": \"m\"}",
+    };
+    for (size_t i = 0; i < sizeof alike / sizeof *alike; i++)
+        assert_true(yoco_hash_equal(hash, hash_of(completion(alike[i]))));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(yoco_hash_equal(hash, hash_of(completion(others[i]))));
+}
+
+/* A line that is no JSON keeps its name where it has one, wherever that stands. */
+static void keeps_the_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *field;
+    } cases[] = {
+        {"{\"custom_id\": \"a\", \"body\": {\"prompt\": \"x\\u0000\"}}", "body.prompt"},
+        {"{\"body\": {\"n\": 1, \"n\": 1}, \"custom_id\": \"a\"}", "body.n"},
+        {"{\"body\": {\"custom_id\": \"b\"}, \"custom_id\": \"a\", \"url\"", ""},
+        {"}{\"custom_id\": \"a\"", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        yoco_batch_job job;
+        yoco_batch_fault fault = {"", ""};
+        assert_int_equal(yoco_batch_job_parse(cases[i].text, strlen(cases[i].text), &job, &fault),
+                         YOCO_ERR_DATA);
+        assert_string_equal(fault.field, cases[i].field);
+        assert_non_null(job.custom_id);
+        assert_string_equal(job.custom_id, "a");
+        yoco_batch_job_free(&job);
+    }
+}
+
 static void names_the_field(void **state)
 {
     (void)state;
@@ -173,7 +245,7 @@ static void names_the_field(void **state)
         {"{\"prompt\": \"p\", \"best_of\": 2}", "body.best_of", "not 2"},
         {"{\"prompt\": \"p\", \"suffix\": \"s\"}", "body.suffix", "not supported"},
         {"{\"prompt\": \"p\", \"stream\": true}", "body.stream", "not true"},
-        {"{\"prompt\": \"p\", \"presence_penalty\": 0.1}", "body.presence_penalty", "penalties"},
+        {"{\"prompt\": \"p\", \"presence_penalty\": 0.1}", "body.presence_penalty", "must be 0"},
         {"{\"prompt\": \"p\", \"logit_bias\": {\"5\": 1}}", "body.logit_bias", "not supported"},
         {"{\"prompt\": \"p\", \"tools\": []}", "body.tools", "unknown"},
         {"{\"prompt\": \"p\", \"temprature\": 0}", "body.temprature", "unknown"},
@@ -204,7 +276,7 @@ static void names_the_field_of_a_chat(void **state)
         {"{\"messages\": [{\"role\": \"user\", \"content\": \"c\"}, {\"role\": \"user\", "
          "\"content\": [{\"type\": \"image_url\"}]}]}",
          "body.messages[1]", "plain text"},
-        {"{\"messages\": [{\"role\": \"assistant\", \"content\": \"c\", \"tool_calls\": []}]}",
+        {"{\"messages\": [{\"role\": \"assistant\", \"content\": \"c\", \"tool_calls\": [{}]}]}",
          "body.messages[0]", "tool_calls"},
         {"{\"messages\": [{\"role\": \"user\", \"content\": \"c\"}], \"tools\": [{}]}",
          "body.tools", "not supported"},
@@ -227,18 +299,18 @@ static void refuses_lines_that_are_no_jobs(void **state)
     bad("{", "", "no valid JSON");
     bad("[1]", "", "not a JSON object");
     bad("{} {}", "", "no valid JSON");
-    bad("{\"custom_id\": \"a\", \"custom_id\": \"b\"}", "", "duplicate");
+    bad("{\"custom_id\": \"a\", \"custom_id\": \"b\"}", "custom_id", "twice");
     bad("{\"custom_id\": 1}", "custom_id", "string");
     bad("{\"custom_id\": \"\"}", "custom_id", "1 to");
-    bad("{\"custom_id\": \"a\\u0000b\"}", "", "no valid JSON");
+    bad("{\"custom_id\": \"a\\u0000b\"}", "custom_id", "u0000");
     bad("{\"custom_id\": \"\xff\"}", "", "no valid JSON");
     bad("{\"custom_id\": \"a\", \"method\": \"GET\"}", "method", "not \"GET\"");
     bad("{\"custom_id\": \"a\"}", "method", "not missing");
     bad("{\"custom_id\": \"a\", \"method\": \"POST\", \"url\": \"/v1/embeddings\"}", "url",
         "not \"/v1/embeddings\"");
     bad("{\"custom_id\": \"a\", \"extra\": 1}", "extra", "no field");
-    bad("{\"custom_id\": \"a\", \"x\": 1e999}", "", "no valid JSON");
-    bad("{\"custom_id\": \"a\", \"x\": 99999999999999999999}", "", "no valid JSON");
+    bad("{\"custom_id\": \"a\", \"x\": 1e999}", "x", "no field");
+    bad("{\"custom_id\": \"a\", \"x\": 99999999999999999999}", "x", "no field");
 }
 
 /* Of a bad line the custom_id is known if it was read. */
@@ -261,7 +333,7 @@ static void survives_deep_nesting_and_long_names(void **state)
     assert_non_null(deep);
     memset(deep, '[', DEPTH);
     deep[DEPTH] = '\0';
-    bad(deep, "", "no valid JSON");
+    bad(deep, "", "too deeply");
     free(deep);
     char body[1200];
     memset(body, 'k', sizeof body);
@@ -282,6 +354,9 @@ int main(void)
         cmocka_unit_test(takes_every_field),
         cmocka_unit_test(writes_a_chat_as_one_text),
         cmocka_unit_test(passes_what_changes_nothing),
+        cmocka_unit_test(takes_numbers_however_spelled),
+        cmocka_unit_test(is_what_it_asks),
+        cmocka_unit_test(keeps_the_name),
         cmocka_unit_test(names_the_field),
         cmocka_unit_test(names_the_field_of_a_chat),
         cmocka_unit_test(refuses_lines_that_are_no_jobs),

@@ -14,7 +14,7 @@
 
 enum { N_TOKENS = 300, N_CONTEXT = 700, CHUNK = 256 };
 
-static const char *source;
+static const char *source, *cuda_host;
 static char report_path[64];
 
 /* Runs a bench of two tiny prefills and contexts; the exit code. `program`: with its launcher. */
@@ -190,7 +190,7 @@ static void test_ranks(void **state)
 static void test_device(void **state)
 {
     (void)state;
-    assert_int_equal(run_bench(YOCO_CUDA_HOST, "swa-tiny", "--backend cuda --transport mpi"), 0);
+    assert_int_equal(run_bench(cuda_host, "swa-tiny", "--backend cuda --transport mpi"), 0);
     json_t *report = load_report();
     const char *device = json_string_value(at(report, "machine/device"));
     assert_true(device && device[0]);
@@ -227,13 +227,17 @@ static int remove_output(void **state)
     return unlink(path);
 }
 
+/* test_bench SOURCE [CUDA_HOST]: the cpu backend, or with a program that has the GPU's on the host
+ * that one. */
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_window),
-                                       cmocka_unit_test(test_retention),
-                                       cmocka_unit_test(test_ranks), cmocka_unit_test(test_device),
-                                       cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_window), cmocka_unit_test(test_retention),
+        cmocka_unit_test(test_ranks), cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest device_tests[] = {cmocka_unit_test(test_device)};
     source = argc > 1 ? argv[1] : ".";
+    cuda_host = argc > 2 ? argv[2] : NULL;
     snprintf(report_path, sizeof report_path, "/tmp/yoco-bench-%ld.json", (long)getpid());
-    return cmocka_run_group_tests(tests, NULL, remove_output);
+    return cuda_host ? cmocka_run_group_tests(device_tests, NULL, remove_output)
+                     : cmocka_run_group_tests(tests, NULL, remove_output);
 }

@@ -10,6 +10,7 @@ import unittest
 try:
     import torch
 except ImportError:
+    print("skipped: conversion of checkpoints: PyTorch is missing (Debian: python3-torch)")
     sys.exit(77)
 
 SOURCE = sys.argv.pop(1)

@@ -111,15 +111,15 @@ static void test_hostile_headers(void **state)
         {"{\"a\":" T("f32", "[2]", "[0,8]") "}", 8, "dtype f32 is not supported"},
         {"{\"a\":" T("F32", "2", "[0,8]") "}", 8, "shape is not an array"},
         {"{\"a\":" T("F32", "[1,1,1,1,1,1,1,1,2]", "[0,8]") "}", 8, "shape is not an array"},
-        {"{\"a\":" T("F32", "[2.0]", "[0,8]") "}", 8, "size 0 of its shape"},
+        {"{\"a\":" T("F32", "[2.5]", "[0,8]") "}", 8, "size 0 of its shape"},
         {"{\"a\":" T("F32", "[1,-2]", "[0,8]") "}", 8, "size 1 of its shape"},
         {"{\"a\":" T("F32", "[4294967296,4294967296]", "[0,0]") "}", 0, "shape overflows"},
         {"{\"a\":" T("F32", "[4611686018427387904]", "[0,0]") "}", 0, "shape overflows"},
-        {"{\"a\":" T("F32", "[9223372036854775808]", "[0,0]") "}", 0, "too big integer"},
+        {"{\"a\":" T("F32", "[9223372036854775808]", "[0,0]") "}", 0, "size 0 of its shape"},
         {"{\"a\":" T("F32", "[2]", "[0]") "}", 8, "not a pair"},
         {"{\"a\":" T("F32", "[2]", "[0,8,8]") "}", 8, "not a pair"},
         {"{\"a\":" T("F32", "[2]", "8") "}", 8, "not a pair"},
-        {"{\"a\":" T("F32", "[2]", "[0,8.0]") "}", 8, "not a pair"},
+        {"{\"a\":" T("F32", "[2]", "[0,8.5]") "}", 8, "not a pair"},
         {"{\"a\":" T("F32", "[2]", "[-8,0]") "}", 8, "not within the 8 bytes"},
         {"{\"a\":" T("F32", "[2]", "[8,0]") "}", 8, "not within the 8 bytes"},
         {"{\"a\":" T("F32", "[2]", "[4,12]") "}", 8, "not within the 8 bytes"},
@@ -347,7 +347,6 @@ static void test_write_refused(void **state)
     create_refused(path, &not_utf8, 1, YOCO_ERR_DATA, "not UTF-8");
     create_refused(path, &huge, 1, YOCO_ERR_DATA, "illegal shape");
     create_refused(folder, written, N_WRITTEN, YOCO_ERR_OPEN, "not a regular file");
-    create_refused("/dev/null", written, N_WRITTEN, YOCO_ERR_OPEN, "not a regular file");
     create_refused("/no/such/folder/out", written, N_WRITTEN, YOCO_ERR_OPEN, "No such file");
     assert_int_equal(count_entries(folder), 0);
     folder_remove(folder);

@@ -13,13 +13,13 @@ instances=$(grep -ohE '\blaunch_[a-z0-9_]+<[0-9]+>\(' "$source"/*.cu | tr -d '(>
 
 n_missing=0
 for name in $names; do
-    grep -qE "^\(?$name[^a-z0-9_]" "$trace" || {
+    grep -qE "^\(?${name}[^a-z0-9_]" "$trace" || {
         echo "kernel $name was not executed"
         n_missing=$((n_missing + 1))
     }
 done
 while read -r function argument; do
-    grep -qE "\b$function\(.*\[with int [A-Z_]+ = $argument[];]" "$trace" || {
+    grep -qE "\b$function\(.*\[with int [A-Z_]+ = ${argument}[];]" "$trace" || {
         echo "$function<$argument> was not executed"
         n_missing=$((n_missing + 1))
     }

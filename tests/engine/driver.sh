@@ -35,7 +35,11 @@ run() {
 isas() {
     local isa
     for isa in portable avx2 avx512 avx512_bf16; do
-        "$yoco" plan -m "$1" --tokens 1 --isa "$isa" >"$folder/log" 2>&1 && echo "$isa"
+        if "$yoco" plan -m "$1" --tokens 1 --isa "$isa" >"$folder/log" 2>&1; then
+            echo "$isa"
+        else
+            echo "skipped: $isa: this processor lacks it" >&2
+        fi
     done
 }
 

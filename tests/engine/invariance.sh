@@ -1,8 +1,10 @@
 #!/bin/bash
-# invariance.sh YOCO MPIEXEC DUMP_TOOL window|retention DTYPE: the bytes of a dump do not depend on
-# ranks and threads, on any instruction set; and a question's answer does not depend on the others.
+# invariance.sh YOCO MPIEXEC DUMP_TOOL window|retention DTYPE PART...: the bytes of a dump do not
+# depend on ranks and threads (part ranks_and_threads), on any instruction set (instruction_sets), and
+# a question's answer does not depend on the others (questions).
 source "$(dirname "$0")/driver.sh"
 kind=$1 dtype=$2
+shift 2
 
 model=$folder/model
 vocab=512
@@ -81,7 +83,7 @@ questions() {
     done
 }
 
-ranks_and_threads
-instruction_sets
-questions
+for part in "$@"; do
+    $part
+done
 [ $n_failed = 0 ]

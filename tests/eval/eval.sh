@@ -114,12 +114,12 @@ refusals() {
     expect 65 'samples.jsonl:1: not an answer' "${again[@]}"
     rm "$dir/samples.jsonl"
     mkdir "$dir/samples.jsonl"
-    expect 66 'cannot open .*samples.jsonl' "${again[@]}"
+    expect 66 'cannot write .*samples.jsonl' "${again[@]}"
     rmdir "$dir/samples.jsonl"
     (
         exec 9>"$dir/samples.jsonl"
         flock 9
-        expect 66 'is being written by another run' "${again[@]}"
+        expect 66 'is being written by another process' "${again[@]}"
         exit $n_failed
     )
     n_failed=$?
@@ -147,7 +147,7 @@ usage() {
     printf 'no line break' >"$folder/line"
     expect 65 'no line breaks' "${base[@]/$folder\/hay/$folder\/line}" --length 256 \
         -o "$folder/usage"
-    expect 66 'cannot make the folder' "${tiny[@]}" -o "$folder/no/where"
+    expect 66 'cannot write .*no/where' "${tiny[@]}" -o "$folder/no/where"
     cp -r "$folder/model" "$folder/mute"
     rm "$folder/mute/yoco_tokenizer.json"
     expect 65 'has no tokenizer' "${run[@]}" -m "$folder/mute"

@@ -30,6 +30,7 @@ static int open_all(void **state)
     FILE *file = fdopen(fd, "w");
     for (int i = 0; i < N_LINES; i++)
         fprintf(file, "line number %d of the text, with zqvxkwj-777 at its end\n", i);
+    fputs("of \u201cqvorst9\u201d\u3002wexl\u00e9r\u2026 and \xff latin1 \xe9t\xe9\n", file);
     fclose(file);
     const char *paths[] = {path, path};
     yoco_strings files = {.values = paths, .n = 2};
@@ -176,6 +177,27 @@ static void test_multiquery(void **state)
     yoco_eval_document_free(&d);
 }
 
+/* A needle for which the haystack has no line break near is far; none of the others is. */
+static void test_far(void **state)
+{
+    (void)state;
+    yoco_eval_haystack one_line = haystack;
+    one_line.n_ids = 8; /* of the first line, again and again: no token has a line break */
+    for (int near = 0; near < 2; near++) {
+        yoco_eval_document d;
+        yoco_eval_cell cell = {YOCO_EVAL_NEEDLE, 2048, 0.5, 1, 0};
+        yoco_eval_source of_one_line = source;
+        if (!near)
+            of_one_line.haystack = &one_line;
+        assert_int_equal(yoco_eval_document_draw(&of_one_line, &cell, &d), YOCO_OK);
+        assert_int_equal(yoco_eval_document_fill(&of_one_line, &d), YOCO_OK);
+        assert_true(d.facts[0].wanted == 0.5);
+        assert_int_equal(d.facts[0].is_far, !near);
+        assert_true(near || d.starts[0] == 1 || yoco_eval_document_depth(&d, 0) > 0.9);
+        yoco_eval_document_free(&d);
+    }
+}
+
 /* Also a document longer than the haystack, which goes on from the start again. */
 static void test_multivalue(void **state)
 {
@@ -258,6 +280,10 @@ static void test_words(void **state)
     assert_true(yoco_eval_haystack_has_word(&haystack, "119"));
     assert_false(yoco_eval_haystack_has_word(&haystack, "120"));
     assert_false(yoco_eval_haystack_has_word(&haystack, "umber"));
+    assert_true(yoco_eval_haystack_has_word(&haystack, "qvorst9"));
+    assert_true(yoco_eval_haystack_has_word(&haystack, "wexl\u00e9r"));
+    assert_false(yoco_eval_haystack_has_word(&haystack, "wexl"));
+    assert_true(yoco_eval_haystack_has_word(&haystack, "\xe9t\xe9"));
     assert_int_equal(haystack.n_files, 2);
 }
 
@@ -266,8 +292,9 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_needle),     cmocka_unit_test(test_multikey),
         cmocka_unit_test(test_multiquery), cmocka_unit_test(test_multivalue),
-        cmocka_unit_test(test_same),       cmocka_unit_test(test_too_short),
-        cmocka_unit_test(test_compat),     cmocka_unit_test(test_words),
+        cmocka_unit_test(test_far),        cmocka_unit_test(test_same),
+        cmocka_unit_test(test_too_short),  cmocka_unit_test(test_compat),
+        cmocka_unit_test(test_words),
     };
     source_folder = argc > 1 ? argv[1] : ".";
     yoco_log_set_quiet(true);

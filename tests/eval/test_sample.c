@@ -14,8 +14,10 @@ static const char line[] =
     "{\"version\":1,\"task\":\"multikey\",\"length\":4096,\"depth\":0.1,\"n\":2,\"trial\":3,"
     "\"question\":0,\"questions\":1,\"seed\":17,\"tokens\":4101,\"question_tokens\":14,"
     "\"needles\":[{\"key\":\"kq-41\",\"value\":\"7391\",\"text\":\"It is 7391.\",\"token\":410,"
-    "\"depth\":0.099975615703487},{\"key\":\"Varomiku\",\"value\":\"55555\",\"text\":\"b\","
-    "\"token\":2000,\"depth\":0.5}],\"asked\":\"\\n\\nQuestion: Who?\\nAnswer:\","
+    "\"depth\":0.099975615703487,\"wanted\":0.9,\"far\":true},{\"key\":\"Varomiku\",\"value\":"
+    "\"55555\",\"text\":\"b\","
+    "\"token\":2000,\"depth\":0.5,\"wanted\":null,\"far\":false}],\"asked\":\"\\n\\nQuestion: "
+    "Who?\\nAnswer:\","
     "\"expected\":[\"7391\"],\"prediction\":\" 7391\",\"found\":[true],\"score\":1.0,"
     "\"exact\":true,\"prefill_s\":1.25,\"decode_s\":0.5,\"ranks\":2,\"threads\":1,"
     "\"arithmetic\":\"cpu avx2\",\"chunk\":2048,\"max_tokens\":24,"
@@ -38,6 +40,9 @@ static void test_round_trip(void **state)
     assert_int_equal(s.n_tokens, 4101);
     assert_string_equal(s.needles[1].key, "Varomiku");
     assert_int_equal(s.needles[1].token, 2000);
+    assert_true(s.needles[0].wanted == 0.9 && s.needles[0].is_far);
+    assert_true(isnan(s.needles[1].wanted) && !s.needles[1].is_far);
+    assert_true(yoco_eval_sample_has_far(&s));
     assert_string_equal(s.expected[0], "7391");
     assert_true(s.found[0] && s.exact);
     assert_string_equal(s.yoco, "0.1.0");
@@ -46,6 +51,20 @@ static void test_round_trip(void **state)
     free(text);
     yoco_eval_sample_free(&s);
     assert_null(s.owner);
+}
+
+/* Lines of versions that did not know how far a needle is from where it was wanted. */
+static void test_older(void **state)
+{
+    (void)state;
+    yoco_eval_sample s;
+    char text[sizeof line], *first = strstr(line, ",\"wanted\":0.9,\"far\":true");
+    assert_non_null(first);
+    snprintf(text, sizeof text, "%.*s%s", (int)(first - line), line, strchr(first, '}'));
+    assert_int_equal(parse(text, &s), YOCO_OK);
+    assert_true(isnan(s.needles[0].wanted));
+    assert_false(yoco_eval_sample_has_far(&s));
+    yoco_eval_sample_free(&s);
 }
 
 static void test_no_depth(void **state)
@@ -110,7 +129,11 @@ static void test_hostile(void **state)
         {"\"tokens\":4101", "\"tokens\":400"},
         {"\"token\":410", "\"token\":-1"},
         {"\"token\":410", "\"tok\":410"},
-        {"\"depth\":0.5}", "\"depth\":2}"},
+        {"\"depth\":0.5,", "\"depth\":2,"},
+        {"\"wanted\":0.9", "\"wanted\":1.1"},
+        {"\"wanted\":0.9", "\"wanted\":\"0.9\""},
+        {"\"far\":true", "\"far\":1"},
+        {"\"far\":true", "\"far\":true,\"near\":false"},
         {"[\"7391\"]", "[]"},
         {"[\"7391\"]", "[7391]"},
         {"[\"7391\"]", "[\"1\",\"2\",\"3\"]"},
@@ -146,9 +169,8 @@ static void test_tasks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_no_depth),
-        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_no_depth),
+        cmocka_unit_test(test_older),      cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_tasks),
     };
     yoco_log_set_quiet(true);

@@ -42,6 +42,29 @@ static void test_one(void **state)
         {"", false, false, false},
         {" ", false, false, false},
         {".", false, false, false},
+        /* Beyond ASCII: punctuation, symbols and spaces part words, letters and digits do not. */
+        {"\u201c7391\u201d", true, false, false},
+        {"\u00ab7391\u00bb", true, false, false},
+        {"7391\u3002", true, true, false},
+        {"7391\uff0e", true, true, false},
+        {"7391\u3002\u3002", true, false, false},
+        {"7391\u2026", true, false, false},
+        {"7391\uff0c7392", true, false, false},
+        {"7391\u00a0", true, true, true},
+        {"\u00a07391\u3000", true, true, true},
+        {"\ufeff7391", true, true, true},
+        {"7391\u2028 or 7392", true, false, false},
+        {"7391\u20ac", true, false, false},
+        {"\u22127391", true, false, false},
+        {"\u2705\ufe0f7391", true, false, false},
+        {"7391\u200d", true, true, true},
+        {"7391\u0301", false, false, false},
+        {"7391\u00b2", false, false, false},
+        {"\u65e57391", false, false, false},
+        {"1\u00ad7391", false, false, false},
+        {"7391\ufffd", false, false, false},
+        {"\uff17\uff13\uff19\uff11", false, false, false},
+        {"7\u202f391", false, false, false},
     };
     static const yoco_eval_task tasks[] = {YOCO_EVAL_NEEDLE, YOCO_EVAL_MULTIKEY,
                                            YOCO_EVAL_MULTIQUERY};
@@ -79,6 +102,10 @@ static void test_list(void **state)
     check_list("7391abcde0f3a9b", "000", 0.0, false);
     check_list("73910, xabcde, 0f3a9bc", "000", 0.0, false);
     check_list("", "000", 0.0, false);
+    check_list("7391\uff0cabcde\uff0c0f3a9b", "111", 1.0, true);
+    check_list("7391\u3001abcde\u3001\u201c0f3a9b\u201d\u3002", "111", 1.0, true);
+    check_list("7391\u00a0abcde\u2009and\u30000f3a9b", "111", 1.0, true);
+    check_list("7391\u00e9\uff0cabcde", "010", 1.0 / 3.0, false);
     check_list(" , and, ", "000", 0.0, false);
 }
 
@@ -88,6 +115,8 @@ static void test_compat(void **state)
     check_one(YOCO_EVAL_COMPAT, "7391", true, 1.0, true);
     check_one(YOCO_EVAL_COMPAT, "it is 7391, or 1", true, 1.0, false);
     check_one(YOCO_EVAL_COMPAT, "173912", true, 1.0, false); /* the authors' substring */
+    check_one(YOCO_EVAL_COMPAT, "7391\u3002", true, 1.0, false);
+    check_one(YOCO_EVAL_COMPAT, "\u30007391", true, 1.0, true);
     check_one(YOCO_EVAL_COMPAT, "739 1", false, 0.0, false);
 }
 

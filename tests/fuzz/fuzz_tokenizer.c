@@ -13,7 +13,8 @@ enum { VOCAB_SIZE = 1000, N_FILES = 3 };
 
 static const char *const names[N_FILES] = {"yoco_tokenizer.json", "specials.json",
                                            "ranks.tiktoken"};
-static char folder[] = "/tmp/yoco_fuzz_XXXXXX";
+/* In memory: a file system on a disk writes each of the many files out. */
+static char folder[] = "/dev/shm/yoco_fuzz_XXXXXX";
 
 static void path_of(int file, char path[256])
 {

@@ -35,6 +35,7 @@ int main(int argc, char **argv)
     }
     int n_files = 0;
     bool ok = true;
+    double start = yoco_now_s();
     for (struct dirent *entry; (entry = readdir(folder));) {
         char path[PATH_MAX];
         if (entry->d_name[0] == '.')
@@ -44,6 +45,6 @@ int main(int argc, char **argv)
         n_files++;
     }
     closedir(folder);
-    printf("%d files replayed\n", n_files);
+    printf("%d files replayed, %.0f per second\n", n_files, n_files / (yoco_now_s() - start));
     return ok && n_files > 0 ? 0 : 1;
 }

@@ -190,7 +190,7 @@ static yoco_status keep_rows(void *context, const void *data, int64_t n_rows)
 static void prefill(yoco_worker *worker, const int32_t *ids, way how)
 {
     static const volatile sig_atomic_t stop = 1;
-    yoco_snapshot_target target = {.folder = folder, .stop = &stop};
+    yoco_snapshot_target target = {.folder = folder, .stop = &stop, .temporary = true};
     yoco_snapshot_result got;
     if (how == PLAIN) {
         assert_int_equal(yoco_worker_prefill(worker, ids, NULL, NULL), YOCO_OK);
@@ -233,6 +233,8 @@ static void compute(yoco_comm *comm, const yoco_ops *ops, const yoco_checkpoint 
         rows r = {out->kv[v], (size_t)yoco_config_kv_dim(&checkpoint->config) * sizeof(float)};
         assert_int_equal(yoco_worker_gather(worker, N_BRANCHES - 1, v, keep_rows, &r), YOCO_OK);
     }
+    if (how == LOADED && comm->rank == 0)
+        assert_int_equal(yoco_snapshot_remove(worker, folder), YOCO_OK);
     yoco_worker_free(worker);
 }
 
@@ -252,8 +254,6 @@ static void check(int sliding_window, int64_t chunk_rows, way last, const yoco_o
         if (comm->rank == 0)
             assert_memory_equal(got, expected, sizeof *got);
     }
-    if (comm->rank == 0 && last == LOADED)
-        assert_int_equal(yoco_snapshot_remove(folder), YOCO_OK);
     yoco_checkpoint_close(checkpoint);
     free(expected);
     free(got);

@@ -67,7 +67,7 @@ bad_input() {
 
 # A second call runs nothing; a torn last line runs once more, and so does a point with other settings.
 resume() {
-    local options=(-m "$(shape window)" --ranks 1,2 --tokens 100 --chunk 64 --runs 1 --steps 1)
+    local options=(-m "$(shape window)" --ranks "1,2" --tokens 100 --chunk 64 --runs 1 --steps 1)
     scale resume "${options[@]}"
     [ "$(grep -c measured: "$folder/err")" = 2 ] || fail "two runs were asked for"
     scale resume "${options[@]}"
@@ -152,7 +152,7 @@ if [ "$simulator" != none ]; then
     formula
     what_if
 else
-    echo "SKIPPED: no yoco-sim: SimGrid's smpicc is missing (Debian's libsimgrid-dev)"
+    echo "skipped: simulations: SimGrid's smpicc is missing (Debian: libsimgrid-dev)"
 fi
 [ $n_failed = 0 ] || exit 1
 echo "sweeps are as they should be"

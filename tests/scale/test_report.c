@@ -87,7 +87,7 @@ static void files_are_whole_and_texts_are_escaped(void **state)
     assert_null(strstr(text, "<script>"));
     assert_null(strstr(text, "<b>.json"));
     assert_null(strstr(text, "nan"));
-    assert_non_null(strstr(text, "Base: 2 ranks"));
+    assert_non_null(strstr(text, "Efficiency is against 2 ranks"));
     assert_non_null(strstr(text, "Commit: abc"));
     assert_non_null(strstr(text, "a &quot;b&quot; &amp; c"));
     free(text);
@@ -98,6 +98,26 @@ static void files_are_whole_and_texts_are_escaped(void **state)
     json_t *again = json_loadb(text, size, 0, NULL);
     assert_true(json_equal(again, array));
     json_decref(again);
+    free(text);
+    json_decref(array);
+    folder_remove(folder);
+}
+
+static void one_point_has_no_efficiency(void **state)
+{
+    (void)state;
+    char *folder = folder_create(), *text;
+    json_t *array = json_array();
+    size_t size;
+    json_array_append_new(array, row("measured", "strong", 4, 1024, 2.5));
+    json_array_append_new(array, row("predicted", "strong", 4, 1024, 2.0));
+    assert_int_equal(yoco_scale_report_write(folder, array), YOCO_OK);
+    text = file_read(path_in(folder, "report.html"), &size);
+    assert_non_null(strstr(text, "<title>Prefill time</title>"));
+    assert_null(strstr(text, "<title>Prefill efficiency</title>"));
+    assert_null(strstr(text, "ideal"));
+    assert_null(strstr(text, "100.0&#160;%</td><td>409")); /* before tokens per second and rank */
+    assert_null(strstr(text, "Efficiency is against"));
     free(text);
     json_decref(array);
     folder_remove(folder);
@@ -146,6 +166,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_sorted_and_compared_with_their_base),
         cmocka_unit_test(files_are_whole_and_texts_are_escaped),
+        cmocka_unit_test(one_point_has_no_efficiency),
         cmocka_unit_test(rows_that_lack_something_are_refused),
         cmocka_unit_test(no_rows_are_a_report),
     };

@@ -5,7 +5,7 @@
 PATH=$PATH:/usr/sbin
 for program in munged slurmctld slurmd sbatch; do
     if ! command -v $program >/dev/null; then
-        echo "skipped: Slurm is not installed: no $program (tools/install_packages.sh check)"
+        echo "skipped: Slurm: $program is missing (Debian: munge slurmctld slurmd slurm-client)"
         exit 77
     fi
 done

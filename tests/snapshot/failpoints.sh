@@ -12,7 +12,7 @@ fi
 last=$(printf %06d $((n_chunks - 1)))
 write_ids "$folder/document.ids" $(((n_chunks - 1) * chunk + 37)) $vocab 1
 whole=$folder/whole context=$folder/context
-save=(context save -m "$folder/model" --threads 1 --chunk $chunk
+save=(context save -m "$folder/model" --threads 1 --chunk "$chunk"
     --prompt-ids "$folder/document.ids")
 check "undisturbed" on 2 "$yoco" "${save[@]}" -o "$whole"
 
@@ -69,7 +69,7 @@ check "same files after short writes" diff -r "$whole" "$context"
 # The same for the checkpoint of a run: the answers are out also where the disk is full.
 run 1 "$folder/fresh" -m "$folder/model" --threads 1 --chunk $chunk -n 4 \
     --prompt-ids "$folder/document.ids"
-checkpointed=(run -m "$folder/model" --threads 1 --chunk $chunk -n 4
+checkpointed=(run -m "$folder/model" --threads 1 --chunk "$chunk" -n 4
     --prompt-ids "$folder/document.ids" --checkpoint "$context")
 rm -rf "$context"
 on 2 "$yoco" --failpoint file.rename:4:enospc:1 "${checkpointed[@]}" \

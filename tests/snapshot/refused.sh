@@ -7,7 +7,7 @@ make_model window
 write_ids "$folder/document.ids" 530 $vocab 1
 base=(-m "$folder/model" --threads 1)
 whole=$folder/whole context=$folder/context
-save=(context save "${base[@]}" --chunk $chunk --prompt-ids "$folder/document.ids")
+save=(context save "${base[@]}" --chunk "$chunk" --prompt-ids "$folder/document.ids")
 ask=(--question-ids "$folder/question.ids" -n 2 --threads 1)
 check save on 2 "$yoco" "${save[@]}" -o "$whole"
 

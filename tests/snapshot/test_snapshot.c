@@ -32,17 +32,17 @@ static void open_worker(int sliding_window)
 
 static void close_worker(void)
 {
+    if (comm->rank == 0)
+        assert_int_equal(yoco_snapshot_remove(worker, folder), YOCO_OK);
     yoco_worker_free(worker);
     yoco_checkpoint_close(checkpoint);
-    if (comm->rank == 0)
-        assert_int_equal(yoco_snapshot_remove(folder), YOCO_OK);
     assert_int_equal(comm->ops->agree(comm, YOCO_OK), YOCO_OK);
 }
 
 static yoco_status prefill(int64_t n_tokens, const volatile sig_atomic_t *stop,
                            yoco_snapshot_result *result)
 {
-    const yoco_snapshot_target target = {.folder = folder, .stop = stop};
+    const yoco_snapshot_target target = {.folder = folder, .stop = stop, .temporary = true};
     int64_t chunk = checkpoint->config.sliding_window > 0 ? CHUNK : YOCO_RETENTION_ROWS;
     assert_int_equal(yoco_worker_reserve_durable(worker, n_tokens, chunk, 1, 2), YOCO_OK);
     return yoco_worker_prefill_durable(worker, ids, &target, NULL, NULL, result);

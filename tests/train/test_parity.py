@@ -12,6 +12,7 @@ import unittest
 try:
     import torch
 except ImportError:
+    print("skipped: the trainer against the engine: PyTorch is missing (Debian: python3-torch)")
     sys.exit(77)
 
 YOCO = sys.argv.pop(2)

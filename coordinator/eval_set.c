@@ -49,10 +49,10 @@ static yoco_status read_line(const char *path, const yoco_line *line, yoco_eval_
 
 static yoco_status read_lines(const char *path, const yoco_text *text, yoco_eval_set *set)
 {
-    int64_t n_failed = 0;
+    int64_t n_failed = 0, torn = 0;
     for (yoco_line line = {0}; yoco_line_next(text->data, text->size, &line);) {
         if (!line.whole)
-            yoco_log_warn("%s:%" PRId64 ": the last line is torn and left out", path, line.number);
+            torn = line.number;
         else if (yoco_eval_failure_is(line.text, line.size))
             n_failed++;
         else
@@ -62,10 +62,13 @@ static yoco_status read_lines(const char *path, const yoco_text *text, yoco_eval
         yoco_log_warn("%s: %" PRId64 " documents have no answers, their lines say why; the same "
                       "command with --resume tries them again",
                       path, n_failed);
-    if (set->n > 0)
-        return YOCO_OK;
-    yoco_log_error("%s: holds no answers; run the evaluation first", path);
-    return YOCO_ERR_DATA;
+    if (set->n == 0) {
+        yoco_log_error("%s: holds no answers; run the evaluation first", path);
+        return YOCO_ERR_DATA;
+    }
+    if (torn > 0)
+        yoco_log_warn("%s:%" PRId64 ": the last line is torn and left out", path, torn);
+    return YOCO_OK;
 }
 
 static int order(int64_t a, int64_t b)

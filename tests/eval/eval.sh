@@ -64,7 +64,7 @@ resume() {
     expect 2 'killed/samples.jsonl holds the answers of a run: continue it with --resume' \
         "${run[@]}" -o "$folder/killed"
     succeed "${run[@]}" -o "$folder/killed" --resume
-    grep -q 'drops the last' "$folder/err" || fail "no word of the torn line"
+    grep -q 'dropping its last line' "$folder/err" || fail "no word of the torn line"
     grep -Eq '^66 documents, [1-9][0-9]* of them done already' "$folder/err" ||
         fail "no word of what was done"
     cmp -s <(head -n 3 "$folder/before") <(head -n 3 "$folder/killed/samples.jsonl") ||

@@ -100,7 +100,7 @@ static void test_refused(void **state)
     refuse("BF16", "F16", "m.json: dtype");
     refuse("\"cpu\"", "7", "m.json: arithmetic");
     refuse("\"n_tokens\": 5", "\"n_tokens\": -1", "m.json: n_tokens");
-    refuse("\"n_tokens\": 5", "\"n_tokens\": 5.0", "m.json: n_tokens");
+    refuse("\"n_tokens\": 5", "\"n_tokens\": 5.5", "m.json: n_tokens");
     refuse("\"n_tokens\": 5", "\"n_tokens\": 7", "m.json: chunks");
     refuse("\"n_tokens\": 5", "\"n_tokens\": 9007199254740993", "m.json: n_tokens");
     refuse("\"n_tokens\": 5", "\"n_tokens\": 281474976710656", "m.json: chunks");

@@ -6,8 +6,8 @@
 static void print_ids(const yoco_ids *ids)
 {
     for (int64_t i = 0; i < ids->n; i++)
-        printf("%s%d", i > 0 ? " " : "", (int)ids->ids[i]);
-    putchar('\n');
+        yoco_print("%s%d", i > 0 ? " " : "", (int)ids->ids[i]);
+    yoco_print("\n");
 }
 
 static void print_text(const yoco_eval_work *work, const yoco_eval_document *d)

@@ -16,9 +16,6 @@ from bank import BankAttention
 from rope import rope_table, rotate
 
 
-CONSTANT, SHARPNESS, SHARP_PAIRS = 4.0, 5.0, 2  # of heads that begin by looking back
-
-
 class RMSNorm(nn.Module):
     def __init__(self, dim, eps):
         super().__init__()
@@ -213,41 +210,6 @@ class Yoco(nn.Module):
                 nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
             if name.endswith(("out_proj.weight", "fc2.weight")):
                 weight.data /= math.sqrt(2 * self.p["n_layers"])
-        self.look_back()
-        self.copy_over()
-
-    @torch.no_grad()
-    def copy_over(self):
-        """The cross-decoder begins by giving out the tokens that it attends to."""
-        self.output_projection.weight.copy_(self.embed_tokens.weight)
-        v_proj = self.cross_decoder.v_proj.weight
-        nn.init.orthogonal_(v_proj)
-        for layer in self.cross_decoder.layers[1:]:
-            heads = v_proj.unflatten(0, (self.p["n_attn_kv_heads"], -1))
-            group = self.p["n_attn_heads"] // self.p["n_attn_kv_heads"]
-            layer.mixer.out_proj.weight.copy_(heads.repeat_interleave(group, 0).flatten(0, 1).T / group)
-
-    @torch.no_grad()
-    def look_back(self):
-        """Heads of the first self-decoder layers begin by attending to one of the tokens before, 1 to 8 back.
-
-        What a token's key needs to know of its name is then there from the first step. Column 0 is the same
-        for all tokens; through it queries and keys become a turn of rotary pairs by so many positions.
-        """
-        self.embed_tokens.weight[:, 0] = CONSTANT * self.p["dim"] ** -0.5
-        distance = 0
-        for layer in self.self_decoder.layers[:2]:
-            mixer = layer.mixer
-            head_dim = self.p["dim"] // mixer.heads
-            mixer.q_proj.weight[:, 0] = mixer.k_proj.weight[:, 0] = 0.0
-            angles = mixer.theta ** -torch.linspace(0, 1, head_dim // 2)[:SHARP_PAIRS]
-            size = SHARPNESS / CONSTANT * head_dim ** 0.25 / SHARP_PAIRS ** 0.5
-            for head in range(mixer.heads):
-                distance = distance % 8 + 1
-                at = head * head_dim + 2 * torch.arange(SHARP_PAIRS)
-                mixer.k_proj.weight[at, 0], mixer.k_proj.weight[at + 1, 0] = size, 0.0
-                mixer.q_proj.weight[at, 0] = size * (angles * distance).cos()
-                mixer.q_proj.weight[at + 1, 0] = -size * (angles * distance).sin()
 
     def self_decode(self, tokens):
         """tokens (B, T) -> x (B, T, dim), and the shared K (not rotated) and V (B, T, kv_heads, hd)."""

@@ -105,7 +105,7 @@ def draw_value(rng, words):
         return letters(rng, 4, 9)
     if kind < 0.85:
         return letters(rng, 4, 8, "0123456789abcdef")
-    if kind < 0.92:
+    if kind < 0.89:
         return rng.choice(words) + rng.choice(["-", " "]) + rng.choice(words)
     return letters(rng, 4, 8, LETTERS + LETTERS.upper() + string.digits)
 

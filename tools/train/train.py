@@ -32,6 +32,7 @@ from bank import Bank
 from curriculum import LEVELS, SPAN, collate, count_answers, draw_documents, draw_level, draw_positions
 from model import Yoco
 from muon import Muon
+from start import match_and_copy
 from text import Corpus, Tokenizer
 
 PLAIN_ROWS = 1024  # of text without needles that enter the bank with each step
@@ -67,7 +68,10 @@ class Trainer:
         self.corpus = Corpus(args.corpus, self.tokenizer, args.seed)
         torch.manual_seed(args.seed)
         self.rng = random.Random(args.seed)
-        self.model = Yoco(self.params).to(self.device)
+        self.model = Yoco(self.params)
+        if self.params.get("sliding_window"):
+            match_and_copy(self.model)
+        self.model.to(self.device)
         self.optimizers = make_optimizers(self.model, args, self.dtype)
         self.bank = None
         self.step, self.top, self.at_level, self.running = 0, 0, 0, 0.0

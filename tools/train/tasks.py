@@ -67,7 +67,7 @@ LISTS = ["Write down all {noun}s {link} {name}.", "What are all the {noun}s {lin
 FRAMES = ["\n\nQuestion: {question}\nAnswer:", "\n\nQuestion: {question}\nAnswer:", "\n\nQ: {question}\nA:",
           "\n\n{question}\nAnswer:", "\n{question}", "\n\nQuestion: {question} Answer:"]
 CUES = ["\n\n{question} The {noun} {link} {name} is", "\n\nQuestion: {question}\nAnswer: The {noun} {link} {name} is",
-        "\n\n{question} The {some} {name} {noun} is", "\n\n{question} The {name} {noun} is", "\nThe {noun} {link} {name} is", "\n\n{question} {name}:"]
+        "\n\n{question} The {some} {name} {noun} is", "\n\n{question} The {name} {noun} is", "\nThe {noun} {link} {name} is"]
 
 
 def letters(rng, low, high, alphabet=LETTERS):

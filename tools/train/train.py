@@ -29,7 +29,7 @@ from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).parent))
 from bank import Bank
-from curriculum import LEVELS, SPAN, collate, count_answers, draw_documents, draw_level, draw_positions
+from curriculum import LEVELS, MOST_STEPS, SPAN, collate, count_answers, draw_documents, draw_level, draw_positions
 from model import Yoco
 from muon import Muon
 from start import match_and_copy
@@ -53,7 +53,8 @@ def make_optimizers(model, args, dtype):
     """Muon for the matrices inside the layers, AdamW for embedding, output and norms."""
     inside = [w for name, w in model.named_parameters() if w.dim() == 2 and "_decoder." in name]
     other = [w for name, w in model.named_parameters() if w.dim() != 2 or "_decoder." not in name]
-    adam = {"weight_decay": 0.0, "betas": (0.9, 0.97), "fused": True}
+    # With a smaller eps the rows of words that hardly ever come up drift away, and cannot be copied any more.
+    adam = {"weight_decay": 0.0, "betas": (0.9, 0.97), "eps": 3e-5, "fused": True}
     if args.adam:
         return [torch.optim.AdamW(inside, **adam | {"weight_decay": 0.05}), torch.optim.AdamW(other, **adam)]
     return [Muon(inside, args.rate, dtype=dtype), torch.optim.AdamW(other, **adam)]
@@ -130,7 +131,8 @@ class Trainer:
         self.at_level += 1
         keep = min(0.97, 1 - 1 / self.at_level)
         self.running = keep * self.running + (1 - keep) * entry["right"]
-        if self.at_level >= MIN_STEPS and self.running >= LEVELS[self.top].passed:
+        passed = self.at_level >= MIN_STEPS and self.running >= LEVELS[self.top].passed
+        if self.top + 1 < len(LEVELS) and (passed or self.at_level >= MOST_STEPS):
             self.top, self.at_level, self.running = self.top + 1, 0, 0.0
 
     def train(self):

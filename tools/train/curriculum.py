@@ -41,14 +41,15 @@ def draw_positions(rng, docs, length, span):
 
 
 def collate(samples, device):
-    """-> tokens (B, T); rows, targets, weights, sources, answers (B, Q); missing rows have weight 0."""
+    """-> tokens, crowd (B, T); rows, targets, weights, sources, answers (B, Q); missing rows have weight 0."""
     width = max(len(sample.rows) for sample in samples)
 
     def pad(name, fill, dtype):
         lists = (getattr(sample, name) for sample in samples)
         return torch.tensor([y + [fill] * (width - len(y)) for y in lists], dtype=dtype, device=device)
 
-    return (torch.tensor([s.tokens for s in samples], device=device), pad("rows", 0, torch.int64),
+    return (torch.tensor([s.tokens for s in samples], device=device),
+            torch.tensor([s.crowd for s in samples], device=device), pad("rows", 0, torch.int64),
             pad("targets", 0, torch.int64), pad("weights", 0.0, torch.float32),
             pad("sources", -1, torch.int64), pad("answers", -1, torch.int64))
 

@@ -124,8 +124,8 @@ class CrossMixer(nn.Module):
         self.q_proj = nn.Linear(p["dim"], p["dim"], bias=False)
         self.out_proj = nn.Linear(p["dim"], p["dim"], bias=False)
 
-    def forward(self, x, table, visible, own, bank, sources):
-        """x (B, Q, dim); visible (B, Q, T); own k, v (B, T, kv_heads, hd); sources (B, Q) rows or None.
+    def forward(self, x, table, shift, own, bank, sources):
+        """x (B, Q, dim); shift (B, Q, T) of scores; own k, v (B, T, kv_heads, hd); sources (B, Q) rows or None.
 
         Also returns the mean over the heads of the weight on each row's source (B, Q), or None.
         """
@@ -135,7 +135,7 @@ class CrossMixer(nn.Module):
         q = rotate(self.q_proj(x).unflatten(-1, (self.heads, -1)), table) * head_dim**-0.5
         q = q.unflatten(2, (kv_heads, -1)).permute(2, 0, 3, 1, 4)  # (kv_heads, B, group, Q, hd)
         k, v = (y.permute(2, 0, 1, 3)[:, :, None] for y in (k, v))  # (kv_heads, B, 1, T, hd)
-        scores = (q @ k.transpose(-1, -2)).float().masked_fill(~visible[:, None], -torch.inf)
+        scores = (q @ k.transpose(-1, -2)).float() + shift[:, None]
         peak = scores.detach().amax(-1, keepdim=True)
         weights = (scores - peak).exp()
         out, total = weights.to(v.dtype) @ v, weights.sum(-1, keepdim=True)
@@ -221,20 +221,22 @@ class Yoco(nn.Module):
         v = self.cross_decoder.v_proj(normed).unflatten(-1, (-1, self.head_dim))
         return x, k, v
 
-    def forward(self, tokens, rows, positions, bank=None, sources=None):
+    def forward(self, tokens, rows, positions, bank=None, sources=None, crowd=None):
         """Logits (B, Q, vocab) of rows (B, Q) of tokens (B, T); positions (B, T) are the cross-decoder's.
 
-        bank: a bank.View, seen by every row. Also returns K and V, and with sources (B, Q), rows of the
+        bank: a bank.View, seen by every row. crowd (B, T): how many rows each row stands for. Also returns K and V, and with sources (B, Q), rows of the
         document, a list with each cross layer's weight on them (B, Q).
         """
         x, k, v = self.self_decode(tokens)
         theta = self.p["rope_theta"]
         own = (rotate(k, rope_table(positions, self.head_dim, theta)).to(v.dtype), v)
         table = rope_table(positions.gather(1, rows), self.head_dim, theta)
-        visible = torch.arange(tokens.shape[1], device=tokens.device) <= rows[..., None]
+        hidden = torch.arange(tokens.shape[1], device=tokens.device) > rows[..., None]
+        shift = torch.zeros(1, device=x.device) if crowd is None else crowd.log()[:, None]
+        shift = shift.expand(hidden.shape).masked_fill(hidden, -torch.inf)
         x = x.gather(1, rows[..., None].expand(-1, -1, x.shape[-1]))
         found = []
         for layer in self.cross_decoder.layers:
-            x, weight = layer(x, table, visible, own, bank, sources)
+            x, weight = layer(x, table, shift, own, bank, sources)
             found.append(weight)
         return self.output_projection(self.layer_norm(x)).float(), own, found

@@ -149,7 +149,7 @@ class Level:
     near: float = 0.3   # share of names that nearly are another
     lists: float = 0.0  # share of names with several values
     bank: int = 0       # rows of the bank
-    weight: float = 1.0  # how many rows each of them stands for
+    weight: float = 1.0  # how many rows each of them, and of the haystack's, stands for
 
 
 @dataclass
@@ -170,7 +170,8 @@ class Sample:
 
     rows, targets, weights: the positions whose next token is learnt, with 1 for answers and
     `language` for others. sources: for each of these the position that the token can be copied from,
-    or -1; answers: which question it belongs to, or -1.
+    or -1; answers: which question it belongs to, or -1. crowd: of each token, how many rows it stands
+    for: those of the haystack for `level.weight`.
     """
 
     def __init__(self, rng, corpus, tokenizer, level, language=0.1):
@@ -180,9 +181,13 @@ class Sample:
         needles, answers = self.draw_pairs(level) if pairs else self.draw_tasks(level)
         tail = sum(len(a.asked) + len(a.tokens) for a in answers)
         self.tokens, starts = self.plant(level.length - 1 - sum(map(len, needles)) - tail, needles)
+        self.crowd = [level.weight] * len(self.tokens)
+        for start, needle in zip(starts, needles):
+            self.crowd[start:start + len(needle) + 1] = [1.0] * (len(needle) + 1)
         self.add_language(max(8, level.length // 256), language)
         for i, answer in enumerate(answers):
             self.add_answer(i, answer, starts)
+        self.crowd += [1.0] * (len(self.tokens) - len(self.crowd))
 
     def draw_pairs(self, level):
         """Needles as token lists, and the questions; all pairs are asked for."""

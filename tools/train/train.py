@@ -90,11 +90,11 @@ class Trainer:
         index = draw_level(self.rng, self.top)
         level = LEVELS[index]
         documents = draw_documents(self.rng, level, self.corpus, self.tokenizer)
-        tokens, rows, targets, weights, sources, answers = collate(documents, self.device)
+        tokens, crowd, rows, targets, weights, sources, answers = collate(documents, self.device)
         positions = draw_positions(self.rng, level.docs, level.length, SPAN).to(self.device)
         bank = self.bank.view(level.weight) if level.bank and self.bank and self.bank.filled else None
         with self.autocast():
-            logits, own, found = self.model(tokens, rows, positions, bank, sources.clamp(min=0))
+            logits, own, found = self.model(tokens, rows, positions, bank, sources.clamp(min=0), crowd)
         losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(weights)
         n_answers, has_source = (answers >= 0).sum(), sources >= 0
         loss = (losses * weights).sum() / n_answers

@@ -44,7 +44,7 @@ class Parity(unittest.TestCase):
         tokens = torch.cat((ids, engine["generated"][:-1]))[None]
         rows = torch.arange(n_prompt - 1, tokens.shape[1])[None]
         with torch.no_grad():
-            logits, (k, v) = model(tokens, rows, torch.arange(tokens.shape[1])[None])
+            logits, (k, v), _ = model(tokens, rows, torch.arange(tokens.shape[1])[None])
         torch.testing.assert_close(logits[0], engine["logits"].float(), atol=2e-4, rtol=0)
         torch.testing.assert_close(k[0], engine["key_cache"].float(), atol=2e-4, rtol=0)
         torch.testing.assert_close(v[0], engine["value_cache"].float(), atol=2e-4, rtol=0)

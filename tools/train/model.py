@@ -51,7 +51,7 @@ class WindowMixer(nn.Module):
     def forward(self, x):
         batch, length, dim = x.shape
         window, pad = self.window, -length % self.window
-        table = rope_table(torch.arange(length), dim // self.heads, self.theta)
+        table = rope_table(torch.arange(length, device=x.device), dim // self.heads, self.theta)
 
         def blocks(y):  # (B, T, dim) -> (B, blocks, heads, window, head_dim)
             y = F.pad(y, (0, 0, 0, 0, 0, pad))
@@ -64,7 +64,8 @@ class WindowMixer(nn.Module):
         q, k = rotate(q, table), rotate(k, table)
         q, k, v = blocks(q), with_past(blocks(k)), with_past(blocks(v))
         scores = (q @ k.transpose(-1, -2)).float() * q.shape[-1] ** -0.5
-        distance = torch.arange(window)[:, None] + window - torch.arange(2 * window)
+        at = torch.arange(2 * window, device=x.device)
+        distance = at[:window, None] + window - at
         visible = (distance >= 0) & (distance < window)
         visible = visible.repeat(scores.shape[1], 1, 1)
         visible[0, :, :window] = False
@@ -89,7 +90,7 @@ class RetentionMixer(nn.Module):
     def forward(self, x):
         batch, length, dim = x.shape
         head_dim, pad = dim // self.heads, -length % self.BLOCK
-        table = rope_table(torch.arange(length), head_dim, self.theta)
+        table = rope_table(torch.arange(length, device=x.device), head_dim, self.theta)
 
         def blocks(y):  # (B, T, heads, d) -> (B, heads, blocks, BLOCK, d)
             y = F.pad(y.float(), (0, 0, 0, 0, 0, pad))
@@ -99,7 +100,7 @@ class RetentionMixer(nn.Module):
         q, k, v = blocks(rotate(q, table)), blocks(rotate(k, table) * head_dim**-0.5), blocks(v)
         decay = blocks(F.logsigmoid(self.gt_proj(x).float())[..., None] / 16)[..., 0].cumsum(-1)
 
-        lower = torch.ones(self.BLOCK, self.BLOCK, dtype=torch.bool).tril()
+        lower = torch.ones(self.BLOCK, self.BLOCK, dtype=torch.bool, device=x.device).tril()
         inside = (decay[..., :, None] - decay[..., None, :]).masked_fill(~lower, -torch.inf).exp()
         out = (q @ k.transpose(-1, -2) * inside) @ v
         total = decay[..., -1:]
@@ -123,30 +124,33 @@ class CrossMixer(nn.Module):
         self.q_proj = nn.Linear(p["dim"], p["dim"], bias=False)
         self.out_proj = nn.Linear(p["dim"], p["dim"], bias=False)
 
-    def forward(self, x, table, visible, own, bank):
-        """x (B, Q, dim); visible (B, Q, T); own k, v (B, T, kv_heads, hd); bank k, v (kv_heads, N, hd)."""
+    def forward(self, x, table, shift, own, bank, sources):
+        """x (B, Q, dim); shift (B, Q, T) of scores; own k, v (B, T, kv_heads, hd); sources (B, Q) rows or None.
+
+        Also returns the mean over the heads of the weight on each row's source (B, Q), or None.
+        """
         batch, rows, _ = x.shape
         k, v = own
         kv_heads, head_dim = k.shape[2:]
         q = rotate(self.q_proj(x).unflatten(-1, (self.heads, -1)), table) * head_dim**-0.5
         q = q.unflatten(2, (kv_heads, -1)).permute(2, 0, 3, 1, 4)  # (kv_heads, B, group, Q, hd)
         k, v = (y.permute(2, 0, 1, 3)[:, :, None] for y in (k, v))  # (kv_heads, B, 1, T, hd)
-        scores = (q @ k.transpose(-1, -2)).float().masked_fill(~visible[:, None], -torch.inf)
+        scores = (q @ k.transpose(-1, -2)).float() + shift[:, None]
         peak = scores.detach().amax(-1, keepdim=True)
         weights = (scores - peak).exp()
         out, total = weights.to(v.dtype) @ v, weights.sum(-1, keepdim=True)
+        shrink = 1.0
         if bank is not None:
-            parts = [y.unflatten(1, q.shape[1:4]) for y in BankAttention.apply(q.flatten(1, 3), *bank)]
-            out, total = merge((out.float(), total, peak), parts)
+            more, n, top = (y.unflatten(1, q.shape[1:4]) for y in BankAttention.apply(q.flatten(1, 3), *bank.rows))
+            higher = torch.maximum(peak, top)
+            shrink, grow = (peak - higher).exp(), (top - higher).exp() * bank.weight
+            out, total = out.float() * shrink + more * grow, total * shrink + n * grow
+        found = None
+        if sources is not None:
+            at = sources[None, :, None, :, None].expand(*weights.shape[:-1], 1)
+            found = (weights.gather(-1, at) * shrink / total)[..., 0].mean((0, 2))
         out = (out / total).permute(1, 3, 0, 2, 4).reshape(batch, rows, -1)
-        return self.out_proj(out)
-
-
-def merge(a, b):
-    """Two parts (out, total, peak) of one softmax."""
-    peak = torch.maximum(a[2], b[2])
-    shrink_a, shrink_b = (a[2] - peak).exp(), (b[2] - peak).exp()
-    return a[0] * shrink_a + b[0] * shrink_b, a[1] * shrink_a + b[1] * shrink_b
+        return self.out_proj(out), found
 
 
 class Layer(nn.Module):
@@ -157,9 +161,16 @@ class Layer(nn.Module):
         self.final_layer_norm = RMSNorm(p["dim"], p["norm_eps"])
         self.ffn = FeedForward(p["dim"], p["hidden_dim"])
 
-    def forward(self, x, *mixer_args):
-        x = x + self.mixer(self.mixer_layer_norm(x), *mixer_args)
+    def forward(self, x):
+        x = x + self.mixer(self.mixer_layer_norm(x))
         return x + self.ffn(self.final_layer_norm(x))
+
+
+class CrossLayer(Layer):
+    def forward(self, x, *mixer_args):
+        mixed, found = self.mixer(self.mixer_layer_norm(x), *mixer_args)
+        x = x + mixed
+        return x + self.ffn(self.final_layer_norm(x)), found
 
 
 class SelfDecoder(nn.Module):
@@ -176,7 +187,7 @@ class CrossDecoder(nn.Module):
         self.kv_layer_norm = RMSNorm(p["dim"], p["norm_eps"])
         self.k_proj = nn.Linear(p["dim"], kv_dim, bias=False)
         self.v_proj = nn.Linear(p["dim"], kv_dim, bias=False)
-        self.layers = nn.ModuleList(Layer(p, CrossMixer(p)) for _ in range(n_layers))
+        self.layers = nn.ModuleList(CrossLayer(p, CrossMixer(p)) for _ in range(n_layers))
 
 
 class Yoco(nn.Module):
@@ -210,17 +221,22 @@ class Yoco(nn.Module):
         v = self.cross_decoder.v_proj(normed).unflatten(-1, (-1, self.head_dim))
         return x, k, v
 
-    def forward(self, tokens, rows, positions, bank=None):
+    def forward(self, tokens, rows, positions, bank=None, sources=None, crowd=None):
         """Logits (B, Q, vocab) of rows (B, Q) of tokens (B, T); positions (B, T) are the cross-decoder's.
 
-        bank: (k rotated, v), each (N, kv_heads, hd), seen by every row. Also returns K and V.
+        bank: a bank.View, seen by every row. crowd (B, T): how many rows each row stands for. Also returns K and V, and with sources (B, Q), rows of the
+        document, a list with each cross layer's weight on them (B, Q).
         """
         x, k, v = self.self_decode(tokens)
         theta = self.p["rope_theta"]
         own = (rotate(k, rope_table(positions, self.head_dim, theta)).to(v.dtype), v)
         table = rope_table(positions.gather(1, rows), self.head_dim, theta)
-        visible = torch.arange(tokens.shape[1]) <= rows[..., None]
+        hidden = torch.arange(tokens.shape[1], device=tokens.device) > rows[..., None]
+        shift = torch.zeros(1, device=x.device) if crowd is None else crowd.log()[:, None]
+        shift = shift.expand(hidden.shape).masked_fill(hidden, -torch.inf)
         x = x.gather(1, rows[..., None].expand(-1, -1, x.shape[-1]))
+        found = []
         for layer in self.cross_decoder.layers:
-            x = layer(x, table, visible, own, bank)
-        return self.output_projection(self.layer_norm(x)).float(), own
+            x, weight = layer(x, table, shift, own, bank, sources)
+            found.append(weight)
+        return self.output_projection(self.layer_norm(x)).float(), own, found

@@ -4,6 +4,7 @@ Kept out of training, for the evaluation: every name whose bytes add up to a mul
 evaluation's nouns, and the words that set its sentences and questions apart (coordinator/eval_text.c).
 """
 import string
+from dataclasses import dataclass
 
 BOS, EOS = 0, 2  # <s> and </s> (text.SHIFT)
 LETTERS, VOWELS = string.ascii_lowercase, "aeiou"
@@ -66,7 +67,7 @@ LISTS = ["Write down all {noun}s {link} {name}.", "What are all the {noun}s {lin
 FRAMES = ["\n\nQuestion: {question}\nAnswer:", "\n\nQuestion: {question}\nAnswer:", "\n\nQ: {question}\nA:",
           "\n\n{question}\nAnswer:", "\n{question}", "\n\nQuestion: {question} Answer:"]
 CUES = ["\n\n{question} The {noun} {link} {name} is", "\n\nQuestion: {question}\nAnswer: The {noun} {link} {name} is",
-        "\n\n{question} The {some} {name} {noun} is", "\n\n{question} The {name} {noun} is", "\nThe {noun} {link} {name} is", "\n\n{question} {name}:"]
+        "\n\n{question} The {some} {name} {noun} is", "\n\n{question} The {name} {noun} is", "\nThe {noun} {link} {name} is"]
 
 
 def letters(rng, low, high, alphabet=LETTERS):
@@ -80,13 +81,13 @@ def syllables(rng, low, high):
 def draw_name(rng, words):
     while True:
         kind = rng.random()
-        if kind < 0.3:
+        if kind < 0.35:
             name = letters(rng, 4, 10)
-        elif kind < 0.55:
+        elif kind < 0.6:
             name = syllables(rng, 2, 5).capitalize() + rng.choice(["", "", "n", "s", "r"])
-        elif kind < 0.75:
-            name = letters(rng, 1, 4) + rng.choice(["-", "", "_"]) + letters(rng, 2, 5, string.digits)
         elif kind < 0.85:
+            name = letters(rng, 1, 4) + rng.choice(["-", "-", "", "_"]) + letters(rng, 2, 5, string.digits)
+        elif kind < 0.9:
             name = rng.choice(words) + rng.choice([" ", "-"]) + rng.choice(words)
         elif kind < 0.95:
             name = rng.choice(words).capitalize()
@@ -104,17 +105,16 @@ def draw_value(rng, words):
         return letters(rng, 4, 9)
     if kind < 0.85:
         return letters(rng, 4, 8, "0123456789abcdef")
-    if kind < 0.92:
+    if kind < 0.89:
         return rng.choice(words) + rng.choice(["-", " "]) + rng.choice(words)
     return letters(rng, 4, 8, LETTERS + LETTERS.upper() + string.digits)
 
 
 def similar_name(rng, name, words):
-    """Sometimes a name that differs from another in one character only."""
-    if rng.random() < 0.95:
-        return draw_name(rng, words)
-    at = rng.randrange(len(name))
-    changed = name[:at] + rng.choice(LETTERS) + name[at + 1:]
+    """A name that differs from another in one character, or in the order of two."""
+    at = rng.randrange(len(name) - 1)
+    swapped = name[at + 1] + name[at] if rng.random() < 0.3 else rng.choice(LETTERS) + name[at + 1]
+    changed = name[:at] + swapped + name[at + 2:]
     return changed if sum(changed.encode()) % 8 else draw_name(rng, words)
 
 
@@ -138,77 +138,130 @@ def fill(rng, words, template, **fields):
     return template.format(link=rng.choice(LINKS), some=some, **fields)
 
 
+@dataclass
+class Level:
+    """What the documents of a part of the curriculum are like."""
+    docs: int
+    length: int
+    needles: int        # at most; as many as there is room for
+    passed: float       # share of answers that are wholly right, to go on
+    pairs: float = 0.0  # share of documents with bare pairs of name and value
+    near: float = 0.3   # share of names that nearly are another
+    lists: float = 0.0  # share of names with several values
+    bank: int = 0       # rows of the bank
+    weight: float = 1.0  # how many rows each of them, and of the haystack's, stands for
+
+
+@dataclass
+class Answer:
+    """A question's tokens and its answer's; `values` are (needle, value's place in it, the value's tokens)."""
+    asked: list
+    tokens: list
+    values: list
+
+
+def find(tokens, part):
+    """Where part begins in tokens the last time, or -1."""
+    return next((i for i in range(len(tokens) - len(part), -1, -1) if tokens[i:i + len(part)] == part), -1)
+
+
 class Sample:
     """A document of exactly `length` tokens: haystack, needles, then questions with answers.
 
     rows, targets, weights: the positions whose next token is learnt, with 1 for answers and
-    `language` for others.
+    `language` for others. sources: for each of these the position that the token can be copied from,
+    or -1; answers: which question it belongs to, or -1. crowd: of each token, how many rows it stands
+    for: those of the haystack for `level.weight`.
     """
 
-    def __init__(self, rng, corpus, tokenizer, length, n_needles, n_questions, pairs=False, lists=0.0, language=0.1):
-        self.rng, self.corpus, self.tokenizer = rng, corpus, tokenizer
-        n_hay = -1
-        while n_hay < 0:
-            needles, tail = self.draw_pairs(n_needles) if pairs else self.draw_tasks(n_needles, n_questions, lists)
-            n_hay = length - 1 - sum(map(len, needles)) - len(tail)
-        self.tokens = [BOS] + self.plant(n_hay, needles)
-        self.rows, self.targets, self.weights = [], [], []
-        self.add_language(len(self.tokens), max(8, length // 256), language)
-        self.add_answers(len(self.tokens), tail)
-        self.tokens += [token for token, _ in tail]
+    def __init__(self, rng, corpus, tokenizer, level, language=0.1):
+        self.rng, self.corpus, self.encode = rng, corpus, tokenizer.encode
+        self.rows, self.targets, self.weights, self.sources, self.answers = [], [], [], [], []
+        pairs = rng.random() < level.pairs
+        needles, answers = self.draw_pairs(level) if pairs else self.draw_tasks(level)
+        tail = sum(len(a.asked) + len(a.tokens) for a in answers)
+        self.tokens, starts = self.plant(level.length - 1 - sum(map(len, needles)) - tail, needles)
+        self.crowd = [level.weight] * len(self.tokens)
+        for start, needle in zip(starts, needles):
+            self.crowd[start:start + len(needle) + 1] = [1.0] * (len(needle) + 1)
+        self.add_language(max(8, level.length // 256), language)
+        for i, answer in enumerate(answers):
+            self.add_answer(i, answer, starts)
+        self.crowd += [1.0] * (len(self.tokens) - len(self.crowd))
 
-    def draw_pairs(self, n):
-        """The same results as draw_tasks; all pairs are asked for."""
-        rng, words, encode = self.rng, self.corpus.words, self.tokenizer.encode
+    def draw_pairs(self, level):
+        """Needles as token lists, and the questions; all pairs are asked for."""
+        rng, words, encode = self.rng, self.corpus.words, self.encode
         template, noun = rng.choice(PAIRS), draw_noun(rng, words)
-        pairs = [(draw_name(rng, words), draw_value(rng, words)) for _ in range(n)]
-        needles = [encode("\n" + template.format(noun=noun, name=name, value=value)) for name, value in pairs]
-        tail = []
-        for name, value in rng.sample(pairs, n):
-            asked = template[:template.index(" {value}")].format(noun=noun, name=name)
-            tail += [(token, False) for token in encode("\n" + asked)]
-            tail += [(token, True) for token in encode(" " + value) + [EOS]]
-        return needles, tail
+        needles, answers, room = [], [], level.length - 16
+        for name in self.draw_names(level.needles, level.near):
+            value = draw_value(rng, words)
+            needle = encode("\n" + template.format(noun=noun, name=name, value=value))
+            asked = encode("\n" + template[:template.index(" {value}")].format(noun=noun, name=name))
+            answer = encode(" " + value) + [EOS]
+            room -= len(needle) + len(asked) + len(answer)
+            if room < 0:
+                break
+            answers.append(Answer(asked, answer, [(len(needles), find(needle, answer[:-1]), answer[:-1])]))
+            needles.append(needle)
+        rng.shuffle(answers)
+        return needles, answers
 
-    def draw_tasks(self, n_needles, n_questions, lists):
-        """Needles as token lists; the tail as (token, is it part of an answer)."""
+    def draw_tasks(self, level):
+        """As draw_pairs, in sentences and with questions in words of their own."""
         rng, words = self.rng, self.corpus.words
         same_words = rng.random() < 0.7
         template, noun = rng.choice(NEEDLES), draw_noun(rng, words)
-        needles, asked, name = [], [], draw_name(rng, words)
-        while len(needles) < n_needles:
+        groups, room = [], level.length - 16
+        for name in self.draw_names(rng.randint(level.needles // 2 + 1, level.needles), level.near):
             if not same_words:
                 template, noun = rng.choice(NEEDLES), draw_noun(rng, words)
-            n_values = rng.randint(2, min(4, n_needles - len(needles))) if (
-                n_needles - len(needles) >= 2 and rng.random() < lists) else 1
-            values = [draw_value(rng, words) for _ in range(n_values)]
-            needles += [fill(rng, words, template, noun=noun, name=name, value=value) for value in values]
-            asked.append((noun, name, values))
-            name = similar_name(rng, name, words)
-        tail = []
-        for noun, name, values in rng.sample(asked, min(n_questions, len(asked))):
-            tail += self.question(noun, name, values)
-        return [self.as_line(needle) for needle in needles], tail
+            values = [draw_value(rng, words) for _ in range(rng.randint(2, 4) if rng.random() < level.lists else 1)]
+            needles = [self.as_line(fill(rng, words, template, noun=noun, name=name, value=v)) for v in values]
+            asked, answer = self.question(noun, name, values)
+            room -= sum(map(len, needles)) + len(asked) + len(answer)
+            if room < 0:
+                break
+            groups.append((needles, values, Answer(asked, answer, [])))
+        # The values of a name stand in their order, those of different names are mixed.
+        order = [group for group in groups for _ in group[0]]
+        rng.shuffle(order)
+        needles, used = [], {}
+        for group in order:
+            k = used[id(group)] = used.get(id(group), -1) + 1
+            value = self.encode(" " + group[1][k])
+            needles.append(group[0][k])
+            group[2].values.append((len(needles) - 1, find(group[0][k], value), value))
+        rng.shuffle(groups)
+        return needles, [answer for _, _, answer in groups]
+
+    def draw_names(self, n, near):
+        rng, words = self.rng, self.corpus.words
+        names = {}
+        while len(names) < n:
+            is_near = names and rng.random() < near
+            names[similar_name(rng, rng.choice(list(names)), words) if is_near else draw_name(rng, words)] = True
+        return list(names)
 
     def as_line(self, needle):
         form = self.rng.random()
-        text = f"\n{needle}\n" if form < 0.7 else f" {needle}" if form < 0.9 else f"{needle}\n"
-        return self.tokenizer.encode(text)
+        return self.encode(f"\n{needle}\n" if form < 0.7 else f" {needle}" if form < 0.9 else f"{needle}\n")
 
     def question(self, noun, name, values):
+        """The question's tokens and the answer's."""
         rng = self.rng
         words = self.corpus.words
         question = fill(rng, words, rng.choice(LISTS if len(values) > 1 else QUESTIONS), noun=noun, name=name)
         is_cue = len(values) == 1 and rng.random() < 0.25
         asked = fill(rng, words, rng.choice(CUES if is_cue else FRAMES), question=question, noun=noun, name=name)
-        answer = " " + ", ".join(values)
-        if is_cue and rng.random() < 0.2:  # the blanks stand before the answer already
-            asked, answer = asked + rng.choice([" ", "  "]), answer[1:]
-        asked, answer = self.tokenizer.encode(asked), self.tokenizer.encode(answer) + [EOS]
-        return [(token, False) for token in asked] + [(token, True) for token in answer]
+        answer = self.encode(" " + ", ".join(values)) + [EOS]
+        asked = self.encode(asked)
+        if answer[:1] == self.encode(" ") and rng.random() < 0.1:  # the blank stands before the answer already
+            asked, answer = asked + answer[:1], answer[1:]
+        return asked, answer
 
     def plant(self, n_hay, needles):
-        """The needles in their order at random places of the haystack, mostly ends of lines."""
+        """The needles in their order at random places of the haystack, mostly ends of lines; where each begins."""
         rng = self.rng
         hay = self.corpus.draw(rng, n_hay)
         at = sorted(rng.randrange(n_hay + 1) for _ in needles)
@@ -216,41 +269,42 @@ class Sample:
             ends = [i + 1 for i, token in enumerate(hay) if token in self.corpus.newlines]
             if len(ends) >= len(needles):
                 at = sorted(rng.sample(ends, len(needles)))
-        document, begin = [], 0
+        document, starts, begin = [BOS], [], 0
         for place, needle in zip(at, needles):
-            document += hay[begin:place] + needle
+            document += hay[begin:place]
+            starts.append(len(document))
+            document += needle
             begin = place
-        return document + hay[begin:]
+        return document + hay[begin:], starts
 
-    def add_language(self, n, count, weight):
-        for row in self.rng.sample(range(n - 1), min(count, n - 1)):
-            self.rows.append(row)
-            self.targets.append(self.tokens[row + 1])
-            self.weights.append(weight)
+    def learn(self, row, target, weight, source=-1, answer=-1):
+        self.rows.append(row)
+        self.targets.append(target)
+        self.weights.append(weight)
+        self.sources.append(source)
+        self.answers.append(answer)
 
-    def add_answers(self, begin, tail):
-        for i, (token, is_answer) in enumerate(tail):
-            if is_answer:
-                self.rows.append(begin + i - 1)
-                self.targets.append(token)
-                self.weights.append(1.0)
+    def add_language(self, count, weight):
+        for row in self.rng.sample(range(len(self.tokens) - 1), min(count, len(self.tokens) - 1)):
+            self.learn(row, self.tokens[row + 1], weight)
 
+    def add_answer(self, index, answer, starts):
+        sources = self.answer_sources(answer, starts)
+        self.tokens += answer.asked
+        for token, source in zip(answer.tokens, sources):
+            self.learn(len(self.tokens) - 1, token, 1.0, source, index)
+            self.tokens.append(token)
 
-class Copy:
-    """The first level: text in which a random string stands twice; its second copy is the answer."""
-
-    def __init__(self, rng, corpus, tokenizer, length):
-        string_ = tokenizer.encode(" " + "".join(letters(rng, 10, 24, LETTERS + string.digits)))[:20]
-        hay = [BOS] + corpus.draw(rng, length - 1)
-        second = length - len(string_)
-        first = rng.randrange(1, second - len(string_))
-        hay[first:first + len(string_)] = string_
-        hay[second:] = string_
-        self.tokens = hay
-        self.rows = list(range(second + 1, length - 1))
-        self.targets = [hay[row + 1] for row in self.rows]
-        self.weights = [1.0] * len(self.rows)
-        for row in rng.sample(range(second), 8):
-            self.rows.append(row)
-            self.targets.append(hay[row + 1])
-            self.weights.append(0.1)
+    @staticmethod
+    def answer_sources(answer, starts):
+        """Each answer token's place in the needles; what ends a value is found behind it."""
+        sources, at = [-1] * len(answer.tokens), 0
+        if any(place < 0 for _, place, _ in answer.values):
+            return sources
+        for needle, place, value in answer.values:
+            shift = 0 if answer.tokens[at:at + 1] == value[:1] else 1  # the blank stands in the question
+            for i in range(shift, len(value) + 1):
+                if at < len(sources):
+                    sources[at] = starts[needle] + place + i
+                    at += 1
+        return sources

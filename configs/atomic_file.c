@@ -23,12 +23,12 @@ struct yoco_atomic_file {
     unsigned char buffer[BUFFER_BYTES]; /* small pieces on their way to the file */
 };
 
-/* A device, a pipe or an open stream is written as it is. */
+/* A device or an open stream is written as it is. */
 static bool is_stream(const char *path)
 {
     struct stat info;
     return yoco_stream_of(path) >= 0 ||
-           (stat(path, &info) == 0 && (S_ISCHR(info.st_mode) || S_ISFIFO(info.st_mode)));
+           (stat(path, &info) == 0 && S_ISCHR(info.st_mode));
 }
 
 static bool open_stream(yoco_atomic_file *file)
@@ -85,7 +85,7 @@ yoco_status yoco_atomic_file_create(const char *path, yoco_atomic_file **out)
     struct stat info;
     bool stream = is_stream(path);
     if (!stream && stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
-        yoco_log_error("cannot write %s: it is there and not a regular file", path);
+        yoco_log_error("cannot write %s: it is there and not a regular file: give a file", path);
         return YOCO_ERR_OPEN;
     }
     yoco_atomic_file *file;

@@ -14,8 +14,6 @@ static const double start_deadline_s = 600, failure_deadline_s = 30, no_deadline
 static struct {
     char **argv;
     yoco_told told;
-    const yoco_option *options;
-    int n_options;
     bool needs_ranks, opened;
 } process = {.needs_ranks = true};
 
@@ -32,8 +30,6 @@ void yoco_agreement_begin(char **argv)
 yoco_status yoco_agreement_tell(const yoco_command *command, const yoco_option *options,
                                 int n_options, bool help)
 {
-    process.options = options;
-    process.n_options = n_options;
     process.needs_ranks = !help && !yoco_command_is_alone(command, options, n_options);
     yoco_told_free(&process.told);
     return process.needs_ranks ? yoco_told_options(command, options, n_options, &process.told)
@@ -108,8 +104,9 @@ static yoco_status compare(yoco_comm *comm, yoco_status before, bool *differ)
 
 static yoco_status check_folders(yoco_comm *comm)
 {
-    for (int i = 0; i < process.n_options; i++) {
-        const yoco_option *option = &process.options[i];
+    const yoco_parsed *parsed = yoco_options_parsed();
+    for (int i = 0; i < parsed->n_options; i++) {
+        const yoco_option *option = &parsed->options[i];
         char name[64];
         if (!(option->kind & YOCO_OPTION_SHARED) || !*(const char *const *)option->value)
             continue;

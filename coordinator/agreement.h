@@ -13,7 +13,7 @@
  * ranks can compare them, and lines other than errors are dropped until then. `argv` stays. */
 void yoco_agreement_begin(char **argv);
 
-/* After the options were parsed; they stay where they are until the command has ended. */
+/* After the options were parsed. */
 yoco_status yoco_agreement_tell(const yoco_command *command, const yoco_option *options,
                                 int n_options, bool help);
 

@@ -216,10 +216,10 @@ static yoco_status try_existing(const yoco_path *p)
     if (wants_folder)
         return S_ISDIR(p->self.mode) ? try_folder(p, p->real)
                                      : refuse(p, "it is there and not a folder");
-    if (S_ISCHR(p->self.mode) || S_ISFIFO(p->self.mode))
+    if (S_ISCHR(p->self.mode))
         return YOCO_OK;
     if (!S_ISREG(p->self.mode))
-        return refuse(p, "it is there and not a regular file");
+        return refuse(p, "it is there and not a regular file: give a file");
     int fd = open(p->real, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return refuse(p, strerror(errno));

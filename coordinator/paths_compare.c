@@ -8,10 +8,10 @@
 #include "configs/real_path.h"
 #include "coordinator/paths_parts.h"
 
-/* A device or a pipe takes what comes. */
+/* A device takes what comes. */
 static bool is_stream(const yoco_path *p)
 {
-    return p->self.exists && (S_ISCHR(p->self.mode) || S_ISFIFO(p->self.mode));
+    return p->self.exists && S_ISCHR(p->self.mode);
 }
 
 static bool is_same(const yoco_path *a, const yoco_path *b)

@@ -145,17 +145,21 @@ static yoco_status open_complete(yoco_worker *w, const yoco_snapshot_target *tar
                                  yoco_snapshot *out)
 {
     yoco_snapshot s = {.w = w, .folder = target->folder, .edge_period = 1};
-    yoco_context_identity wanted = identity_of(w, target);
     char path[PATH_MAX];
     YOCO_TRY(yoco_context_path(target->folder, yoco_context_manifest_name, path));
     YOCO_TRY(yoco_context_manifest_load(path, false, &s.manifest));
-    wanted.document = s.manifest.identity.document;
-    yoco_status status = yoco_context_identity_check(path, &s.manifest.identity, &wanted);
-    if (status == YOCO_OK)
-        *out = s;
-    else
-        yoco_context_manifest_free(&s.manifest);
-    return status;
+    *out = s;
+    return YOCO_OK;
+}
+
+static yoco_status check_complete(const yoco_snapshot *s, const yoco_snapshot_target *target)
+{
+    const yoco_context_identity *found = &s->manifest.identity;
+    yoco_context_identity wanted = identity_of(s->w, target);
+    char path[PATH_MAX];
+    wanted.document = found->document;
+    YOCO_TRY(yoco_context_path(target->folder, yoco_context_manifest_name, path));
+    return yoco_context_identity_check(path, found, &wanted);
 }
 
 /* Each rank reads the folder by itself, perhaps a copy on its machine. Every file is checked
@@ -194,6 +198,10 @@ yoco_status yoco_worker_load(yoco_worker *w, const yoco_snapshot_target *target)
     yoco_status status = yoco_comm_agree_lines(comm, open_complete(w, target, &s));
     if (status == YOCO_OK)
         status = compare_manifests(comm, &s);
+    if (status == YOCO_OK) {
+        yoco_log_hold();
+        status = yoco_comm_agree_lines(comm, check_complete(&s, target));
+    }
     if (status == YOCO_OK)
         status = yoco_snapshot_restore_all(&s);
     yoco_context_manifest_free(&s.manifest);

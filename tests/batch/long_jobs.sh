@@ -5,6 +5,7 @@
 # what an undisturbed run answers in "$folder/undisturbed".
 long_jobs() {
     local i
+    rm "$folder/model/model.safetensors" "$folder/model/params.json"
     init_model model 16 4104 20000
     for i in 1 2 3; do
         cat "$source"/docs/*.md | head -c 20000 | tail -c +$i >"$folder/docs/$i.txt"

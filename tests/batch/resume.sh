@@ -38,8 +38,8 @@ killed() {
         -i "$input" -o "$output"
     go_on
     rm -f "$output"
-    ends_badly "$yoco" --failpoint file.rename:1:kill "${batch[@]:1}" -i "$input" -o "$output"
-    [ ! -e "$output" ] || fail "an output file before its time"
+    ends_badly "$yoco" --failpoint file.folder:1:kill "${batch[@]:1}" -i "$input" -o "$output"
+    [ ! -s "$output" ] || fail "an output before its time"
     go_on
 }
 

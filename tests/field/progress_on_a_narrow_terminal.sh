@@ -14,7 +14,7 @@ widest() {
     local columns=$1
     shift
     script -qec "stty cols $columns; $*" /dev/null </dev/null 2>/dev/null | tr '\r' '\n' |
-        sed -n 's/^\x1b\[K//p' | grep ' of ' | grep -v done | wc -L
+        sed -n 's/^\x1b\[K//p' | grep ' of ' | grep -v 'done' | wc -L
 }
 for command in "run -m $demo -f $folder/cards.txt -q x -n 1 --chunk 64 --threads 1" \
     "batch -m $demo -i $folder/jobs.jsonl --documents $folder --threads 1 -o $folder/r40" \

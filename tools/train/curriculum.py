@@ -28,10 +28,11 @@ def draw_documents(rng, level, corpus, tokenizer):
 
 
 def draw_positions(rng, docs, length, span):
-    """Positions that jump at up to 15 places and end at span; how far in all is drawn for each document."""
+    """Positions that jump at up to 15 places and end at span: over all of it, in a quarter of the documents less."""
     positions = torch.empty(docs, length, dtype=torch.int64)
     for i in range(docs):
-        reach = max(1, int(2 ** rng.uniform(0, span.bit_length() - 1)) - length)
+        exponent = span.bit_length() - 1
+        reach = max(1, int(2 ** (exponent if rng.random() < 0.75 else rng.uniform(0, exponent))) - length)
         jumps = torch.zeros(length, dtype=torch.int64)
         cuts = sorted(rng.randrange(reach) for _ in range(rng.randint(0, 16)))
         for before, after in zip(cuts, cuts[1:]):

@@ -33,12 +33,6 @@ int yoco_status_exit_code(yoco_status status)
     return (unsigned)status < YOCO_N_STATUS ? statuses[status].exit_code : 70;
 }
 
-yoco_status yoco_status_of_errno(int error)
-{
-    bool full = error == ENOSPC || error == EDQUOT || error == EFBIG || error == EIO;
-    return full ? YOCO_ERR_IO : YOCO_ERR_OPEN;
-}
-
 size_t yoco_dtype_bytes(yoco_dtype dtype)
 {
     switch (dtype) {

@@ -3,6 +3,7 @@
 #ifndef YOCO_BASE_H
 #define YOCO_BASE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,7 +26,11 @@ const char *yoco_status_text(yoco_status status);
 int yoco_status_exit_code(yoco_status status);
 /* Of a file or folder that could not be made: YOCO_ERR_IO where there is no room for it (a full
  * disk, a quota), else YOCO_ERR_OPEN. */
-yoco_status yoco_status_of_errno(int error);
+static inline yoco_status yoco_status_of_errno(int error)
+{
+    bool full = error == ENOSPC || error == EDQUOT || error == EFBIG || error == EIO;
+    return full ? YOCO_ERR_IO : YOCO_ERR_OPEN;
+}
 
 #define YOCO_TRY(expr)                                                                             \
     do {                                                                                           \

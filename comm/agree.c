@@ -19,7 +19,7 @@ yoco_status yoco_comm_agree_lines(yoco_comm *comm, yoco_status mine)
     if (worst == YOCO_OK)
         return YOCO_OK;
     int64_t *hashes = calloc((size_t)comm->n_ranks, sizeof *hashes);
-    if (comm->ops->agree(comm, hashes ? YOCO_OK : YOCO_ERR_MEMORY) != YOCO_OK) {
+    if (comm->ops->agree(comm, hashes ? YOCO_OK : YOCO_ERR_MEMORY) != YOCO_OK || !hashes) {
         free(hashes);
         return worst;
     }

@@ -27,8 +27,7 @@ struct yoco_atomic_file {
 static bool is_stream(const char *path)
 {
     struct stat info;
-    return yoco_stream_of(path) >= 0 ||
-           (stat(path, &info) == 0 && S_ISCHR(info.st_mode));
+    return yoco_stream_of(path) >= 0 || (stat(path, &info) == 0 && S_ISCHR(info.st_mode));
 }
 
 static bool open_stream(yoco_atomic_file *file)

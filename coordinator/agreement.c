@@ -71,7 +71,7 @@ static yoco_status share(yoco_comm *comm, yoco_told *first)
     if (!told.records)
         yoco_log_error("cannot allocate rank 0's options");
     yoco_status status = comm->ops->agree(comm, told.records ? YOCO_OK : YOCO_ERR_MEMORY);
-    if (status == YOCO_OK && comm->rank == 0)
+    if (status == YOCO_OK && comm->rank == 0 && told.records)
         memcpy(told.records, process.told.records, told.bytes);
     if (status == YOCO_OK)
         status = comm->ops->broadcast(comm, 0, told.records, told.bytes);

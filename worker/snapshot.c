@@ -193,7 +193,7 @@ static yoco_status compare_manifests(yoco_comm *comm, const yoco_snapshot *s)
 yoco_status yoco_worker_load(yoco_worker *w, const yoco_snapshot_target *target)
 {
     yoco_comm *comm = w->comm;
-    yoco_snapshot s = {0};
+    yoco_snapshot s = {.w = w};
     yoco_log_hold();
     yoco_status status = yoco_comm_agree_lines(comm, open_complete(w, target, &s));
     if (status == YOCO_OK)

@@ -61,6 +61,10 @@ struct yoco_weight {
 void yoco_cuda_fail(yoco_device *device, const char *what, const char *why);
 bool yoco_cuda_check(yoco_device *device, cudaError_t error, const char *what);
 
+/* Takes the last error, which is all that a refused launch leaves. Whoever clears it for a reason of
+ * its own calls this before. */
+void yoco_cuda_check_launches(yoco_device *device);
+
 /* memory.cu */
 yoco_status yoco_cuda_alloc(yoco_device *device, size_t bytes, const char *what, void **out);
 void yoco_cuda_free(yoco_device *device, void *ptr);
@@ -75,7 +79,7 @@ void yoco_cuda_zero(yoco_device *device, void *ptr, size_t bytes);
 size_t yoco_cuda_memory_in_use(yoco_device *device);
 
 /* staging.cu: descriptors on their way to the device; at most YOCO_STAGING_BYTES at once. */
-constexpr int YOCO_STAGING_BYTES = 1 << 20;
+constexpr int YOCO_STAGING_BYTES = 8 << 20;
 yoco_status yoco_cuda_staging_open(yoco_device *device);
 void yoco_cuda_staging_close(yoco_device *device);
 /* Room for `bytes`, to be filled by the caller; *device_memory is where kernels will find them
@@ -83,7 +87,7 @@ void yoco_cuda_staging_close(yoco_device *device);
 void *yoco_cuda_staging_begin(yoco_device *device, size_t bytes, void **device_memory);
 void yoco_cuda_staging_send(yoco_device *device, void *host, size_t bytes, void *to_device);
 
-/* graph.cu: what starts work outside a capture, or waits, stands between flush and resume. */
+/* graph.cu: a flush takes the last error of launches too; what starts work outside a capture, or waits, stands between flush and resume. */
 void yoco_cuda_record(yoco_device *device, bool on);
 void yoco_cuda_graph_flush(yoco_device *device);
 void yoco_cuda_graph_resume(yoco_device *device);

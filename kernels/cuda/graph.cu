@@ -26,7 +26,7 @@ static bool prepare(yoco_device *device, cudaGraph_t graph, cudaGraphExec_t *sec
     cudaGraphExecUpdateResultInfo info;
     if (*section && cudaGraphExecUpdate(*section, graph, &info) == cudaSuccess)
         return true;
-    (void)cudaGetLastError(); /* or the next launch would report it */
+    (void)cudaGetLastError(); /* the update's: it is no failure */
     if (*section)
         yoco_cuda_check(device, cudaGraphExecDestroy(*section), "a step's graph");
     *section = NULL;
@@ -37,6 +37,7 @@ void yoco_cuda_graph_flush(yoco_device *device)
 {
     section_recorder *r = &device->recorder;
     cudaGraph_t graph = NULL;
+    yoco_cuda_check_launches(device);
     if (!r->capturing)
         return;
     r->capturing = false;

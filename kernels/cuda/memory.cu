@@ -5,7 +5,7 @@
 
 yoco_status yoco_cuda_alloc(yoco_device *device, size_t bytes, const char *what, void **out)
 {
-    (void)device;
+    yoco_cuda_check_launches(device);
     if (bytes == 0) {
         *out = NULL;
         return YOCO_OK;
@@ -14,7 +14,7 @@ yoco_status yoco_cuda_alloc(yoco_device *device, size_t bytes, const char *what,
     cudaError_t error = cudaMalloc(out, bytes);
     if (error == cudaSuccess)
         return YOCO_OK;
-    (void)cudaGetLastError(); /* or the next launch would report it */
+    (void)cudaGetLastError(); /* or it would pass for a launch's */
     (void)cudaMemGetInfo(&free_bytes, &total_bytes);
     yoco_log_error("%s takes %.3f GiB, and %.3f of the GPU's %.3f GiB are free: use more GPUs, a "
                    "shorter prompt or fewer questions (%s)",
@@ -32,7 +32,7 @@ void yoco_cuda_free(yoco_device *device, void *ptr)
 /* Pinned: the device's copies reach it. */
 yoco_status yoco_cuda_alloc_shared(yoco_device *device, size_t bytes, const char *what, void **out)
 {
-    (void)device;
+    yoco_cuda_check_launches(device);
     *out = NULL;
     cudaError_t error = bytes > 0 ? cudaMallocHost(out, bytes) : cudaSuccess;
     if (error == cudaSuccess)

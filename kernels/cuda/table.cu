@@ -18,6 +18,11 @@ bool yoco_cuda_check(yoco_device *device, cudaError_t error, const char *what)
     return error == cudaSuccess;
 }
 
+void yoco_cuda_check_launches(yoco_device *device)
+{
+    yoco_cuda_check(device, cudaGetLastError(), "starting a kernel");
+}
+
 static int n_gpus(void)
 {
     int n = 0;
@@ -148,7 +153,6 @@ static void cuda_hold(yoco_device *device, bool on)
 
 static yoco_status cuda_synchronize(yoco_device *device)
 {
-    yoco_cuda_check(device, cudaGetLastError(), "starting a kernel");
     yoco_cuda_graph_flush(device);
     fetch_bad(device);
     yoco_cuda_check(device, cudaStreamSynchronize(device->stream), "running kernels");

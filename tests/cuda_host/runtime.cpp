@@ -96,17 +96,48 @@ void cuda_host_check_argument(const char *kernel, const void *argument, size_t b
     }
 }
 
+/* The thread's last error, as the runtime keeps it: set by every call that does not succeed, also by
+ * a question whose answer is "not ready". */
+static thread_local cudaError_t last_error;
+
+cudaError_t cuda_host_error(cudaError_t error)
+{
+    if (error != cudaSuccess)
+        last_error = error;
+    return error;
+}
+
+cudaError_t cudaPeekAtLastError()
+{
+    return last_error;
+}
+
+cudaError_t cudaGetLastError()
+{
+    cudaError_t error = last_error;
+    last_error = cudaSuccess;
+    return error;
+}
+
+/* A launch that the device refuses is not there, and nothing but the last error says so. */
+static bool refused(const char *kernel, dim3 grid, size_t shared_bytes)
+{
+    if (grid.x > 0 && grid.y > 0 && grid.z > 0 && grid.y <= 65535 && grid.z <= 65535 &&
+        shared_bytes <= SHARED_LIMIT)
+        return false;
+    fprintf(stderr, "kernel %s: a launch of (%u, %u, %u) blocks with %zu bytes is refused\n", kernel,
+            grid.x, grid.y, grid.z, shared_bytes);
+    cuda_host_error(cudaErrorInvalidConfiguration);
+    return true;
+}
+
 void cuda_host_run(const char *kernel, const char *caller, dim3 grid, dim3 shape,
                    size_t shared_bytes, cudaStream_t stream, std::function<void()> body)
 {
     ran.lines.insert(std::string(kernel) + "|" + std::to_string(shape.x * shape.y * shape.z) + "|" +
                      std::to_string(shared_bytes) + "|" + caller);
-    if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535 ||
-        shared_bytes > SHARED_LIMIT) {
-        fprintf(stderr, "kernel %s: a launch of (%u, %u, %u) blocks with %zu bytes is not legal\n",
-                kernel, grid.x, grid.y, grid.z, shared_bytes);
-        abort();
-    }
+    if (refused(kernel, grid, shared_bytes))
+        return;
     cuda_host_order order = cuda_host_order_of(stream);
     cuda_host_enqueue(stream, kernel,
                       [=] { run_grid(kernel, grid, shape, shared_bytes, order, body); });
@@ -141,7 +172,7 @@ cudaError_t cudaSetDevice(int device)
 {
     int n;
     cudaGetDeviceCount(&n);
-    return device >= 0 && device < n ? cudaSuccess : cudaErrorInvalidDevice;
+    return cuda_host_error(device >= 0 && device < n ? cudaSuccess : cudaErrorInvalidDevice);
 }
 
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
@@ -157,11 +188,9 @@ static const size_t HEADER = 256;
 cudaError_t cudaMalloc(void **out, size_t bytes)
 {
     cuda_host_check_no_capture("an allocation");
-    if (bytes > TOTAL_BYTES - allocated_bytes)
-        return cudaErrorMemoryAllocation;
     void *base;
-    if (posix_memalign(&base, HEADER, HEADER + bytes) != 0)
-        return cudaErrorMemoryAllocation;
+    if (bytes > TOTAL_BYTES - allocated_bytes || posix_memalign(&base, HEADER, HEADER + bytes) != 0)
+        return cuda_host_error(cudaErrorMemoryAllocation);
     *static_cast<size_t *>(base) = bytes;
     allocated_bytes += bytes;
     *out = static_cast<char *>(base) + HEADER;
@@ -185,7 +214,7 @@ cudaError_t cudaFree(void *ptr)
 cudaError_t cudaMallocHost(void **out, size_t bytes)
 {
     *out = malloc(bytes);
-    return *out ? cudaSuccess : cudaErrorMemoryAllocation;
+    return cuda_host_error(*out ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 
 cudaError_t cudaFreeHost(void *ptr)
@@ -227,12 +256,16 @@ cudaError_t cudaMemsetAsync(void *ptr, int value, size_t bytes, cudaStream_t str
     return cudaSuccess;
 }
 
-cudaError_t cudaGetLastError()
-{
-    return cudaSuccess;
-}
-
 const char *cudaGetErrorString(cudaError_t error)
 {
-    return error == cudaErrorMemoryAllocation ? "out of memory" : "an error";
+    switch (error) {
+    case cudaErrorMemoryAllocation:
+        return "out of memory";
+    case cudaErrorInvalidConfiguration:
+        return "invalid configuration argument";
+    case cudaErrorNotReady:
+        return "device not ready";
+    default:
+        return "an error";
+    }
 }

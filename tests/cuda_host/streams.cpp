@@ -197,10 +197,10 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
     cuda_host_check_no_capture("a question to an event");
     bool first = !event->asked;
     event->asked = true;
-    if (first)
-        return cudaErrorNotReady;
-    run_some(nullptr);
-    return event->passed == event->recorded ? cudaSuccess : cudaErrorNotReady;
+    if (!first)
+        run_some(nullptr);
+    bool passed = !first && event->passed == event->recorded;
+    return cuda_host_error(passed ? cudaSuccess : cudaErrorNotReady);
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
@@ -222,7 +222,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t *out)
     *out = capture;
     capture = nullptr;
     capturing_stream = nullptr;
-    return *out ? cudaSuccess : cudaErrorInvalidValue;
+    return cuda_host_error(*out ? cudaSuccess : cudaErrorInvalidValue);
 }
 
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *, size_t *n)
@@ -244,7 +244,7 @@ cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph,
     auto same = [](const node &a, const node &b) { return a.kind == b.kind; };
     if (!std::equal(exec->nodes.begin(), exec->nodes.end(), graph->nodes.begin(),
                     graph->nodes.end(), same))
-        return cudaErrorGraphExecUpdateFailure;
+        return cuda_host_error(cudaErrorGraphExecUpdateFailure);
     exec->nodes = graph->nodes;
     return cudaSuccess;
 }

@@ -287,6 +287,7 @@ typedef struct yoco_matrix {
 typedef struct yoco_ops {
     const char *name;
     bool host_memory; /* what `alloc` gives is host memory: transports read and write it */
+    size_t own_bytes; /* what an open device takes of its memory before anything is asked of it */
 
     /* One line about the backend's device `index` of this machine; false past the last. */
     bool (*device_at)(int index, char *text, size_t size);

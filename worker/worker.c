@@ -144,7 +144,8 @@ static yoco_status reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows,
                              .dtype = w->model->dtype,
                              .weight_bytes = weight_bytes,
                              .weight_context = w,
-                             .file_dtype = w->model->embedding_dtype};
+                             .file_dtype = w->model->embedding_dtype,
+                             .device_bytes = w->ops->own_bytes};
     release(w);
     yoco_status status = yoco_plan_make(&input, &w->plan);
     if (status == YOCO_OK)

@@ -291,7 +291,6 @@ template <int DIM> static bool launch_attend(yoco_device *device, const yoco_att
     };
     if (!yoco_cuda_send_segments(device, args, n_tasks, &list))
         return true;
-    allow_shared(device, attend_tiles_kernel<DIM>, bytes);
     YOCO_LAUNCH(attend_tiles_kernel<DIM>, (unsigned)list.n_tasks,
                 (unsigned)(n_groups * GROUP_THREADS), bytes, device->stream, attend_args(args),
                 list);

@@ -14,6 +14,7 @@
 constexpr int DEPTH_MULTIPLE = 32;  /* a weight's rows are padded with zeros to this many inputs, */
 constexpr int OUTPUT_MULTIPLE = 16; /* and their number to this many outputs */
 constexpr int STAGING_HALVES = 2;
+constexpr size_t FETCH_BYTES = (size_t)4 << 20;
 constexpr int MAX_SECTIONS = 256; /* of a recorded step; what comes after them starts one by one */
 
 struct staging_ring {
@@ -21,6 +22,12 @@ struct staging_ring {
     size_t half_bytes, used;
     int half;                             /* the one being filled */
     cudaEvent_t released[STAGING_HALVES]; /* the last work that used it is done */
+};
+
+/* For the thread of a snapshot, one at a time. */
+struct fetch_path {
+    cudaStream_t stream;
+    void *stage; /* (FETCH_BYTES) pinned */
 };
 
 struct section_recorder {
@@ -37,6 +44,7 @@ struct yoco_device {
     cudaStream_t stream;
     staging_ring staging;
     section_recorder recorder;
+    fetch_path fetch;
     cublasLtHandle_t cublas;
     cublasLtMatmulDesc_t product; /* transposes the weight */
     void *workspace;              /* cublasLt's */
@@ -61,9 +69,12 @@ struct yoco_weight {
 void yoco_cuda_fail(yoco_device *device, const char *what, const char *why);
 bool yoco_cuda_check(yoco_device *device, cudaError_t error, const char *what);
 
-/* Takes the last error, which is all that a refused launch leaves. Whoever clears it for a reason of
- * its own calls this before. */
+/* Takes the last error, which is all that a refused launch leaves. Whoever clears it for a reason
+ * of its own calls this before. */
 void yoco_cuda_check_launches(yoco_device *device);
+
+/* load.cu */
+yoco_status yoco_cuda_load_kernels(yoco_device *device);
 
 /* memory.cu */
 yoco_status yoco_cuda_alloc(yoco_device *device, size_t bytes, const char *what, void **out);
@@ -72,6 +83,8 @@ yoco_status yoco_cuda_alloc_shared(yoco_device *device, size_t bytes, const char
 void yoco_cuda_free_shared(yoco_device *device, void *ptr);
 void yoco_cuda_upload(yoco_device *device, void *to_device, const void *from_host, size_t bytes);
 void yoco_cuda_download(yoco_device *device, void *to_host, const void *from_device, size_t bytes);
+yoco_status yoco_cuda_fetch_open(yoco_device *device);
+void yoco_cuda_fetch_close(yoco_device *device);
 yoco_status yoco_cuda_fetch(yoco_device *device, void *to_host, const void *from_device,
                             size_t bytes);
 void yoco_cuda_copy(yoco_device *device, void *to, const void *from, size_t bytes);
@@ -87,7 +100,8 @@ void yoco_cuda_staging_close(yoco_device *device);
 void *yoco_cuda_staging_begin(yoco_device *device, size_t bytes, void **device_memory);
 void yoco_cuda_staging_send(yoco_device *device, void *host, size_t bytes, void *to_device);
 
-/* graph.cu: a flush takes the last error of launches too; what starts work outside a capture, or waits, stands between flush and resume. */
+/* graph.cu: a flush takes the last error of launches too; what starts work outside a capture, or
+ * waits, stands between flush and resume. */
 void yoco_cuda_record(yoco_device *device, bool on);
 void yoco_cuda_graph_flush(yoco_device *device);
 void yoco_cuda_graph_resume(yoco_device *device);
@@ -127,16 +141,6 @@ void yoco_cuda_draw(yoco_device *device, const yoco_draw_args *args);
 void yoco_cuda_merge_flags(yoco_device *device, const void *ptr, size_t bytes, float bad,
                            float *flags);
 uint64_t yoco_cuda_hash(yoco_device *device, const void *ptr, size_t bytes);
-
-/* Raises a kernel's limit of dynamic shared memory. */
-template <typename Kernel>
-static inline void allow_shared(yoco_device *device, Kernel *kernel, size_t bytes)
-{
-    yoco_cuda_check(
-        device,
-        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes),
-        "a kernel's shared memory");
-}
 
 static inline bool is_aligned(const void *ptr, size_t bytes)
 {

@@ -83,13 +83,41 @@ void yoco_cuda_download(yoco_device *device, void *to_host, const void *from_dev
     yoco_cuda_graph_resume(device);
 }
 
-/* A thread starts out on GPU 0; its copies, on the default stream, do not wait for the ops. */
+yoco_status yoco_cuda_fetch_open(yoco_device *device)
+{
+    fetch_path *path = &device->fetch;
+    bool opened =
+        yoco_cuda_check(device, cudaStreamCreateWithFlags(&path->stream, cudaStreamNonBlocking),
+                        "making a stream") &&
+        yoco_cuda_check(device, cudaMallocHost(&path->stage, FETCH_BYTES), "pinned memory");
+    return opened ? YOCO_OK : YOCO_ERR_INTERNAL;
+}
+
+void yoco_cuda_fetch_close(yoco_device *device)
+{
+    if (device->fetch.stream)
+        (void)cudaStreamDestroy(device->fetch.stream);
+    if (device->fetch.stage)
+        (void)cudaFreeHost(device->fetch.stage);
+}
+
+/* A thread starts out on GPU 0. Its copies have a stream of their own, so they do not wait for the
+ * ops, and go through pinned memory: copies to other memory may wait for every kernel of the
+ * device, also for a receive that waits for its neighbour. */
 yoco_status yoco_cuda_fetch(yoco_device *device, void *to_host, const void *from_device,
                             size_t bytes)
 {
+    const fetch_path *path = &device->fetch;
     cudaError_t error = cudaSetDevice(device->gpu);
-    if (error == cudaSuccess && bytes > 0)
-        error = cudaMemcpy(to_host, from_device, bytes, cudaMemcpyDeviceToHost);
+    for (size_t done = 0, n; done < bytes && error == cudaSuccess; done += n) {
+        n = bytes - done < FETCH_BYTES ? bytes - done : FETCH_BYTES;
+        error = cudaMemcpyAsync(path->stage, (const char *)from_device + done, n,
+                                cudaMemcpyDeviceToHost, path->stream);
+        if (error == cudaSuccess)
+            error = cudaStreamSynchronize(path->stream);
+        if (error == cudaSuccess)
+            memcpy((char *)to_host + done, path->stage, n);
+    }
     if (error == cudaSuccess)
         return YOCO_OK;
     yoco_log_error("the GPU failed at a copy to the host: %s", cudaGetErrorString(error));

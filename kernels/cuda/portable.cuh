@@ -18,10 +18,26 @@ extern "C" {
 #include "kernels/kernels.h"
 }
 
-#ifdef __CUDACC__
+/* Every kernel that stands in a launch is on a list from the program's start, so that a device
+ * loads them all when it is opened (load.cu): none is loaded while a step is captured. */
+int yoco_cuda_list_kernel(const void *kernel);
+
+template <auto *Kernel> struct listed_kernel {
+    static const int place;
+};
+template <auto *Kernel>
+const int listed_kernel<Kernel>::place = yoco_cuda_list_kernel((const void *)Kernel);
 
 /* `kernel` in parentheses where its template arguments have a comma. */
 #define YOCO_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                \
+    do {                                                                                           \
+        (void)listed_kernel<(kernel)>::place;                                                      \
+        YOCO_START(kernel, grid, block, shared_bytes, stream, __VA_ARGS__);                        \
+    } while (0)
+
+#ifdef __CUDACC__
+
+#define YOCO_START(kernel, grid, block, shared_bytes, stream, ...)                                 \
     kernel<<<grid, block, shared_bytes, stream>>>(__VA_ARGS__)
 
 /* The block's dynamic shared memory, as bytes; the only kind in use. */
@@ -91,7 +107,7 @@ __device__ inline float f16_to_f32(uint16_t bits)
 
 #include <cuda_host.h>
 
-#define YOCO_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                \
+#define YOCO_START(kernel, grid, block, shared_bytes, stream, ...)                                 \
     cuda_host_launch(#kernel, __PRETTY_FUNCTION__, grid, block, shared_bytes, stream, kernel,      \
                      __VA_ARGS__)
 

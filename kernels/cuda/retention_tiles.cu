@@ -257,8 +257,6 @@ template <int DIM> static void launch_local(yoco_device *device, const yoco_rete
     unsigned n_blocks = (unsigned)yoco_div_up(args->n_rows, YOCO_RETENTION_ROWS);
     dim3 tiles(n_blocks * (YOCO_RETENTION_ROWS / TILE_KEYS), (unsigned)args->n_heads);
     dim3 blocks(n_blocks, (unsigned)args->n_heads);
-    allow_shared(device, retention_out_tiles_kernel<DIM>, sizeof(out_memory<DIM>));
-    allow_shared(device, retention_state_tiles_kernel<DIM>, sizeof(state_memory<DIM>));
     YOCO_LAUNCH(retention_out_tiles_kernel<DIM>, tiles, DECAY_THREADS, sizeof(out_memory<DIM>),
                 device->stream, *args);
     YOCO_LAUNCH(retention_state_tiles_kernel<DIM>, blocks, DECAY_THREADS, sizeof(state_memory<DIM>),
@@ -268,7 +266,6 @@ template <int DIM> static void launch_local(yoco_device *device, const yoco_rete
 template <int DIM> static void launch_correct(yoco_device *device, const yoco_retention_args *args)
 {
     dim3 tiles((unsigned)yoco_div_up(args->n_rows, TILE_KEYS), (unsigned)args->n_heads);
-    allow_shared(device, retention_correct_tiles_kernel<DIM>, sizeof(correct_memory<DIM>));
     YOCO_LAUNCH(retention_correct_tiles_kernel<DIM>, tiles, OUT_THREADS,
                 sizeof(correct_memory<DIM>), device->stream, *args);
 }

@@ -6,6 +6,7 @@ set(YOCO_CUDA_SOURCES
     draw.cu
     graph.cu
     hash.cu
+    load.cu
     memory.cu
     merge.cu
     norm.cu

@@ -201,7 +201,6 @@ template <int DIM> static bool launch_window(yoco_device *device, const yoco_win
               (unsigned)args->n_heads);
     if (sizeof(window_memory<DIM>) > device->shared_limit)
         return false;
-    allow_shared(device, window_tiles_kernel<DIM>, sizeof(window_memory<DIM>));
     YOCO_LAUNCH(window_tiles_kernel<DIM>, grid, WINDOW_THREADS, sizeof(window_memory<DIM>),
                 device->stream, *args);
     return true;

@@ -8,9 +8,6 @@
 #include "tests/cuda_host/fibers.h"
 #include "tests/cuda_host/put.h"
 
-/* What a call of the runtime returns: unless it is success, it is the thread's last error too. */
-cudaError_t cuda_host_error(cudaError_t error);
-
 /* How the stream resumes the fibers of its kernels. */
 cuda_host_order cuda_host_order_of(cudaStream_t stream);
 

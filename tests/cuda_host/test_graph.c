@@ -163,10 +163,8 @@ static void test_refused_launch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_other_arguments),
-        cmocka_unit_test(test_other_work),
-        cmocka_unit_test(test_around_the_ring),
-        cmocka_unit_test(test_many_sections),
+        cmocka_unit_test(test_other_arguments), cmocka_unit_test(test_other_work),
+        cmocka_unit_test(test_around_the_ring), cmocka_unit_test(test_many_sections),
         cmocka_unit_test(test_refused_launch),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -113,7 +113,10 @@ yoco_status yoco_cuda_weight_create(yoco_device *device, const yoco_matrix *matr
                                     yoco_weight_use use, yoco_weight **out);
 void yoco_cuda_weight_free(yoco_device *device, yoco_weight *weight);
 
-/* slabs.cu */
+/* cublaslt.cu: false where the library is not on this machine. */
+bool yoco_cuda_has_cublaslt();
+
+/* slabs.cu: without cublasLt, by the kernel of few rows. */
 yoco_status yoco_cuda_slabs_open(yoco_device *device);
 void yoco_cuda_slabs_close(yoco_device *device);
 yoco_status yoco_cuda_slabs_choose(yoco_device *device, yoco_weight *weight);

@@ -106,7 +106,7 @@ __global__ void __launch_bounds__(STEP_COLUMNS *STEP_GROUPS)
     int64_t i = blockIdx.x, head = i % args.n_heads;
     int64_t j = (int64_t)blockIdx.y * STEP_COLUMNS + column;
     const float *q = args.q + i * dim, *k = args.k + i * dim;
-    float *state = states[i / args.n_heads] + head * dim * dim + j;
+    float *state = in_global(states[i / args.n_heads]) + head * dim * dim + j;
     float decay = expf((float)log_decay(args.gate[i])), sum = 0.0f;
     if (j < dim) {
         float v = args.v[i * dim + j];

@@ -35,6 +35,8 @@ static cudaDataType_t data_type(yoco_dtype dtype)
 
 yoco_status yoco_cuda_slabs_open(yoco_device *device)
 {
+    if (!yoco_cuda_has_cublaslt())
+        return YOCO_OK;
     cublasOperation_t transposed = CUBLAS_OP_T;
     cublasComputeType_t compute =
         device->options.dtype == YOCO_BF16 ? CUBLAS_COMPUTE_32F : CUBLAS_COMPUTE_32F_PEDANTIC;
@@ -192,6 +194,8 @@ static yoco_status reserve_slab(yoco_device *device, const yoco_weight *weight)
 yoco_status yoco_cuda_slabs_choose(yoco_device *device, yoco_weight *weight)
 {
     cublasLtMatmulHeuristicResult_t results[MAX_CHOICES];
+    if (!device->cublas)
+        return YOCO_OK;
     YOCO_TRY(reserve_slab(device, weight));
     if (!check(device, cublasLtMatrixLayoutCreate(&weight->layout, data_type(weight->dtype),
                                                   (uint64_t)weight->depth, (uint64_t)weight->n_out,
@@ -257,6 +261,10 @@ static void padded_slab(yoco_device *device, const yoco_linear_args *args, int64
 void yoco_cuda_linear_slabs(yoco_device *device, const yoco_linear_args *args)
 {
     const yoco_weight *weight = args->weight;
+    if (!device->cublas) {
+        yoco_cuda_linear_rows(device, args);
+        return;
+    }
     bool direct =
         is_direct(weight) && is_aligned(args->x, ALIGNMENT) && is_aligned(args->y, ALIGNMENT);
     int64_t first = direct ? args->n_rows / YOCO_SLAB_ROWS * YOCO_SLAB_ROWS : 0;

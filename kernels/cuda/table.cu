@@ -52,11 +52,15 @@ static void cuda_describe(const yoco_device_options *options, char *text, size_t
 {
     cudaDeviceProp properties;
     int gpu = choose_gpu(options);
-    if (gpu < 0 || cudaGetDeviceProperties(&properties, gpu) != cudaSuccess)
+    char products[32] = "own products";
+    if (gpu < 0 || cudaGetDeviceProperties(&properties, gpu) != cudaSuccess) {
         snprintf(text, size, "cuda without a GPU");
-    else
-        snprintf(text, size, "cuda %s sm_%d%d cublasLt %zu", properties.name, properties.major,
-                 properties.minor, cublasLtGetVersion());
+        return;
+    }
+    if (yoco_cuda_has_cublaslt())
+        snprintf(products, sizeof products, "cublasLt %zu", cublasLtGetVersion());
+    snprintf(text, size, "cuda %s sm_%d%d %s", properties.name, properties.major, properties.minor,
+             products);
 }
 
 static void cuda_close(yoco_device *device)

@@ -1,6 +1,8 @@
 /* cublasLt's products. */
 #include "tests/cuda_host/include/cublasLt.h"
 
+#include <stdlib.h>
+
 #include <functional>
 #include <set>
 #include <tuple>
@@ -28,6 +30,12 @@ struct cublasLtLayout {
 struct cublasLtPreference {
     int unused;
 };
+
+/* CUDA_HOST_NO_CUBLASLT: as on a machine that has none. */
+bool yoco_cuda_has_cublaslt()
+{
+    return !getenv("CUDA_HOST_NO_CUBLASLT");
+}
 
 size_t cublasLtGetVersion()
 {

@@ -140,6 +140,11 @@ template <int N> void cp_async_wait()
     cuda_host_cp_async_wait(N);
 }
 
+template <typename T> T *in_global(T *ptr)
+{
+    return ptr;
+}
+
 uint16_t f32_to_bf16(float x);
 float f16_to_f32(uint16_t bits);
 

@@ -40,8 +40,8 @@ const int listed_kernel<Kernel>::place = yoco_cuda_list_kernel((const void *)Ker
 #define YOCO_START(kernel, grid, block, shared_bytes, stream, ...)                                 \
     kernel<<<grid, block, shared_bytes, stream>>>(__VA_ARGS__)
 
-/* A pointer that came out of memory is one to global memory: the compiler cannot know, and would make
- * generic accesses, which are slower. */
+/* A pointer that came out of memory is one to global memory: the compiler cannot know, and would
+ * make generic accesses, which are slower. */
 template <typename T> __device__ inline T *in_global(T *ptr)
 {
     __builtin_assume(__isGlobal(ptr));

@@ -370,6 +370,7 @@ void cuda_host_run_block(const char *kernel, dim3 shape, cuda_host_order order,
                          const std::function<void()> &body)
 {
     int n_threads = (int)(shape.x * shape.y * shape.z);
+    idle.reserve(MAX_THREADS + 1); /* it must not grow on a fiber: that would be taken for a race */
     block.kernel = kernel;
     if (n_threads > MAX_THREADS || n_threads % 32 != 0)
         cuda_host_fail("a block has whole warps, and at most 1024 threads");

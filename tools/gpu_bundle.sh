@@ -30,7 +30,7 @@ cp tools/gpu_check.sh tools/gpu_predicted.txt "$root/tools/"
 cp tests/cuda_host/engine.sh "$root/tests/cuda_host/"
 cp tests/engine/driver.sh "$root/tests/engine/"
 cp -r configs/shapes "$root/configs/"
-cp -r tests/reference/{swa,gret}-{tiny,branches} tests/reference/{swa-gqa,gret-wide}-bf16 \
+cp -r tests/reference/{swa,gret}-{tiny,branches} tests/reference/swa-gqa-bf16 \
     "$root/tests/reference/"
 git rev-parse --short HEAD >"$root/build/commit"
 git diff --quiet HEAD || echo "with changes" >>"$root/build/commit"
@@ -58,7 +58,7 @@ done
 mkdir -p "$out"
 # The programs hold the same kernels: beside each other, and within one dictionary.
 tar -C "$root" -c build/yoco build/tests build/bin build/commit tools tests configs build/lib |
-    xz --lzma2=preset=6,dict=64MiB >"$out/bundle.tar.xz"
+    xz --x86 --lzma2=preset=6,dict=64MiB >"$out/bundle.tar.xz"
 cp "$(command -v xz)" "$out/xz"
 cp -L "$(ldd "$(command -v xz)" | sed -n 's/.*liblzma[^ ]* => \([^ ]*\) .*/\1/p')" "$out/"
 cat >"$out/unpack.sh" <<'END'

@@ -81,6 +81,15 @@ static void retention_step(yoco_worker *w, const step *s, int layer)
     yoco_retention_gate(w, s->n_rows);
 }
 
+/* Starts what was recorded so far: the device computes a layer while the host records the next. */
+static void start_recorded(yoco_worker *w)
+{
+    if (w->ops->hold) {
+        w->ops->hold(w->device, true);
+        w->ops->hold(w->device, false);
+    }
+}
+
 static void self_layers(yoco_worker *w, const step *s)
 {
     for (int layer = 0; layer < w->model->n_self; layer++) {
@@ -92,6 +101,7 @@ static void self_layers(yoco_worker *w, const step *s)
             window_step(w, s, layer);
         yoco_add_output(w, w->ops->linear_rows, weights, s->n_rows);
         yoco_feed_forward(w, w->ops->linear_rows, weights, s->n_rows);
+        start_recorded(w);
     }
 }
 
@@ -162,6 +172,7 @@ static yoco_status cross_layers(yoco_worker *w, const step *s)
         YOCO_TRY(yoco_merge(w, &args));
         yoco_add_output(w, w->ops->linear_rows, weights, s->n_rows);
         yoco_feed_forward(w, w->ops->linear_rows, weights, s->n_rows);
+        start_recorded(w);
     }
     return YOCO_OK;
 }

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "tests/cuda_host/counts.h"
 #include "tests/cuda_host/streams.h"
 
 enum { SHARED_LIMIT = 227 * 1024, MOST_DEVICES = 64 };
@@ -206,6 +207,7 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind)
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream)
 {
+    cuda_host_counted.uploads += !is_device_memory((uintptr_t)from);
     cuda_host_enqueue(stream, "copy", [=] { memmove(to, from, bytes); });
     return cudaSuccess;
 }

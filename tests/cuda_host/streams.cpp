@@ -3,6 +3,8 @@
  * then not happened yet. */
 #include "tests/cuda_host/streams.h"
 
+#include "tests/cuda_host/counts.h"
+
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +49,8 @@ struct CUgraphExec_st {
     std::vector<node> nodes;
 };
 
+cuda_host_counts cuda_host_counted;
+
 static std::vector<cudaStream_t> streams;
 static cudaGraph_t capture; /* of capturing_stream; NULL: nothing is captured */
 static cudaStream_t capturing_stream;
@@ -74,6 +78,10 @@ static void push(cudaStream_t stream, std::function<void()> work)
 
 void cuda_host_enqueue(cudaStream_t stream, const std::string &kind, std::function<void()> work)
 {
+    bool copies = kind.compare(0, 4, "copy") == 0, zeroes = kind == "memset";
+    (copies   ? cuda_host_counted.copies
+     : zeroes ? cuda_host_counted.zeroings
+              : cuda_host_counted.kernels)++;
     if (capture && stream == capturing_stream)
         capture->nodes.push_back({kind, std::move(work)});
     else
@@ -152,6 +160,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
+    cuda_host_counted.waits++;
     run_until(stream, [=] { return stream->items.empty(); });
     return cudaSuccess;
 }
@@ -251,6 +260,7 @@ cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph,
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
 {
+    cuda_host_counted.graphs++;
     cuda_host_check_no_capture("a graph's start");
     for (auto &node : exec->nodes)
         push(stream, node.work);

@@ -71,9 +71,9 @@ __device__ static attend_task find_task(const yoco_attend_args &args, const segm
 __device__ static void row_of(const yoco_attend_args &args, const attend_task &t, int64_t row,
                               int64_t *query, int64_t *head)
 {
-    int64_t group = args.n_heads / args.n_kv_heads;
-    *query = row / group;
-    *head = t.kv_head * group + row % group;
+    unsigned group = (unsigned)(args.n_heads / args.n_kv_heads);
+    *query = (unsigned)row / group;
+    *head = t.kv_head * group + (unsigned)row % group;
 }
 
 template <int DIM>
@@ -202,22 +202,35 @@ __device__ static void add_parts(attend_memory<DIM> *m, const attend_rows<DIM> &
     __syncthreads();
 }
 
+/* A warp for each row: its partial, and what the merge wants of it before it adds. */
 template <int DIM>
 __device__ static void store_totals(const yoco_attend_args &args, const attend_task &t,
                                     int tile_rows, const float *total)
 {
-    for (int i = threadIdx.x; i < tile_rows * (DIM + 2); i += blockDim.x) {
-        int row = i / (DIM + 2), j = i % (DIM + 2);
+    int lane = threadIdx.x % WARP, n_warps = (int)blockDim.x / WARP;
+    for (int row = threadIdx.x / WARP; row < tile_rows; row += n_warps) {
+        const float *from = total + row * (DIM + 2);
         int64_t query, head;
         if (t.first_row + row >= t.n_rows)
             break;
         row_of(args, t, t.first_row + row, &query, &head);
         int64_t p = t.segment->first_partial + t.block * t.segment->n_queries + query;
         int64_t at = p * args.n_heads + head;
-        if (j < DIM)
-            args.partial[at * DIM + j] = total[i];
-        else
-            (j == DIM ? args.max : args.sum)[at] = total[i];
+        bool finite = is_finite(from[DIM]) && is_finite(from[DIM + 1]);
+#pragma unroll
+        for (int i = 0; i < DIM / WARP; i++) {
+            float value = from[i * WARP + lane];
+            finite = finite && is_finite(value);
+            args.partial[at * DIM + i * WARP + lane] = value;
+        }
+        if (!finite)
+            atomicOr(args.bad, 1);
+        if (lane == 0) {
+            args.max[at] = from[DIM];
+            args.sum[at] = from[DIM + 1];
+            query += t.segment->first_query;
+            atomic_max(&args.global_max[query * args.n_heads + head], from[DIM]);
+        }
     }
 }
 
@@ -289,12 +302,12 @@ template <int DIM> static bool launch_attend(yoco_device *device, const yoco_att
         int64_t rows = n_queries * (args->n_heads / args->n_kv_heads);
         return n_blocks * args->n_kv_heads * yoco_div_up(rows, ROW_TILE * n_groups);
     };
-    if (!yoco_cuda_send_segments(device, args, n_tasks, &list))
+    if (!yoco_cuda_send_segments(device, SEGMENTS_ATTEND, args, n_tasks, &list))
         return true;
     allow_shared(device, attend_tiles_kernel<DIM>, bytes);
     YOCO_LAUNCH(attend_tiles_kernel<DIM>, (unsigned)list.n_tasks,
-                (unsigned)(n_groups * GROUP_THREADS), bytes, device->stream, attend_args(args),
-                list);
+                (unsigned)(n_groups * GROUP_THREADS), bytes, device->stream,
+                attend_args(device, args), list);
     return true;
 }
 

@@ -16,6 +16,19 @@ constexpr int OUTPUT_MULTIPLE = 16; /* and their number to this many outputs */
 constexpr int STAGING_HALVES = 2;
 constexpr int MAX_SECTIONS = 256; /* of a recorded step; what comes after them starts one by one */
 
+/* Descriptors among a kernel's arguments, which hold 4 KiB: nothing is sent ahead of the launch. */
+template <typename T, int N> struct by_value {
+    T at[N];
+};
+
+struct device_segment;
+
+/* A list of segments that the device keeps, and what stands in it; see segments.cuh. */
+struct kept_segments {
+    device_segment *host, *device;
+    int n;
+};
+
 struct staging_ring {
     char *host, *device; /* pinned, and its mirror */
     size_t half_bytes, used;
@@ -30,19 +43,23 @@ struct section_recorder {
     cudaGraphExec_t sections[MAX_SECTIONS];
 };
 
+/* Lists of tasks that steps make of their segments. */
+enum segment_use { SEGMENTS_ATTEND, SEGMENTS_SUM, N_SEGMENT_USES };
+
 struct yoco_device {
     yoco_device_options options;
     int gpu;
     size_t shared_limit; /* dynamic shared memory that a block can have */
     cudaStream_t stream;
     staging_ring staging;
+    kept_segments segments[N_SEGMENT_USES];
     section_recorder recorder;
     cublasLtHandle_t cublas;
     cublasLtMatmulDesc_t product; /* transposes the weight */
     void *workspace;              /* cublasLt's */
     char *slab;                   /* one slab of rows, padded, and its product */
     size_t slab_bytes;
-    int *bad_device, *bad_host; /* merge_max's flag, its copy in pinned memory, */
+    int *bad_device, *bad_host; /* attend's flag, its copy in pinned memory, */
     int *bad_target;            /* and what synchronize raises; NULL: nothing */
     uint64_t *hash_device;
     yoco_status status; /* the first failure since the last synchronize */
@@ -71,6 +88,7 @@ void yoco_cuda_download(yoco_device *device, void *to_host, const void *from_dev
 yoco_status yoco_cuda_fetch(yoco_device *device, void *to_host, const void *from_device,
                             size_t bytes);
 void yoco_cuda_copy(yoco_device *device, void *to, const void *from, size_t bytes);
+void yoco_cuda_copy_rows(yoco_device *device, const yoco_row_copy *copies, int64_t n, size_t bytes);
 void yoco_cuda_zero(yoco_device *device, void *ptr, size_t bytes);
 size_t yoco_cuda_memory_in_use(yoco_device *device);
 
@@ -82,6 +100,10 @@ void yoco_cuda_staging_close(yoco_device *device);
  * after yoco_cuda_staging_send. NULL, with the status set, where it cannot be had. */
 void *yoco_cuda_staging_begin(yoco_device *device, size_t bytes, void **device_memory);
 void yoco_cuda_staging_send(yoco_device *device, void *host, size_t bytes, void *to_device);
+
+/* segments.cu */
+yoco_status yoco_cuda_segments_open(yoco_device *device);
+void yoco_cuda_segments_close(yoco_device *device);
 
 /* graph.cu: what starts work outside a capture, or waits, stands between flush and resume. */
 void yoco_cuda_record(yoco_device *device, bool on);
@@ -115,7 +137,6 @@ void yoco_cuda_retention_scan(yoco_device *device, const yoco_retention_args *ar
 void yoco_cuda_retention_correct(yoco_device *device, const yoco_retention_args *args);
 void yoco_cuda_retention_step(yoco_device *device, const yoco_retention_step_args *args);
 void yoco_cuda_attend(yoco_device *device, const yoco_attend_args *args);
-void yoco_cuda_merge_max(yoco_device *device, const yoco_attend_args *args);
 void yoco_cuda_merge_sum(yoco_device *device, const yoco_attend_args *args);
 void yoco_cuda_merge_finish(yoco_device *device, const yoco_attend_args *args);
 void yoco_cuda_argmax(yoco_device *device, const yoco_argmax_args *args);

@@ -110,6 +110,39 @@ void yoco_cuda_copy(yoco_device *device, void *to, const void *from, size_t byte
                         "a copy");
 }
 
+constexpr int MOST_COPIES = 128; /* of a launch */
+constexpr int COPY_THREADS = 128;
+
+/* A block for each copy. */
+__global__ void copy_rows_kernel(by_value<yoco_row_copy, MOST_COPIES> copies, int bytes,
+                                 bool aligned)
+{
+    const yoco_row_copy copy = copies.at[blockIdx.x];
+    int element = aligned ? (int)sizeof(uint4) : 1;
+    for (int i = threadIdx.x; i < bytes / element; i += COPY_THREADS) {
+        if (aligned)
+            ((uint4 *)copy.to)[i] = ((const uint4 *)copy.from)[i];
+        else
+            ((char *)copy.to)[i] = ((const char *)copy.from)[i];
+    }
+}
+
+void yoco_cuda_copy_rows(yoco_device *device, const yoco_row_copy *copies, int64_t n, size_t bytes)
+{
+    for (int64_t first = 0; first < n; first += MOST_COPIES) {
+        by_value<yoco_row_copy, MOST_COPIES> list = {};
+        int count = (int)yoco_i64_min(MOST_COPIES, n - first);
+        bool aligned = bytes % sizeof(uint4) == 0;
+        for (int i = 0; i < count; i++) {
+            list.at[i] = copies[first + i];
+            aligned = aligned && is_aligned(list.at[i].to, sizeof(uint4)) &&
+                      is_aligned(list.at[i].from, sizeof(uint4));
+        }
+        YOCO_LAUNCH(copy_rows_kernel, (unsigned)count, COPY_THREADS, 0, device->stream, list,
+                    (int)bytes, aligned);
+    }
+}
+
 void yoco_cuda_zero(yoco_device *device, void *ptr, size_t bytes)
 {
     if (bytes > 0)

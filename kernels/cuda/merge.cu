@@ -1,4 +1,4 @@
-/* The exact merge. Maxima and integer sums are the same in any order, so atomics may make them. */
+/* The exact merge: integer sums are the same in any order, so atomics may make them. */
 #include "kernels/cuda/segments.cuh"
 #include "kernels/cuda/values.cuh"
 
@@ -14,61 +14,6 @@ static yoco_attend_args merge_args(const yoco_attend_args *args, int64_t *fixed,
     own.fixed = fixed;
     own.out = out;
     return own;
-}
-
-__device__ static bool is_finite(float x)
-{
-    return (__float_as_uint(x) & 0x7f800000u) != 0x7f800000u;
-}
-
-/* x is no NaN and not -0; *at begins as -inf. */
-__device__ static void atomic_max(float *at, float x)
-{
-    if (x >= 0.0f)
-        atomicMax((int *)at, __float_as_int(x));
-    else
-        atomicMin((unsigned *)at, __float_as_uint(x));
-}
-
-__global__ void merge_start_kernel(float *max, int64_t n)
-{
-    for (int64_t i = grid_thread(); i < n; i += grid_threads())
-        max[i] = -INFINITY;
-}
-
-/* A warp for each (partial, head). */
-__global__ void merge_max_kernel(yoco_attend_args args, segment_list list, int *bad)
-{
-    int lane = threadIdx.x % WARP;
-    for (int64_t task = grid_thread() / WARP; task < list.n_tasks; task += grid_threads() / WARP) {
-        const device_segment *s = find_segment(list, task);
-        int64_t in_segment = task - s->first_task, head = in_segment % args.n_heads;
-        int64_t p = in_segment / args.n_heads;
-        int64_t query = s->segment.first_query + p % s->segment.n_queries;
-        int64_t at = (s->segment.first_partial + p) * args.n_heads + head;
-        float max = args.max[at];
-        bool finite = is_finite(max) && is_finite(args.sum[at]);
-        for (int j = lane; j < args.head_dim; j += WARP)
-            finite = finite && is_finite(args.partial[at * args.head_dim + j]);
-        if (!finite)
-            atomicOr(bad, 1);
-        if (lane == 0 && max == max)
-            atomic_max(&args.global_max[query * args.n_heads + head], max);
-    }
-}
-
-void yoco_cuda_merge_max(yoco_device *device, const yoco_attend_args *args)
-{
-    segment_list list;
-    int64_t n = args->n_queries * args->n_heads;
-    YOCO_LAUNCH(merge_start_kernel, grid_for(n), 256, 0, device->stream, args->global_max, n);
-    auto n_tasks = [=](int64_t n_blocks, int64_t n_queries) {
-        return n_blocks * n_queries * args->n_heads;
-    };
-    if (yoco_cuda_send_segments(device, args, n_tasks, &list))
-        YOCO_LAUNCH(merge_max_kernel, grid_for(list.n_tasks * WARP), 256, 0, device->stream,
-                    merge_args(args, NULL, NULL), list, device->bad_device);
-    device->bad_target = args->bad;
 }
 
 /* 2^exponent for -1022 <= exponent <= 1023. */
@@ -118,7 +63,7 @@ void yoco_cuda_merge_sum(yoco_device *device, const yoco_attend_args *args)
     auto n_tasks = [=](int64_t n_blocks, int64_t n_queries) {
         return yoco_div_up(n_blocks, SUM_BLOCKS) * n_queries * args->n_heads;
     };
-    if (yoco_cuda_send_segments(device, args, n_tasks, &list))
+    if (yoco_cuda_send_segments(device, SEGMENTS_SUM, args, n_tasks, &list))
         YOCO_LAUNCH(merge_sum_kernel, (unsigned)list.n_tasks, 160, 0, device->stream,
                     merge_args(args, args->fixed, NULL), list);
 }

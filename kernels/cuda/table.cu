@@ -62,6 +62,7 @@ static void cuda_close(yoco_device *device)
         (void)cudaStreamSynchronize(device->stream);
     yoco_cuda_graph_close(device);
     yoco_cuda_slabs_close(device);
+    yoco_cuda_segments_close(device);
     yoco_cuda_staging_close(device);
     yoco_cuda_free(device, device->bad_device);
     yoco_cuda_free(device, device->hash_device);
@@ -85,6 +86,7 @@ static yoco_status open_parts(yoco_device *device)
     yoco_cuda_zero(device, device->bad_device, sizeof(int));
     YOCO_TRY(yoco_cuda_alloc(device, sizeof(uint64_t), "a hash", (void **)&device->hash_device));
     YOCO_TRY(yoco_cuda_staging_open(device));
+    YOCO_TRY(yoco_cuda_segments_open(device));
     return yoco_cuda_slabs_open(device);
 }
 
@@ -179,6 +181,7 @@ const yoco_ops yoco_cuda_ops = {
     .download = yoco_cuda_download,
     .fetch = yoco_cuda_fetch,
     .copy = yoco_cuda_copy,
+    .copy_rows = yoco_cuda_copy_rows,
     .zero = yoco_cuda_zero,
     .memory_in_use = yoco_cuda_memory_in_use,
     .weight_create = yoco_cuda_weight_create,
@@ -198,7 +201,6 @@ const yoco_ops yoco_cuda_ops = {
     .retention_correct = yoco_cuda_retention_correct,
     .retention_step = yoco_cuda_retention_step,
     .attend = yoco_cuda_attend,
-    .merge_max = yoco_cuda_merge_max,
     .merge_flags = yoco_cuda_merge_flags,
     .merge_sum = yoco_cuda_merge_sum,
     .merge_finish = yoco_cuda_merge_finish,

@@ -78,7 +78,7 @@ static void push(cudaStream_t stream, std::function<void()> work)
 
 void cuda_host_enqueue(cudaStream_t stream, const std::string &kind, std::function<void()> work)
 {
-    bool copies = kind.compare(0, 4, "copy") == 0, zeroes = kind == "memset";
+    bool copies = kind == "copy" || kind == "copy of rows", zeroes = kind == "memset";
     (copies   ? cuda_host_counted.copies
      : zeroes ? cuda_host_counted.zeroings
               : cuda_host_counted.kernels)++;

@@ -62,6 +62,8 @@ struct yoco_device {
     int *bad_device, *bad_host; /* attend's flag, its copy in pinned memory, */
     int *bad_target;            /* and what synchronize raises; NULL: nothing */
     uint64_t *hash_device;
+    float *step_parts; /* see window_step.cu */
+    unsigned *step_done;
     yoco_status status; /* the first failure since the last synchronize */
 };
 
@@ -100,6 +102,10 @@ void yoco_cuda_staging_close(yoco_device *device);
  * after yoco_cuda_staging_send. NULL, with the status set, where it cannot be had. */
 void *yoco_cuda_staging_begin(yoco_device *device, size_t bytes, void **device_memory);
 void yoco_cuda_staging_send(yoco_device *device, void *host, size_t bytes, void *to_device);
+
+/* window_step.cu */
+yoco_status yoco_cuda_window_open(yoco_device *device);
+void yoco_cuda_window_close(yoco_device *device);
 
 /* segments.cu */
 yoco_status yoco_cuda_segments_open(yoco_device *device);

@@ -19,4 +19,5 @@ set(YOCO_CUDA_SOURCES
     table.cu
     weight.cu
     window.cu
+    window_step.cu
     window_tiles.cu)

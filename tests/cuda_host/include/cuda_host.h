@@ -43,6 +43,12 @@ void cuda_host_warp(cuda_host_warp_op *op, void *argument);
 
 void __syncthreads();
 void __syncwarp();
+
+/* Blocks run one after the other. */
+inline void __threadfence()
+{
+}
+
 int cuda_host_lane();
 
 template <typename T> struct cuda_host_shuffle {
@@ -125,6 +131,7 @@ template <int N> void cp_async_wait()
 }
 
 uint16_t f32_to_bf16(float x);
+uint32_t f32_to_bf16_pair(float low, float high);
 float f16_to_f32(uint16_t bits);
 
 static inline int __float_as_int(float x)

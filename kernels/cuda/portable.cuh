@@ -80,6 +80,14 @@ __device__ inline uint16_t f32_to_bf16(float x)
     return bits;
 }
 
+/* Two neighbours in a word, as memory has them. */
+__device__ inline uint32_t f32_to_bf16_pair(float low, float high)
+{
+    uint32_t bits;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+    return bits;
+}
+
 __device__ inline float f16_to_f32(uint16_t bits)
 {
     float x;

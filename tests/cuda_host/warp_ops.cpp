@@ -187,6 +187,11 @@ uint16_t f32_to_bf16(float x)
     return x != x ? 0x7fff : yoco_f32_to_bf16(x);
 }
 
+uint32_t f32_to_bf16_pair(float low, float high)
+{
+    return f32_to_bf16(low) | (uint32_t)f32_to_bf16(high) << 16;
+}
+
 float f16_to_f32(uint16_t bits)
 {
     return yoco_f16_to_f32(bits);

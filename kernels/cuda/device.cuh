@@ -22,6 +22,7 @@ template <typename T, int N> struct by_value {
 };
 
 struct device_segment;
+struct draw_memory;
 
 /* A list of segments that the device keeps, and what stands in it; see segments.cuh. */
 struct kept_segments {
@@ -64,6 +65,7 @@ struct yoco_device {
     uint64_t *hash_device;
     float *step_parts; /* see window_step.cu */
     unsigned *step_done;
+    draw_memory *draw;  /* see draw.cu */
     yoco_status status; /* the first failure since the last synchronize */
 };
 
@@ -106,6 +108,10 @@ void yoco_cuda_staging_send(yoco_device *device, void *host, size_t bytes, void 
 /* window_step.cu */
 yoco_status yoco_cuda_window_open(yoco_device *device);
 void yoco_cuda_window_close(yoco_device *device);
+
+/* draw.cu */
+yoco_status yoco_cuda_draw_open(yoco_device *device);
+void yoco_cuda_draw_close(yoco_device *device);
 
 /* segments.cu */
 yoco_status yoco_cuda_segments_open(yoco_device *device);

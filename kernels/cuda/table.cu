@@ -62,6 +62,7 @@ static void cuda_close(yoco_device *device)
         (void)cudaStreamSynchronize(device->stream);
     yoco_cuda_graph_close(device);
     yoco_cuda_slabs_close(device);
+    yoco_cuda_draw_close(device);
     yoco_cuda_window_close(device);
     yoco_cuda_segments_close(device);
     yoco_cuda_staging_close(device);
@@ -89,6 +90,7 @@ static yoco_status open_parts(yoco_device *device)
     YOCO_TRY(yoco_cuda_staging_open(device));
     YOCO_TRY(yoco_cuda_segments_open(device));
     YOCO_TRY(yoco_cuda_window_open(device));
+    YOCO_TRY(yoco_cuda_draw_open(device));
     return yoco_cuda_slabs_open(device);
 }
 

@@ -2,6 +2,7 @@
 #include "kernels/cuda/segments.cuh"
 #include "kernels/cuda/values.cuh"
 
+constexpr int FINISH_THREADS = 128;
 constexpr int SUM_BLOCKS = 32; /* blocks of K,V whose partials one thread adds up */
 
 /* What a kernel reads and writes: `fixed` and `out` where it uses them, nothing in host memory. */
@@ -32,21 +33,26 @@ __device__ static int64_t fix(float x, int exponent)
 __global__ void merge_sum_kernel(yoco_attend_args args, segment_list list)
 {
     const device_segment *s = find_segment(list, blockIdx.x);
-    int64_t task = blockIdx.x - s->first_task, n_queries = s->segment.n_queries;
-    int64_t head = task % args.n_heads, in_segment = task / args.n_heads % n_queries;
-    int64_t first = task / args.n_heads / n_queries * SUM_BLOCKS;
-    int64_t end = first + SUM_BLOCKS < s->n_blocks ? first + SUM_BLOCKS : s->n_blocks;
-    int64_t row = (s->segment.first_query + in_segment) * args.n_heads + head;
+    /* 32 bits: a GPU divides 64 in a function of its own. */
+    unsigned task = blockIdx.x - (unsigned)s->first_task, n_heads = (unsigned)args.n_heads;
+    unsigned head = task % n_heads, n_queries = (unsigned)s->segment.n_queries;
+    unsigned in_segment = task / n_heads % n_queries;
+    int first = (int)(task / n_heads / n_queries) * SUM_BLOCKS;
+    int end = first + SUM_BLOCKS < s->n_blocks ? first + SUM_BLOCKS : (int)s->n_blocks;
+    int64_t row = (s->segment.first_query + in_segment) * n_heads + head;
+    int64_t partial = (s->segment.first_partial + in_segment) * n_heads + head;
+    int64_t step = (int64_t)n_queries * n_heads; /* from block to block */
+    float global_max = args.global_max[row];
     const int *o_exponent =
-        args.o_exponent + head / (args.n_heads / args.n_kv_heads) * args.head_dim;
+        args.o_exponent + head / (n_heads / (unsigned)args.n_kv_heads) * args.head_dim;
     for (int j = threadIdx.x; j <= args.head_dim; j += blockDim.x) {
         int exponent = j == 0 ? args.l_exponent : o_exponent[j - 1];
         uint64_t sum = 0; /* wraps where values are not finite */
-        for (int64_t b = first; b < end; b++) {
-            int64_t p = s->segment.first_partial + b * n_queries + in_segment;
-            int64_t at = p * args.n_heads + head;
+#pragma unroll 8
+        for (int b = first; b < end; b++) {
+            int64_t at = partial + b * step;
             /* A shift below this bound leaves nothing of any partial. */
-            int shift = (int)fmaxf(args.max[at] - args.global_max[row], -800.0f);
+            int shift = (int)fmaxf(args.max[at] - global_max, -800.0f);
             float x = j == 0 ? args.sum[at] : args.partial[at * args.head_dim + j - 1];
             sum += (uint64_t)fix(x, shift + exponent);
         }
@@ -68,22 +74,25 @@ void yoco_cuda_merge_sum(yoco_device *device, const yoco_attend_args *args)
                     merge_args(args, args->fixed, NULL), list);
 }
 
+/* A block for each (query, head). */
 __global__ void merge_finish_kernel(yoco_attend_args args)
 {
-    int64_t n = args.n_queries * args.n_heads * args.head_dim;
-    int group = args.n_heads / args.n_kv_heads;
-    for (int64_t i = grid_thread(); i < n; i += grid_threads()) {
-        int64_t row = i / args.head_dim, j = i % args.head_dim;
-        const int64_t *fixed = args.fixed + row * (1 + args.head_dim);
-        int exponent = args.o_exponent[row % args.n_heads / group * args.head_dim + j];
-        double l = (double)fixed[0] * power_of_two_f64(-args.l_exponent);
-        double o = (double)fixed[1 + j] * power_of_two_f64(-exponent);
-        store_value(args.out_dtype, args.out, i, fixed[0] == 0 ? 0.0f : (float)(o / l));
+    int64_t row = blockIdx.x;
+    unsigned group = (unsigned)(args.n_heads / args.n_kv_heads);
+    const int64_t *fixed = args.fixed + row * (1 + args.head_dim);
+    const int *exponents =
+        args.o_exponent + blockIdx.x % (unsigned)args.n_heads / group * args.head_dim;
+    double l = (double)fixed[0] * power_of_two_f64(-args.l_exponent);
+    for (int j = threadIdx.x; j < args.head_dim; j += blockDim.x) {
+        double o = (double)fixed[1 + j] * power_of_two_f64(-exponents[j]);
+        store_value(args.out_dtype, args.out, row * args.head_dim + j,
+                    fixed[0] == 0 ? 0.0f : (float)(o / l));
     }
 }
 
 void yoco_cuda_merge_finish(yoco_device *device, const yoco_attend_args *args)
 {
-    YOCO_LAUNCH(merge_finish_kernel, grid_for(args->n_queries * args->n_heads * args->head_dim),
-                256, 0, device->stream, merge_args(args, args->fixed, args->out));
+    if (args->n_queries > 0)
+        YOCO_LAUNCH(merge_finish_kernel, (unsigned)(args->n_queries * args->n_heads),
+                    FINISH_THREADS, 0, device->stream, merge_args(args, args->fixed, args->out));
 }

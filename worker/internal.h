@@ -67,6 +67,7 @@ typedef struct yoco_edge_port {
     yoco_status (*give)(yoco_worker *w, const yoco_piece *piece,
                         int layer); /* edge <- work buffers */
     bool gives_first;               /* an edge may leave before the one that enters was taken */
+    bool waits;                     /* an edge may come from another rank */
 } yoco_edge_port;
 
 struct yoco_piece {

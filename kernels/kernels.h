@@ -209,9 +209,9 @@ static inline int64_t yoco_kv_block(int64_t n_rows, int64_t chunk_rows, int64_t 
  * ops:
  * - attend: a partial for every (segment, block, query, head): m = ceil(max of the scores in base
  *   2), never -0, l = sum 2^(s-m), o = sum 2^(s-m) v; and M = max of m over this rank's partials of
- *   a (query, head), -inf where there are none. *bad |= 1, by the next synchronize at the latest, if
- *   any partial is not finite: what merge_sum and merge_finish make of it then means nothing. The
- *   worker all-reduces M.
+ *   a (query, head), -inf where there are none. *bad |= 1, by the next synchronize at the latest,
+ *   if any partial is not finite: what merge_sum and merge_finish make of it then means nothing.
+ *   The worker all-reduces M.
  * - merge_sum: fixed = sum of round_half_even(l 2^(m-M) 2^l_exponent) and of
  *   round_half_even(o_j 2^(m-M) 2^o_exponent[j]): 64-bit integers, from zero, so every order of
  *   summation gives the same bits. The worker all-reduces.

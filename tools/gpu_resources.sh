@@ -2,11 +2,11 @@
 # gpu_resources.sh [TRACE]: compiles every kernel and prints its registers, spills and the shared
 # memory it is launched with as the table of docs/GPU.md. TRACE: what the tests of tests/cuda_host
 # left in kernels_that_ran; without it the last columns stay empty. Exit code 1 where a kernel
-# spills, but for `may_spill`: what runs only for f32 and odd heads, and once a step.
+# spills, but for `may_spill`: what runs only for f32 and odd heads.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 trace=${1:-/dev/null}
-may_spill=' attend_kernel draw_kernel '
+may_spill=' attend_kernel '
 nvcc=$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)
 [ -x "$nvcc" ] || { echo "nvcc not found: put it in PATH"; exit 2; }
 folder=$(mktemp -d)

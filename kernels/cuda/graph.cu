@@ -1,7 +1,8 @@
 /* Decode steps as CUDA graphs. While a step is recorded, what comes between two flushes is a
  * section: it is captured, becomes a graph, and starts at once at the flush: before the host waits,
- * and after every layer, so that the device computes one while the host captures the next. The same section of the next step differs in arguments and grids only, so its graph is updated and
- * not made anew. The first step is not captured: it loads the kernels, which may wait. */
+ * and after every layer, so that the device computes one while the host captures the next. The same
+ * section of the next step differs in arguments and grids only, so its graph is updated and not
+ * made anew. The first step is not captured: it loads the kernels, which may wait. */
 #include "kernels/cuda/device.cuh"
 
 void yoco_cuda_graph_resume(yoco_device *device)

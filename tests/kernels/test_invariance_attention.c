@@ -43,7 +43,7 @@ static void window(const yoco_ops *ops, yoco_device_options options)
     static const window_shape shapes[] = {
         {.n_rows = WINDOW_ROWS, .n_edge = 32, .window = 33, .n_heads = 2, .head_dim = 16},
         {.n_rows = WINDOW_ROWS, .n_edge = 5, .window = 200, .n_heads = 3, .head_dim = 10},
-        {.n_rows = WINDOW_ROWS, .n_edge = 20, .window = 50, .n_heads = 1, .head_dim = 32},
+        {.n_rows = WINDOW_ROWS, .n_edge = 149, .window = 150, .n_heads = 1, .head_dim = 32},
     };
     thread_rigs rigs;
     thread_rigs_open(&rigs, ops, options);

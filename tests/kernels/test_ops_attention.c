@@ -54,6 +54,10 @@ static void window(rig *tested, rig *reference)
         {.n_rows = 100, .n_edge = 40, .window = 70, .n_heads = 1, .head_dim = 32},
         {.n_rows = 20, .n_edge = 3, .window = 100, .n_heads = 2, .head_dim = 256},
         {.n_rows = 5, .n_edge = 3, .window = 4, .n_heads = 1, .head_dim = 300},
+        /* Windows that a decode step cuts into splits of 128 rows. */
+        {.n_rows = 4, .n_edge = 299, .window = 300, .n_heads = 2, .head_dim = 128},
+        {.n_rows = 3, .n_edge = 400, .window = 401, .n_heads = 1, .head_dim = 64},
+        {.n_rows = 3, .n_edge = 150, .window = 500, .n_heads = 1, .head_dim = 32},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         window_case(tested, reference, &shapes[i]);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "configs/json_text.h"
+#include "configs/files/json_text.h"
 #include "coordinator/batch_harmless.h"
 
 enum { COMPLETIONS = 1, CHAT = 2, BOTH = 3, DEFAULT_TOKENS = 16, DEFAULT_CHAT_TOKENS = 1024 };

@@ -13,8 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "configs/context_document.h"
-#include "configs/file_name.h"
+#include "configs/context/document.h"
+#include "configs/files/file_name.h"
 
 enum { OPEN_TRIES = 16 };
 

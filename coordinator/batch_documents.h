@@ -4,8 +4,8 @@
 #ifndef YOCO_BATCH_DOCUMENTS_H
 #define YOCO_BATCH_DOCUMENTS_H
 
-#include "configs/hash.h"
-#include "configs/text_file.h"
+#include "configs/files/hash.h"
+#include "configs/files/text_file.h"
 #include "coordinator/batch_job.h"
 #include "coordinator/prompt.h"
 #include "coordinator/tokenizer.h"

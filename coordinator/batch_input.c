@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "configs/journal.h"
+#include "configs/files/journal.h"
 
 enum { MAX_LOGGED = 20 };
 

@@ -2,7 +2,7 @@
 #ifndef YOCO_BATCH_INPUT_H
 #define YOCO_BATCH_INPUT_H
 
-#include "configs/text_file.h"
+#include "configs/files/text_file.h"
 #include "coordinator/batch_documents.h"
 
 typedef struct yoco_batch_entry {

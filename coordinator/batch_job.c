@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "configs/json_text.h"
+#include "configs/files/json_text.h"
 #include "coordinator/batch_body.h"
 #include "coordinator/utf8.h"
 

@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "configs/hash.h"
+#include "configs/files/hash.h"
 #include "coordinator/options.h"
 #include "coordinator/sampling.h"
 

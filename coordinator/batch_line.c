@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "configs/json_text.h"
+#include "configs/files/json_text.h"
 #include "coordinator/utf8.h"
 
 /* A token as JSON may hold it: its text, or "bytes:\xf0\x9f" where that is not UTF-8, or "" for one

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "configs/atomic_file.h"
+#include "configs/files/atomic_file.h"
 #include "coordinator/progress.h"
 
 static const double TERMINAL_EVERY_S = 0.1, PLAIN_EVERY_S = 5.0, METRICS_EVERY_S = 5.0;

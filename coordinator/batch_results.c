@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "configs/journal.h"
-#include "configs/json_text.h"
+#include "configs/files/journal.h"
+#include "configs/files/json_text.h"
 #include "coordinator/batch_line.h"
 
 struct yoco_batch_results {

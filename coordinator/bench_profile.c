@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "configs/atomic_file.h"
+#include "configs/files/atomic_file.h"
 #include "coordinator/machine.h"
 #include "coordinator/spread.h"
 #include "partition/op_work.h"

@@ -1,5 +1,5 @@
-/* The rates of this machine, op by op, as a hardware file (configs/hardware.h) for the formula and
- * the simulation: the ops of the backend itself, on the model's shapes and weights. */
+/* The rates of this machine, op by op, as a hardware file (configs/machine/hardware.h) for the
+ * formula and the simulation: the ops of the backend itself, on the model's shapes and weights. */
 #ifndef YOCO_BENCH_PROFILE_H
 #define YOCO_BENCH_PROFILE_H
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "configs/json_text.h"
+#include "configs/files/json_text.h"
 #include "coordinator/machine.h"
 #include "streams.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "configs/atomic_file.h"
+#include "configs/files/atomic_file.h"
 #include "coordinator/bench_engine.h"
 #include "coordinator/bench_peer.h"
 #include "coordinator/bench_profile.h"

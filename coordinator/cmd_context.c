@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "configs/context_document.h"
+#include "configs/context/document.h"
 #include "coordinator/commands.h"
 #include "coordinator/context.h"
 #include "coordinator/session_options.h"

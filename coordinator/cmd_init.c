@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "configs/checkpoint.h"
-#include "configs/lock.h"
+#include "configs/files/lock.h"
+#include "configs/model/checkpoint.h"
 #include "coordinator/commands.h"
 #include "coordinator/paths.h"
 

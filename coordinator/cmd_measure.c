@@ -1,7 +1,7 @@
 /* yoco measure: one run of yoco scale, under mpiexec or srun. */
 #include <stdio.h>
 
-#include "configs/json_text.h"
+#include "configs/files/json_text.h"
 #include "coordinator/commands.h"
 #include "coordinator/scale_measure.h"
 #include "coordinator/session_options.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "configs/context_document.h"
+#include "configs/context/document.h"
 #include "coordinator/progress.h"
 
 yoco_status yoco_context_target(yoco_session *session, const char *folder,

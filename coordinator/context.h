@@ -2,7 +2,7 @@
 #ifndef YOCO_CONTEXT_H
 #define YOCO_CONTEXT_H
 
-#include "configs/context_manifest.h"
+#include "configs/context/manifest.h"
 #include "coordinator/prompt.h"
 #include "coordinator/session.h"
 #include "worker/snapshot.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "configs/json_text.h"
+#include "configs/files/json_text.h"
 #include "coordinator/batch_task.h"
 #include "coordinator/doctor.h"
 #include "streams.h"

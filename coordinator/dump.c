@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "configs/atomic_file.h"
-#include "configs/safetensors.h"
+#include "configs/files/atomic_file.h"
+#include "configs/files/safetensors.h"
 
 enum { N_TENSORS = 5, NAME_SIZE = 32, PIECE = 4096 };
 

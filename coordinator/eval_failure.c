@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "configs/json_text.h"
+#include "configs/files/json_text.h"
 
 enum { VERSION = 1, REAL_DIGITS = 15 };
 

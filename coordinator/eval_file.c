@@ -1,6 +1,6 @@
 #include "coordinator/eval_file.h"
 
-#include "configs/text_file.h"
+#include "configs/files/text_file.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -3,7 +3,7 @@
 #ifndef YOCO_EVAL_FILE_H
 #define YOCO_EVAL_FILE_H
 
-#include "configs/journal.h"
+#include "configs/files/journal.h"
 #include "coordinator/eval_text.h"
 
 typedef enum yoco_eval_mode {

@@ -1,6 +1,6 @@
 #include "coordinator/eval_haystack.h"
 
-#include "configs/text_file.h"
+#include "configs/files/text_file.h"
 
 #include <glob.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #ifndef YOCO_EVAL_HAYSTACK_H
 #define YOCO_EVAL_HAYSTACK_H
 
-#include "configs/hash.h"
+#include "configs/files/hash.h"
 #include "coordinator/options.h"
 #include "coordinator/tokenizer.h"
 

@@ -1,6 +1,6 @@
 #include "coordinator/eval_report.h"
 
-#include "configs/atomic_file.h"
+#include "configs/files/atomic_file.h"
 #include "coordinator/eval_pages.h"
 
 #include <limits.h>

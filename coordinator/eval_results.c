@@ -1,4 +1,4 @@
-#include "configs/json_text.h"
+#include "configs/files/json_text.h"
 #include "coordinator/eval_pages.h"
 
 #include <jansson.h>

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "configs/json_text.h"
+#include "configs/files/json_text.h"
 
 enum { VERSION = 1, REAL_DIGITS = 15, MIN_HASH = 16, MAX_HASH = 32 };
 

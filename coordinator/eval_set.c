@@ -1,13 +1,13 @@
 #include "coordinator/eval_set.h"
 
-#include "configs/text_file.h"
+#include "configs/files/text_file.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "configs/journal.h"
+#include "configs/files/journal.h"
 #include "coordinator/eval_failure.h"
 
 /* What all lines of a file must share; NULL where they do. */

@@ -1,6 +1,6 @@
 #include "coordinator/output.h"
 
-#include "configs/json_text.h"
+#include "configs/files/json_text.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "configs/atomic_file.h"
-#include "configs/real_path.h"
+#include "configs/files/atomic_file.h"
+#include "configs/files/real_path.h"
 #include "coordinator/paths_parts.h"
 #include "streams.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "configs/real_path.h"
+#include "configs/files/real_path.h"
 #include "coordinator/paths_parts.h"
 
 /* A device takes what comes. */

@@ -1,6 +1,6 @@
 #include "coordinator/prompt.h"
 
-#include "configs/text_file.h"
+#include "configs/files/text_file.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #define YOCO_SAME_MODEL_H
 
 #include "comm/comm.h"
-#include "configs/checkpoint.h"
+#include "configs/model/checkpoint.h"
 
 /* Collective: YOCO_ERR_DATA, in one line, where a rank's config, tokenizer (0: none) or weights are
  * not rank 0's. Weights are read only where their files are not known to be the same, by one rank

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "configs/atomic_file.h"
-#include "configs/json_text.h"
+#include "configs/files/atomic_file.h"
+#include "configs/files/json_text.h"
 #include "coordinator/scale_report.h"
 
 /* Quoted, with quotes doubled; texts come from the command line and from model names. */

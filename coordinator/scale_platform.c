@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "configs/atomic_file.h"
+#include "configs/files/atomic_file.h"
 
 /* A text that grows in an atomic file; the first failure sticks. */
 typedef struct writer {

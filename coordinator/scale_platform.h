@@ -3,7 +3,7 @@
 #ifndef YOCO_SCALE_PLATFORM_H
 #define YOCO_SCALE_PLATFORM_H
 
-#include "configs/hardware.h"
+#include "configs/machine/hardware.h"
 
 /* What a simulation changes. Factors are above 0; a factor of 1 changes nothing. */
 typedef struct yoco_what_if {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "configs/json_text.h"
+#include "configs/files/json_text.h"
 
 /* NULL if there is none. */
 static const char *text_of(const json_t *row, const char *name)

@@ -4,7 +4,7 @@
 #ifndef YOCO_SCALE_ROWS_H
 #define YOCO_SCALE_ROWS_H
 
-#include "configs/journal.h"
+#include "configs/files/journal.h"
 
 #include <jansson.h>
 

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "configs/hash.h"
+#include "configs/files/hash.h"
 #include "coordinator/machine.h"
 #include "coordinator/scale_child.h"
 #include "partition/cost.h"

@@ -4,7 +4,7 @@
 #ifndef YOCO_SCALE_SWEEP_H
 #define YOCO_SCALE_SWEEP_H
 
-#include "configs/model_config.h"
+#include "configs/model/model_config.h"
 #include "coordinator/scale_platform.h"
 #include "coordinator/scale_rows.h"
 

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "configs/text_file.h"
+#include "configs/files/text_file.h"
 #include "coordinator/agreement.h"
 #include "coordinator/paths.h"
 #include "coordinator/same_model.h"

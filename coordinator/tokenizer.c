@@ -1,6 +1,6 @@
 #include "coordinator/tokenizer.h"
 
-#include "configs/text_file.h"
+#include "configs/files/text_file.h"
 #include "coordinator/bpe.h"
 #include "coordinator/splitter.h"
 #include "coordinator/tokenizer_config.h"

@@ -1,7 +1,7 @@
 #include "coordinator/tokenizer_config.h"
 
-#include "configs/json_text.h"
-#include "configs/text_file.h"
+#include "configs/files/json_text.h"
+#include "configs/files/text_file.h"
 #include "coordinator/vocab.h"
 
 #include <errno.h>

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "configs/atomic_file.h"
-#include "configs/json_text.h"
+#include "configs/files/atomic_file.h"
+#include "configs/files/json_text.h"
 #include "coordinator/batch_task.h"
 #include "trace.h"
 

@@ -4,23 +4,26 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# A folder, and whose headers it may include besides its own: folders, or single files. `base` is
-# base.h, failpoint.h, trace.h and yoco.h. The longest matching folder counts, so kernels/cpu does not see
-# kernels/reference. A folder's headers do not include those of the folders below it.
+# A folder, and whose headers it may include: folders, single files, or patterns of either. `base` is the
+# root: base.h, failpoint.h, trace.h. The longest matching folder counts, so kernels/cpu does not see
+# kernels/reference, and comm/comm.h is not comm/mpi.
 allowed='
 base                base
-configs             base configs
-partition           base configs partition
+configs/files       base configs/files
+configs/model       base configs/files configs/model
+configs/context     base configs/files configs/context
+configs/machine     base configs/files configs/machine
+partition           base configs/* partition
 kernels             base kernels
 kernels/cpu         base kernels kernels/cpu
 kernels/reference   base kernels kernels/reference
-kernels/sim         base configs partition kernels kernels/sim
+kernels/sim         base configs/* partition kernels kernels/sim
 kernels/cuda        base kernels kernels/cuda
 comm                base comm
-worker              base configs partition kernels comm worker
-coordinator         base configs partition comm/comm.h worker coordinator
-coordinator/sim     base configs partition comm/comm.h kernels kernels/sim worker coordinator
-tests               base configs partition kernels comm worker coordinator tests
+worker              base configs/* partition kernels comm worker
+coordinator         base configs/* partition comm/comm.h worker coordinator
+coordinator/sim     base configs/* partition comm/comm.h kernels kernels/sim worker coordinator
+tests               base configs/* partition kernels comm worker coordinator tests
 '
 
 # A header of a library, and the only files that may include it.
@@ -72,7 +75,7 @@ check_library_header() {
 }
 
 check_own_header() {
-    local target=$header from to seen
+    local target=$header from to pattern patterns
     [[ $target != *..* ]] || { offend "write \"$header\" from the root"; return; }
     [ -f "$target" ] || target=${file%/*}/$header
     [ -f "$target" ] || { offend "\"$header\" is no file, seen from the root or from here"; return; }
@@ -81,8 +84,10 @@ check_own_header() {
     esac
     from=$(folder_of "$file") to=$(folder_of "$target")
     [ -n "${may_see[$from]:-}" ] || { offend "folder $from is not in the table of $0"; return; }
-    for seen in ${may_see[$from]}; do
-        [ "$seen" != "$to" ] && [ "$seen" != "$target" ] || return 0
+    read -ra patterns <<<"${may_see[$from]}"
+    for pattern in "${patterns[@]}"; do
+        # shellcheck disable=SC2053
+        [[ $to != $pattern && $target != $pattern ]] || return 0
     done
     offend "$from must not include $target: it may see ${may_see[$from]}"
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "configs/context_document.h"
+#include "configs/context/document.h"
 #include "partition/edge_period.h"
 #include "worker/edges.h"
 #include "worker/snapshot_parts.h"

@@ -5,7 +5,7 @@
 
 #include <signal.h>
 
-#include "configs/hash.h"
+#include "configs/files/hash.h"
 #include "worker/worker.h"
 
 /* The folder, and what a context in it must belong to. Equal on all ranks. */

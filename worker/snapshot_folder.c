@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "configs/context_document.h"
-#include "configs/lock.h"
+#include "configs/context/document.h"
+#include "configs/files/lock.h"
 #include "failpoint.h"
 #include "worker/snapshot.h"
 #include "worker/snapshot_parts.h"
@@ -41,7 +41,7 @@ static bool is_temporary(const char *name)
     return end && strcmp(end, ".tmp") == 0;
 }
 
-/* Not of a process that lives: that has a lock on it (configs/atomic_file.h). */
+/* Not of a process that lives: that has a lock on it (configs/files/atomic_file.h). */
 static bool is_abandoned(const char *folder, const char *name)
 {
     char path[PATH_MAX];

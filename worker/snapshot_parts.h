@@ -2,7 +2,7 @@
 #ifndef YOCO_SNAPSHOT_PARTS_H
 #define YOCO_SNAPSHOT_PARTS_H
 
-#include "configs/context_file.h"
+#include "configs/context/file.h"
 #include "worker/internal.h"
 
 enum { YOCO_SNAPSHOT_STAGE_BYTES = 1 << 20 };

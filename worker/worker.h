@@ -10,7 +10,7 @@
 #define YOCO_WORKER_H
 
 #include "comm/comm.h"
-#include "configs/checkpoint.h"
+#include "configs/model/checkpoint.h"
 #include "kernels/kernels.h"
 #include "partition/plan.h"
 

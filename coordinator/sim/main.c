@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "configs/json_text.h"
+#include "configs/files/json_text.h"
 #include "coordinator/options.h"
 #include "coordinator/scale_measure.h"
 #include "kernels/sim/sim.h"

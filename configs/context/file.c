@@ -1,6 +1,6 @@
-#include "configs/context_file.h"
+#include "configs/context/file.h"
 
-#include "configs/lock.h"
+#include "configs/files/lock.h"
 
 #include <inttypes.h>
 #include <stdio.h>

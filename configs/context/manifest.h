@@ -5,7 +5,7 @@
 #ifndef YOCO_CONTEXT_MANIFEST_H
 #define YOCO_CONTEXT_MANIFEST_H
 
-#include "configs/hash.h"
+#include "configs/files/hash.h"
 
 /* A change of what the files hold, of YOCO_RETENTION_ROWS included, is another version. */
 enum { YOCO_CONTEXT_VERSION = 1, YOCO_CONTEXT_ARITHMETIC_BYTES = 256 };

@@ -1,7 +1,7 @@
-#include "configs/hardware.h"
+#include "configs/machine/hardware.h"
 
-#include "configs/json_text.h"
-#include "configs/text_file.h"
+#include "configs/files/json_text.h"
+#include "configs/files/text_file.h"
 
 #include <math.h>
 #include <stddef.h>

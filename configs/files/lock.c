@@ -1,4 +1,4 @@
-#include "configs/lock.h"
+#include "configs/files/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>

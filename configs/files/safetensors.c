@@ -1,7 +1,7 @@
-#include "configs/safetensors.h"
+#include "configs/files/safetensors.h"
 
-#include "configs/first_bytes.h"
-#include "configs/json_text.h"
+#include "configs/files/first_bytes.h"
+#include "configs/files/json_text.h"
 
 #include <limits.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
-#include "configs/context_manifest.h"
+#include "configs/context/manifest.h"
 
-#include "configs/atomic_file.h"
-#include "configs/json_text.h"
-#include "configs/text_file.h"
+#include "configs/files/atomic_file.h"
+#include "configs/files/json_text.h"
+#include "configs/files/text_file.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,8 +6,8 @@
 
 #include <limits.h>
 
-#include "configs/context_manifest.h"
-#include "configs/safetensors.h"
+#include "configs/context/manifest.h"
+#include "configs/files/safetensors.h"
 
 typedef enum yoco_context_kind {
     YOCO_CONTEXT_DOCUMENT, /* document.safetensors: tokens I64 (n_tokens) */

@@ -2,7 +2,7 @@
 #ifndef YOCO_CONTEXT_DOCUMENT_H
 #define YOCO_CONTEXT_DOCUMENT_H
 
-#include "configs/context_file.h"
+#include "configs/context/file.h"
 
 /* Of the ids as 64-bit integers, which is the checksum of document.safetensors. */
 yoco_status yoco_context_document_hash(const int32_t *ids, int64_t n_ids, yoco_hash *out);

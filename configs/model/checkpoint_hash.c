@@ -1,6 +1,6 @@
 /* What makes two models the same: every field of the config that a result depends on, and every
  * tensor as stored. */
-#include "configs/checkpoint_parts.h"
+#include "configs/model/checkpoint_parts.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* The safetensors files of a model folder. */
-#include "configs/checkpoint_parts.h"
+#include "configs/model/checkpoint_parts.h"
 
-#include "configs/json_text.h"
-#include "configs/text_file.h"
+#include "configs/files/json_text.h"
+#include "configs/files/text_file.h"
 
 #include <stdio.h>
 #include <string.h>

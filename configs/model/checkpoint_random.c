@@ -1,6 +1,6 @@
 /* Random weights. Counter-based: element i of tensor t depends on (seed, t, i) alone, so threads
  * fill in any order and the bits are the same everywhere. */
-#include "configs/checkpoint_parts.h"
+#include "configs/model/checkpoint_parts.h"
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-#include "configs/hash.h"
+#include "configs/files/hash.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "configs/real_path.h"
+#include "configs/files/real_path.h"
 
 #include "streams.h"
 

@@ -7,9 +7,9 @@
 #ifndef YOCO_CHECKPOINT_H
 #define YOCO_CHECKPOINT_H
 
-#include "configs/hash.h"
-#include "configs/model_config.h"
-#include "configs/safetensors.h"
+#include "configs/files/hash.h"
+#include "configs/files/safetensors.h"
+#include "configs/model/model_config.h"
 
 /* The weights of one layer; NULL where the kind of layer has none. */
 typedef struct yoco_layer_tensors {

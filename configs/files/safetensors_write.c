@@ -1,7 +1,7 @@
-#include "configs/safetensors.h"
+#include "configs/files/safetensors.h"
 
-#include "configs/atomic_file.h"
-#include "configs/json_text.h"
+#include "configs/files/atomic_file.h"
+#include "configs/files/json_text.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "configs/context_document.h"
+#include "configs/context/document.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #ifndef YOCO_TEXT_FILE_H
 #define YOCO_TEXT_FILE_H
 
-#include "configs/first_bytes.h"
+#include "configs/files/first_bytes.h"
 
 typedef struct yoco_text {
     const char *data; /* without the mark at the start of data; followed by a NUL; never NULL */

@@ -1,6 +1,6 @@
-#include "configs/text_file.h"
+#include "configs/files/text_file.h"
 
-#include "configs/file_name.h"
+#include "configs/files/file_name.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
-#include "configs/model_config.h"
+#include "configs/model/model_config.h"
 
-#include "configs/json_text.h"
-#include "configs/text_file.h"
+#include "configs/files/json_text.h"
+#include "configs/files/text_file.h"
 
 #include <stddef.h>
 #include <stdio.h>

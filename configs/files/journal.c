@@ -1,4 +1,4 @@
-#include "configs/journal.h"
+#include "configs/files/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "configs/atomic_file.h"
-#include "configs/first_bytes.h"
-#include "configs/lock.h"
+#include "configs/files/atomic_file.h"
+#include "configs/files/first_bytes.h"
+#include "configs/files/lock.h"
 #include "failpoint.h"
 #include "streams.h"
 

@@ -1,4 +1,4 @@
-#include "configs/checkpoint_parts.h"
+#include "configs/model/checkpoint_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

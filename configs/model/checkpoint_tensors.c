@@ -1,5 +1,5 @@
 /* Which tensors a config asks for, by the names of the release. */
-#include "configs/checkpoint_parts.h"
+#include "configs/model/checkpoint_parts.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "configs/json_text.h"
+#include "configs/files/json_text.h"
 
 /* Past the string whose opening quote is at `at`. */
 static const char *skip_string(const char *at, const char *end)

@@ -1,4 +1,4 @@
-#include "configs/file_name.h"
+#include "configs/files/file_name.h"
 
 #include <dirent.h>
 #include <fcntl.h>

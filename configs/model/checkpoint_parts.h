@@ -3,7 +3,7 @@
 #ifndef YOCO_CHECKPOINT_PARTS_H
 #define YOCO_CHECKPOINT_PARTS_H
 
-#include "configs/checkpoint.h"
+#include "configs/model/checkpoint.h"
 
 #define YOCO_OUTPUT_PROJECTION "output_projection.weight"
 

@@ -1,7 +1,7 @@
-#include "configs/atomic_file.h"
+#include "configs/files/atomic_file.h"
 
-#include "configs/lock.h"
-#include "configs/real_path.h"
+#include "configs/files/lock.h"
+#include "configs/files/real_path.h"
 #include "failpoint.h"
 
 #include <errno.h>

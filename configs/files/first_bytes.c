@@ -1,4 +1,4 @@
-#include "configs/first_bytes.h"
+#include "configs/files/first_bytes.h"
 
 #include <ctype.h>
 #include <stdio.h>

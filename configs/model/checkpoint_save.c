@@ -1,6 +1,6 @@
-#include "configs/atomic_file.h"
-#include "configs/checkpoint_parts.h"
-#include "configs/json_text.h"
+#include "configs/files/atomic_file.h"
+#include "configs/files/json_text.h"
+#include "configs/model/checkpoint_parts.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -19,21 +19,26 @@ kernels/cpu         base kernels kernels/cpu
 kernels/reference   base kernels kernels/reference
 kernels/sim         base configs/* partition kernels kernels/sim
 kernels/cuda        base kernels kernels/cuda
-comm                base comm
+comm                base comm comm/watch
+comm/mpi            base comm comm/watch comm/mpi
+comm/ucx            base comm comm/ucx
+comm/nccl           base comm comm/nccl
+comm/sim            base kernels/sim/sim.h comm/sim
+comm/watch          base comm comm/watch
 worker              base configs/* partition kernels comm worker
 coordinator         base configs/* partition comm/comm.h worker coordinator
 coordinator/sim     base configs/* partition comm/comm.h kernels kernels/sim worker coordinator
-tests               base configs/* partition kernels comm worker coordinator tests
+tests               base configs/* partition kernels comm comm/* worker coordinator tests
 '
 
 # A header of a library, and the only files that may include it.
 owned='
-mpi.h               comm/comm_mpi.c kernels/sim/mpi.c tests/comm/comm_fault.c tests/nccl_host/nccl.c
+mpi.h               comm/mpi/mpi.c comm/sim/mpi.c tests/comm/comm_fault.c tests/nccl_host/nccl.c
 smpi/smpi.h         kernels/sim/account.c
-ucp/api/ucp.h       comm/comm_ucx.c comm/ucx_info.c
-uct/api/uct.h       comm/ucx_info.c
-nccl.h              comm/nccl_channels.h tests/nccl_host/nccl.c
-cuda_runtime_api.h  comm/nccl_channels.h comm/cuda_place.c tests/nccl_host/*
+ucp/api/ucp.h       comm/ucx/ucx.c comm/ucx/info.c
+uct/api/uct.h       comm/ucx/info.c
+nccl.h              comm/nccl/channels.h tests/nccl_host/nccl.c
+cuda_runtime_api.h  comm/nccl/channels.h comm/nccl/cuda_place.c tests/nccl_host/*
 cuda_runtime.h      kernels/cuda/* tests/cuda_host/*
 cublasLt.h          kernels/cuda/*
 cuda_host.h         kernels/cuda/portable.cuh

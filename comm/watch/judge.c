@@ -1,4 +1,4 @@
-#include "comm/hang.h"
+#include "comm/watch/hang.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

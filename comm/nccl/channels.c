@@ -1,4 +1,4 @@
-#include "comm/nccl_channels.h"
+#include "comm/nccl/channels.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * of the others, then compares them and ends the job, rank 0 a little before the others. A rank
  * whose MPI call does not return is overdue as well, but its thread must not call MPI: it leaves,
  * and the launcher ends the rest. */
-#include "comm/watch.h"
+#include "comm/watch/watch.h"
 
 #include <dirent.h>
 #include <errno.h>

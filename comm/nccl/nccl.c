@@ -9,8 +9,8 @@
  * NCCL never blocks here: a call that is still in progress is asked for again in every wait, and so
  * is what it left on its stream. Before the buffers are touched, the device's own stream has done
  * what was on it (comm.h): by events, or because the host has waited. */
-#include "comm/cuda_place.h"
-#include "comm/nccl_channels.h"
+#include "comm/nccl/channels.h"
+#include "comm/nccl/cuda_place.h"
 #include "comm/over.h"
 #include "trace.h"
 

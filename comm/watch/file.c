@@ -1,4 +1,4 @@
-#include "comm/hang.h"
+#include "comm/watch/hang.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -6,7 +6,7 @@
 #include "comm/comm.h"
 #include "comm/launch.h"
 #include "comm/wait.h"
-#include "comm/watch.h"
+#include "comm/watch/watch.h"
 #include "trace.h"
 
 #include <limits.h>

@@ -5,8 +5,8 @@
 #define YOCO_WATCH_H
 
 #include "comm/comm.h"
-#include "comm/hang.h"
 #include "comm/wait.h"
+#include "comm/watch/hang.h"
 
 /* Collective. `folder` lives until the stop; `mpi` is the library's version. */
 yoco_status yoco_watch_start(yoco_comm *comm, const char *folder, const char *mpi);

@@ -1,4 +1,4 @@
-#include "comm/cuda_place.h"
+#include "comm/nccl/cuda_place.h"
 #include "comm/over.h"
 
 #include <cuda_runtime_api.h>

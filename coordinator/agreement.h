@@ -1,6 +1,6 @@
 /* The one agreement of all ranks, right after MPI has started and before anything is computed: what
  * failed before, what each was told, and the folders that they share (docs/DESIGN.md). What each
- * rank opens by itself is compared by who opens it: same_model.h, worker/snapshot.h.
+ * rank opens by itself is compared by who opens it: same_model.h, worker/snapshot/snapshot.h.
  *
  * A process has one command, so there is one state. */
 #ifndef YOCO_AGREEMENT_H

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "worker/snapshot.h"
+#include "worker/snapshot/snapshot.h"
 
 yoco_status yoco_batch_checkpoint_path(const char *folder, const char *id, char path[PATH_MAX])
 {

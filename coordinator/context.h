@@ -5,7 +5,7 @@
 #include "configs/context/manifest.h"
 #include "coordinator/prompt.h"
 #include "coordinator/session.h"
-#include "worker/snapshot.h"
+#include "worker/snapshot/snapshot.h"
 
 /* Collective: the folder and the hashes of the session's model and tokenizer. The
  * folder's name stays the caller's. */

@@ -25,10 +25,11 @@ comm/ucx            base comm comm/ucx
 comm/nccl           base comm comm/nccl
 comm/sim            base kernels/sim/sim.h comm/sim
 comm/watch          base comm comm/watch
-worker              base configs/* partition kernels comm worker
-coordinator         base configs/* partition comm/comm.h worker coordinator
-coordinator/sim     base configs/* partition comm/comm.h kernels kernels/sim worker coordinator
-tests               base configs/* partition kernels comm comm/* worker coordinator tests
+worker              base configs/* partition kernels comm worker worker/snapshot/parts.h
+worker/snapshot     base configs/* partition kernels comm worker worker/snapshot
+coordinator         base configs/* partition comm/comm.h worker worker/snapshot coordinator
+coordinator/sim     base configs/* partition comm/comm.h kernels kernels/sim worker worker/snapshot coordinator
+tests               base configs/* partition kernels comm comm/* worker worker/snapshot coordinator tests
 '
 
 # A header of a library, and the only files that may include it.

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "worker/edges.h"
-#include "worker/snapshot_parts.h"
+#include "worker/snapshot/parts.h"
 
 yoco_snapshot_payload yoco_snapshot_chunk(const yoco_snapshot *s, int64_t chunk)
 {

@@ -1,5 +1,5 @@
 /* A prefill that survives, and a context that is read instead of computed. */
-#include "worker/snapshot.h"
+#include "worker/snapshot/snapshot.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "configs/context/document.h"
 #include "partition/edge_period.h"
 #include "worker/edges.h"
-#include "worker/snapshot_parts.h"
+#include "worker/snapshot/parts.h"
 
 /* Everything but the document's hash. */
 static yoco_context_identity identity_of(const yoco_worker *w, const yoco_snapshot_target *target)

@@ -10,8 +10,8 @@
 #include "configs/context/document.h"
 #include "configs/files/lock.h"
 #include "failpoint.h"
-#include "worker/snapshot.h"
-#include "worker/snapshot_parts.h"
+#include "worker/snapshot/parts.h"
+#include "worker/snapshot/snapshot.h"
 
 static bool has(const char *folder, const char *name)
 {

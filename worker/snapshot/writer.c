@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "partition/edge_period.h"
-#include "worker/snapshot_parts.h"
+#include "worker/snapshot/parts.h"
 
 enum { NONE = -1, POLL_MS = 200 };
 

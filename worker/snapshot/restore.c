@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "partition/edge_period.h"
-#include "worker/snapshot_parts.h"
+#include "worker/snapshot/parts.h"
 
 int64_t yoco_snapshot_first_chunk(const yoco_worker *w, int64_t begin)
 {

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "coordinator/agreement.h"
-#include "coordinator/commands.h"
+#include "coordinator/cli/agreement.h"
+#include "coordinator/cli/commands.h"
 #include "failpoint.h"
 #include "streams.h"
 

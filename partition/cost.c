@@ -59,7 +59,7 @@ static double host_copy_s(const yoco_cost_input *in, double bytes)
 /* Output projection and feed-forward part of a layer. */
 static double layer_end_s(const yoco_cost_input *in, yoco_work_kind kind, int64_t rows)
 {
-    const yoco_model_config *c = in->config;
+    const yoco_model_config *c = &in->shape->config;
     return linear_s(in, kind, rows, c->dim, c->dim, true) + convert_s(in, rows, c->dim) +
            2 * linear_s(in, kind, rows, c->hidden_dim, c->dim, false) +
            swiglu_s(in, rows, c->hidden_dim) +
@@ -68,13 +68,14 @@ static double layer_end_s(const yoco_cost_input *in, yoco_work_kind kind, int64_
 
 static double retention_gate_s(const yoco_cost_input *in, int64_t rows)
 {
-    return in_place_s(in, rows, in->config->dim) + swiglu_s(in, rows, in->config->dim);
+    return in_place_s(in, rows, (&in->shape->config)->dim) +
+           swiglu_s(in, rows, (&in->shape->config)->dim);
 }
 
 /* Embedding and rotary tables before the layers, the shared K,V after the self-decoder. */
 static double begin_s(const yoco_cost_input *in, int64_t rows)
 {
-    const yoco_model_config *c = in->config;
+    const yoco_model_config *c = &in->shape->config;
     double angles = yoco_config_self_head_dim(c);
     return host_copy_s(in, F32 * (double)rows) + host_copy_s(in, I64 * (double)rows) +
            convert_s(in, rows, c->dim) + pointwise_s(in, F32 * angles * (double)rows);
@@ -82,7 +83,7 @@ static double begin_s(const yoco_cost_input *in, int64_t rows)
 
 static double shared_kv_s(const yoco_cost_input *in, yoco_work_kind kind, int64_t rows)
 {
-    const yoco_model_config *c = in->config;
+    const yoco_model_config *c = &in->shape->config;
     int kv_dim = yoco_config_kv_dim(c);
     return convert_s(in, rows, c->dim) + 2 * linear_s(in, kind, rows, kv_dim, c->dim, false) +
            2 * convert_s(in, rows, kv_dim);
@@ -144,7 +145,7 @@ typedef struct layer_times {
 
 static double edge_bytes(const yoco_cost_input *in)
 {
-    const yoco_model_config *c = in->config;
+    const yoco_model_config *c = &in->shape->config;
     if (yoco_config_is_retention(c))
         return (double)F32 * c->dim * yoco_config_self_head_dim(c);
     int64_t rows = yoco_i64_min(c->sliding_window - 1, in->grid.n_tokens);
@@ -171,7 +172,7 @@ static double mean_message_s(const yoco_cost_input *in)
 
 static layer_times window_layer(const yoco_cost_input *in, int64_t rows)
 {
-    const yoco_model_config *c = in->config;
+    const yoco_model_config *c = &in->shape->config;
     int64_t past = c->sliding_window - 1, waiting = yoco_i64_min(past, rows);
     size_t element = yoco_dtype_bytes(in->dtype);
     double product = linear_s(in, YOCO_WORK_SLABS, rows, c->dim, c->dim, false);
@@ -193,7 +194,7 @@ static layer_times window_layer(const yoco_cost_input *in, int64_t rows)
 
 static layer_times retention_layer(const yoco_cost_input *in, int64_t rows)
 {
-    const yoco_model_config *c = in->config;
+    const yoco_model_config *c = &in->shape->config;
     int head_dim = yoco_config_self_head_dim(c);
     double copy = pointwise_s(in, 2 * edge_bytes(in));
     layer_times t = {.chained = true};
@@ -212,15 +213,15 @@ static layer_times retention_layer(const yoco_cost_input *in, int64_t rows)
 
 static layer_times layer_of(const yoco_cost_input *in, int64_t rows)
 {
-    return yoco_config_is_retention(in->config) ? retention_layer(in, rows)
-                                                : window_layer(in, rows);
+    return yoco_config_is_retention((&in->shape->config)) ? retention_layer(in, rows)
+                                                          : window_layer(in, rows);
 }
 
 static double chunk_s(const yoco_cost_input *in, int64_t rows)
 {
     layer_times t = layer_of(in, rows);
     return begin_s(in, rows) + shared_kv_s(in, YOCO_WORK_SLABS, rows) +
-           yoco_config_n_self_layers(in->config) * (t.to_take_s + t.pass_s + t.rest_s);
+           yoco_config_n_self_layers((&in->shape->config)) * (t.to_take_s + t.pass_s + t.rest_s);
 }
 
 /* What the edges add to the computing of the busiest rank. A window edge that needs no other is
@@ -230,7 +231,7 @@ static double chunk_s(const yoco_cost_input *in, int64_t rows)
 static double chain_s(const yoco_cost_input *in, const yoco_cost *cost, const layer_times *t)
 {
     int64_t n_chunks = yoco_grid_n_chunks(&in->grid);
-    int n_self = yoco_config_n_self_layers(in->config);
+    int n_self = yoco_config_n_self_layers((&in->shape->config));
     if (n_chunks == 1)
         return 0;
     if (!t->chained) {
@@ -268,7 +269,8 @@ static void make_prefill(const yoco_cost_input *in, yoco_cost *cost)
     cost->compute_s = per_row * (double)grid->n_tokens / grid->n_ranks;
     cost->uneven_s = per_row * (double)yoco_grid_max_rank_rows(grid) - cost->compute_s;
     cost->chain_s = chain_s(in, cost, &t);
-    cost->last_edges_s = yoco_config_n_self_layers(in->config) * broadcast_s(in, edge_bytes(in));
+    cost->last_edges_s =
+        yoco_config_n_self_layers((&in->shape->config)) * broadcast_s(in, edge_bytes(in));
     cost->prefill_s = cost->compute_s + cost->uneven_s + cost->chain_s + cost->last_edges_s;
     cost->prefill_limit =
         largest((double[]){cost->compute_s, cost->uneven_s, cost->chain_s, cost->last_edges_s},
@@ -281,7 +283,7 @@ static void make_prefill(const yoco_cost_input *in, yoco_cost *cost)
 
 static double step_self_s(const yoco_cost_input *in)
 {
-    const yoco_model_config *c = in->config;
+    const yoco_model_config *c = &in->shape->config;
     int64_t rows = in->n_branches;
     size_t element = yoco_dtype_bytes(in->dtype);
     double product = linear_s(in, YOCO_WORK_ROWS, rows, c->dim, c->dim, false);
@@ -302,7 +304,7 @@ static double step_self_s(const yoco_cost_input *in)
 /* A cross layer but for attention and merge. */
 static double step_cross_s(const yoco_cost_input *in)
 {
-    const yoco_model_config *c = in->config;
+    const yoco_model_config *c = &in->shape->config;
     int64_t rows = in->n_branches;
     return convert_s(in, rows, c->dim) + in_place_s(in, rows, c->dim) +
            linear_s(in, YOCO_WORK_ROWS, rows, c->dim, c->dim, false) +
@@ -312,7 +314,7 @@ static double step_cross_s(const yoco_cost_input *in)
 /* The context's K,V, on the rank that has the most of them. */
 static double step_attend_s(const yoco_cost_input *in)
 {
-    const yoco_model_config *c = in->config;
+    const yoco_model_config *c = &in->shape->config;
     int64_t rows = yoco_grid_max_rank_rows(&in->grid);
     int64_t partials = in->n_branches * yoco_div_up(rows, YOCO_BLOCK_ROWS);
     double partial_bytes = (double)F32 * (double)partials * (c->dim + c->n_attn_heads);
@@ -324,7 +326,7 @@ static double step_attend_s(const yoco_cost_input *in)
 
 static double step_merge_s(const yoco_cost_input *in)
 {
-    const yoco_model_config *c = in->config;
+    const yoco_model_config *c = &in->shape->config;
     double queries = in->n_branches, heads = c->n_attn_heads, dim = c->dim;
     double max_bytes = F32 * queries * heads, sum_bytes = I64 * queries * (heads + dim);
     double flag_bytes = F32 * YOCO_MERGE_FLAGS;
@@ -335,7 +337,7 @@ static double step_merge_s(const yoco_cost_input *in)
 
 static void make_step(const yoco_cost_input *in, yoco_cost *cost)
 {
-    const yoco_model_config *c = in->config;
+    const yoco_model_config *c = &in->shape->config;
     int64_t rows = in->n_branches;
     double n_layers = yoco_config_n_self_layers(c);
     double stored = 2.0 * (double)yoco_dtype_bytes(in->dtype) * yoco_config_kv_dim(c);
@@ -364,7 +366,7 @@ static size_t matrix_bytes(const void *context, int64_t n_out, int64_t n_in)
 yoco_status yoco_cost_make(const yoco_cost_input *input, yoco_cost *out)
 {
     yoco_plan plan;
-    yoco_plan_input plan_input = {.config = input->config,
+    yoco_plan_input plan_input = {.shape = input->shape,
                                   .grid = input->grid,
                                   .n_branches = input->n_branches,
                                   .branch_rows = input->branch_rows,

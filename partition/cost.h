@@ -9,7 +9,7 @@
 #include "partition/plan.h"
 
 typedef struct yoco_cost_input {
-    const yoco_model_config *config;
+    const yoco_model_shape *shape;
     const yoco_hardware *hardware;
     yoco_grid grid;      /* at least 1 token */
     int n_branches;      /* that step together */

@@ -35,6 +35,12 @@ static inline int64_t yoco_grid_shard_row(const yoco_grid *g, int64_t chunk)
     return chunk / g->n_ranks * g->chunk_rows;
 }
 
+/* The first chunk from `begin` on that a rank owns. */
+static inline int64_t yoco_grid_first_chunk(const yoco_grid *g, int rank, int64_t begin)
+{
+    return begin + ((rank - begin) % g->n_ranks + g->n_ranks) % g->n_ranks;
+}
+
 int64_t yoco_grid_rank_chunks(const yoco_grid *g, int rank); /* chunks that a rank owns */
 int64_t yoco_grid_rank_rows(const yoco_grid *g, int rank);   /* rows of its shard */
 int64_t yoco_grid_max_rank_rows(const yoco_grid *g);         /* the largest shard */

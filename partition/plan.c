@@ -30,44 +30,38 @@ static size_t plus(sizer *s, size_t a, size_t b)
     return sum;
 }
 
-static size_t layer_weights(const yoco_plan_input *in, bool self)
+static void largest(size_t *bytes, size_t other)
 {
-    const yoco_model_config *c = in->config;
-    const void *w = in->weight_context;
-    size_t square = in->weight_bytes(w, c->dim, c->dim);
-    size_t bytes = 2 * square + 2 * in->weight_bytes(w, c->hidden_dim, c->dim) +
-                   in->weight_bytes(w, c->dim, c->hidden_dim) + 2 * sizeof(float) * (size_t)c->dim;
-    if (self)
-        bytes += 2 * square;
-    if (self && yoco_config_is_retention(c))
-        bytes += square + in->weight_bytes(w, c->n_self_heads, c->dim);
-    return bytes;
+    if (other > *bytes)
+        *bytes = other;
+}
+
+static size_t tensor_bytes(const yoco_plan_input *in, const yoco_tensor_rule *rule)
+{
+    return rule->n_in > 0 ? in->weight_bytes(in->weight_context, rule->n_out, rule->n_in)
+                          : sizeof(float) * (size_t)rule->n_out;
 }
 
 static void plan_weights(const yoco_plan_input *in, sizer *s, yoco_plan *p)
 {
-    const yoco_model_config *c = in->config;
-    size_t bytes = times(s, yoco_config_n_self_layers(c),
-                         plus(s, layer_weights(in, true), layer_weights(in, false)));
-    bytes = plus(s, bytes, 2 * in->weight_bytes(in->weight_context, yoco_config_kv_dim(c), c->dim));
-    bytes = plus(s, bytes, 2 * sizeof(float) * (size_t)c->dim);
+    const yoco_model_shape *m = in->shape;
+    yoco_tensor_rule rules[YOCO_N_ROLES];
+    size_t bytes = sizeof(float) * (size_t)m->dim; /* the final norm */
+    for (int layer = 0; layer < m->n_layers; layer++)
+        for (int i = yoco_layer_tensor_rules(&m->layers[layer], rules); i-- > 0;)
+            bytes = plus(s, bytes, tensor_bytes(in, &rules[i]));
     if (in->rank == 0)
-        bytes = plus(s, bytes, in->weight_bytes(in->weight_context, c->vocab_size, c->dim));
+        bytes = plus(s, bytes, in->weight_bytes(in->weight_context, m->vocab_size, m->dim));
     p->weight_bytes = bytes;
-    p->embedding_bytes = times(s, c->vocab_size, (size_t)c->dim * yoco_dtype_bytes(in->file_dtype));
+    p->embedding_bytes = times(s, m->vocab_size, (size_t)m->dim * yoco_dtype_bytes(in->file_dtype));
 }
 
 static void plan_rows(const yoco_plan_input *in, yoco_plan *p)
 {
-    const yoco_model_config *c = in->config;
     int64_t longest = yoco_i64_max(in->grid.n_tokens, in->branch_rows);
     p->piece_rows = yoco_i64_min(in->grid.chunk_rows, longest);
     p->rows = yoco_i64_max(p->piece_rows, in->n_branches);
     p->shard_rows = yoco_grid_rank_rows(&in->grid, in->rank);
-    if (!yoco_config_is_retention(c)) {
-        p->edge_rows = yoco_i64_min(c->sliding_window - 1, in->grid.n_tokens + in->branch_rows);
-        p->ring_rows = yoco_i64_min(c->sliding_window, in->branch_rows);
-    }
     int64_t context_blocks =
         p->shard_rows / in->grid.chunk_rows * yoco_div_up(in->grid.chunk_rows, YOCO_BLOCK_ROWS) +
         yoco_div_up(p->shard_rows % in->grid.chunk_rows, YOCO_BLOCK_ROWS);
@@ -79,68 +73,125 @@ static void plan_rows(const yoco_plan_input *in, yoco_plan *p)
     }
 }
 
+static void plan_merges(const yoco_plan_input *in, yoco_plan *p)
+{
+    for (int i = 0; i < in->shape->n_layers; i++) {
+        const yoco_layer_shape *layer = &in->shape->layers[i];
+        if (!yoco_shape_is_merged(in->shape, i))
+            continue;
+        p->n_merges++;
+        p->merge_heads = yoco_i64_max(p->merge_heads, layer->n_heads);
+        p->merge_width = yoco_i64_max(p->merge_width, yoco_layer_out_width(layer));
+    }
+}
+
+size_t yoco_plan_slot_bytes(const yoco_plan_input *in, const yoco_past_shape *past)
+{
+    return yoco_past_edge_bytes(past, in->grid.n_tokens + in->branch_rows, in->dtype);
+}
+
+size_t yoco_plan_branch_bytes(const yoco_plan_input *in, const yoco_past_shape *past)
+{
+    return yoco_past_branch_bytes(past, in->branch_rows, in->dtype);
+}
+
+/* Vectors are read from there. */
+static size_t aligned(size_t bytes)
+{
+    enum { ALIGNMENT = 64 };
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+size_t yoco_plan_past_work(const yoco_plan *p, const yoco_past_shape *past,
+                           size_t at[YOCO_PAST_PARTS])
+{
+    const yoco_plan_input *in = &p->input;
+    size_t end = past->form == YOCO_PAST_STATE ? aligned(yoco_past_state_bytes(past)) : 0;
+    size_t n_rows = (size_t)(yoco_past_edge_rows(past, in->grid.n_tokens + in->branch_rows) + p->rows);
+    for (int part = 0; part < YOCO_PAST_PARTS; part++) {
+        at[part] = past->form == YOCO_PAST_WINDOW ? end : 0;
+        if (past->form == YOCO_PAST_WINDOW)
+            end += aligned(n_rows * yoco_past_row_bytes(past, part, in->dtype));
+    }
+    return end;
+}
+
+/* Every past of every layer, and the work memory of the layer that takes the most. */
 static void plan_past(const yoco_plan_input *in, sizer *s, yoco_plan *p)
 {
-    const yoco_model_config *c = in->config;
     size_t *bytes = p->buffer_bytes;
-    size_t element = yoco_dtype_bytes(in->dtype), row = (size_t)c->dim * element;
-    size_t kv_row = (size_t)yoco_config_kv_dim(c) * element;
-    int64_t head_dim = yoco_config_self_head_dim(c);
-    size_t state = times(s, head_dim * head_dim, (size_t)c->n_self_heads * sizeof(float));
-    bool retention = yoco_config_is_retention(c);
-
-    p->edge_bytes = retention ? state : 2 * times(s, p->edge_rows, row);
-    p->branch_self_bytes = retention ? state : 2 * times(s, p->ring_rows, row);
-    bytes[YOCO_BUF_SHARD_K] = bytes[YOCO_BUF_SHARD_V] = times(s, p->shard_rows, kv_row);
-    bytes[YOCO_BUF_BRANCH_K] = bytes[YOCO_BUF_BRANCH_V] = times(s, p->branch_shard_rows, kv_row);
+    for (int i = 0; i < in->shape->n_layers; i++) {
+        yoco_past_shape pasts[YOCO_MAX_PASTS];
+        int n = yoco_layer_pasts(&in->shape->layers[i], pasts);
+        size_t work = 0, at[YOCO_PAST_PARTS];
+        for (int j = 0; j < n; j++) {
+            size_t slot = yoco_plan_slot_bytes(in, &pasts[j]);
+            size_t k = yoco_past_row_bytes(&pasts[j], 0, in->dtype);
+            size_t v = yoco_past_row_bytes(&pasts[j], 1, in->dtype);
+            work = plus(s, work, yoco_plan_past_work(p, &pasts[j], at));
+            p->slots_bytes = plus(s, p->slots_bytes, slot);
+            p->largest_slot_bytes = slot > p->largest_slot_bytes ? slot : p->largest_slot_bytes;
+            p->branch_past_bytes =
+                plus(s, p->branch_past_bytes, yoco_plan_branch_bytes(in, &pasts[j]));
+            p->n_edges += pasts[j].form != YOCO_PAST_ROWS;
+            if (pasts[j].form != YOCO_PAST_ROWS)
+                continue;
+            bytes[YOCO_BUF_SHARD_K] = plus(s, bytes[YOCO_BUF_SHARD_K], times(s, p->shard_rows, k));
+            bytes[YOCO_BUF_SHARD_V] = plus(s, bytes[YOCO_BUF_SHARD_V], times(s, p->shard_rows, v));
+            bytes[YOCO_BUF_BRANCH_K] =
+                plus(s, bytes[YOCO_BUF_BRANCH_K], times(s, p->branch_shard_rows, k));
+            bytes[YOCO_BUF_BRANCH_V] =
+                plus(s, bytes[YOCO_BUF_BRANCH_V], times(s, p->branch_shard_rows, v));
+            largest(&bytes[YOCO_BUF_PIECE_K], times(s, p->rows, k));
+            largest(&bytes[YOCO_BUF_PIECE_V], times(s, p->rows, v));
+        }
+        largest(&bytes[YOCO_BUF_PAST], work);
+    }
     bytes[YOCO_BUF_EDGE_IN] = bytes[YOCO_BUF_EDGE_OUT] = bytes[YOCO_BUF_CONTEXT_EDGE] =
-        times(s, yoco_config_n_self_layers(c), p->edge_bytes);
-    bytes[YOCO_BUF_EDGE_COPY] = in->durable ? bytes[YOCO_BUF_EDGE_OUT] : 0;
-    bytes[YOCO_BUF_BRANCH_SELF] =
-        times(s, (int64_t)in->n_branches * yoco_config_n_self_layers(c), p->branch_self_bytes);
-    if (retention) {
-        bytes[YOCO_BUF_STATE] = state;
-        bytes[YOCO_BUF_BLOCK_STATE] =
-            times(s, yoco_div_up(p->piece_rows, YOCO_RETENTION_ROWS), state);
-    } else {
-        bytes[YOCO_BUF_WINDOW_K] = bytes[YOCO_BUF_WINDOW_V] = times(s, p->edge_rows + p->rows, row);
+        p->slots_bytes;
+    bytes[YOCO_BUF_EDGE_COPY] = in->durable ? p->slots_bytes : 0;
+    bytes[YOCO_BUF_BRANCH_PAST] = times(s, in->n_branches, p->branch_past_bytes);
+}
+
+static void plan_layers(const yoco_plan_input *in, sizer *s, yoco_plan *p)
+{
+    size_t *bytes = p->buffer_bytes, f32 = sizeof(float);
+    for (int i = 0; i < in->shape->n_layers; i++) {
+        const yoco_layer_shape *layer = &in->shape->layers[i];
+        yoco_layer_wide wide = yoco_layer_wide_of(layer);
+        largest(&bytes[YOCO_BUF_WIDE_A], times(s, p->rows, (size_t)wide.a * f32));
+        largest(&bytes[YOCO_BUF_WIDE_B], times(s, p->rows, (size_t)wide.b * f32));
+        largest(&bytes[YOCO_BUF_HIDDEN],
+                times(s, p->rows, (size_t)layer->hidden_dim * yoco_dtype_bytes(in->dtype)));
+        largest(&bytes[YOCO_BUF_NORM],
+                times(s, p->rows,
+                      (size_t)yoco_i64_max(layer->dim, yoco_layer_out_width(layer)) *
+                          yoco_dtype_bytes(in->dtype)));
+        largest(&bytes[YOCO_BUF_SCRATCH], yoco_layer_scratch(layer, p->rows));
     }
 }
 
 static void plan_work(const yoco_plan_input *in, sizer *s, yoco_plan *p)
 {
-    const yoco_model_config *c = in->config;
-    size_t *bytes = p->buffer_bytes;
-    size_t element = yoco_dtype_bytes(in->dtype), f32 = sizeof(float);
-    int64_t dim = c->dim, hidden = c->hidden_dim, heads = c->n_attn_heads;
-    int64_t half = yoco_config_head_dim(c) / 2, self_half = yoco_config_self_head_dim(c) / 2;
+    const yoco_model_shape *m = in->shape;
+    size_t *bytes = p->buffer_bytes, f32 = sizeof(float), flag = YOCO_MERGE_FLAGS * f32;
+    size_t heads = (size_t)p->merge_heads, width = (size_t)p->merge_width, angles = 0;
+    for (int i = 0; i < m->n_rotations; i++)
+        angles += (size_t)m->rotations[i].head_dim / 2;
 
-    bytes[YOCO_BUF_X] = times(s, p->rows, (size_t)dim * f32);
-    bytes[YOCO_BUF_NORM] = times(s, p->rows, (size_t)dim * element);
-    bytes[YOCO_BUF_WIDE_A] = times(s, p->rows, (size_t)yoco_i64_max(hidden, 3 * dim) * f32);
-    bytes[YOCO_BUF_WIDE_B] = times(s, p->rows, (size_t)yoco_i64_max(hidden, 2 * dim) * f32);
-    bytes[YOCO_BUF_HIDDEN] = times(s, p->rows, (size_t)hidden * element);
-    bytes[YOCO_BUF_PIECE_K] = bytes[YOCO_BUF_PIECE_V] =
-        times(s, p->rows, (size_t)yoco_config_kv_dim(c) * element);
+    bytes[YOCO_BUF_X] = times(s, p->rows, (size_t)m->dim * f32);
     bytes[YOCO_BUF_IDS] = times(s, p->rows, sizeof(int32_t));
     bytes[YOCO_BUF_POSITIONS] = times(s, p->rows, sizeof(int64_t));
-    bytes[YOCO_BUF_SELF_COS] = bytes[YOCO_BUF_SELF_SIN] =
-        times(s, p->rows, (size_t)self_half * f32);
-    if (half != self_half)
-        bytes[YOCO_BUF_COS] = bytes[YOCO_BUF_SIN] = times(s, p->rows, (size_t)half * f32);
-    if (yoco_config_is_retention(c))
-        bytes[YOCO_BUF_GATE] = bytes[YOCO_BUF_DECAY] =
-            times(s, p->rows, (size_t)c->n_self_heads * f32);
+    bytes[YOCO_BUF_COS] = bytes[YOCO_BUF_SIN] = times(s, p->rows, angles * f32);
 
     bytes[YOCO_BUF_PARTIAL_MAX] = bytes[YOCO_BUF_PARTIAL_SUM] =
-        times(s, p->n_partials, (size_t)heads * f32);
-    bytes[YOCO_BUF_PARTIAL_OUT] = times(s, p->n_partials, (size_t)dim * f32);
+        times(s, p->n_partials, heads * f32);
+    bytes[YOCO_BUF_PARTIAL_OUT] = times(s, p->n_partials, width * f32);
     bytes[YOCO_BUF_GLOBAL_MAX] =
-        times(s, in->n_branches, (size_t)heads * f32) +
-        times(s, 1 + 2 * (c->n_layers - yoco_config_n_self_layers(c)), YOCO_MERGE_FLAGS * f32);
-    bytes[YOCO_BUF_FIXED] = times(s, in->n_branches, (size_t)(heads + dim) * sizeof(int64_t));
+        times(s, in->n_branches, heads * f32) + times(s, 1 + 2 * p->n_merges, flag);
+    bytes[YOCO_BUF_FIXED] = times(s, in->n_branches, (heads + width) * sizeof(int64_t));
     if (in->rank == 0)
-        bytes[YOCO_BUF_LOGITS] = times(s, in->n_branches, (size_t)c->vocab_size * f32);
+        bytes[YOCO_BUF_LOGITS] = times(s, in->n_branches, (size_t)m->vocab_size * f32);
 }
 
 yoco_status yoco_plan_make(const yoco_plan_input *input, yoco_plan *out)
@@ -148,8 +199,10 @@ yoco_status yoco_plan_make(const yoco_plan_input *input, yoco_plan *out)
     yoco_plan plan = {.input = *input, .runtime_bytes = RUNTIME_BYTES};
     sizer s = {false};
     plan_rows(input, &plan);
+    plan_merges(input, &plan);
     plan_weights(input, &s, &plan);
     plan_past(input, &s, &plan);
+    plan_layers(input, &s, &plan);
     plan_work(input, &s, &plan);
     plan.token_bytes = times(&s, input->grid.n_tokens, sizeof(int32_t));
 
@@ -175,7 +228,7 @@ const char *yoco_buffer_name(yoco_buffer buffer)
         return "the context's shared K,V";
     if (buffer <= YOCO_BUF_CONTEXT_EDGE)
         return "edges";
-    if (buffer <= YOCO_BUF_BRANCH_SELF)
+    if (buffer <= YOCO_BUF_BRANCH_PAST)
         return "branches";
     return buffer <= YOCO_BUF_SIN ? "activations" : "merge and logits";
 }
@@ -197,9 +250,9 @@ void yoco_plan_print(const yoco_plan *p, char *text, size_t size)
         {"weights", p->weight_bytes},
         {"embedding (mapped file)", p->embedding_bytes},
         {"shared K,V of the context", sum_buffers(p, YOCO_BUF_SHARD_K, YOCO_BUF_SHARD_V)},
-        {"edges of the self-decoder", sum_buffers(p, YOCO_BUF_EDGE_IN, YOCO_BUF_CONTEXT_EDGE)},
+        {"edges", sum_buffers(p, YOCO_BUF_EDGE_IN, YOCO_BUF_CONTEXT_EDGE)},
         {"branches: K,V, windows or states",
-         sum_buffers(p, YOCO_BUF_BRANCH_K, YOCO_BUF_BRANCH_SELF)},
+         sum_buffers(p, YOCO_BUF_BRANCH_K, YOCO_BUF_BRANCH_PAST)},
         {"work: activations", sum_buffers(p, YOCO_BUF_X, YOCO_BUF_SIN)},
         {"work: merge and logits", sum_buffers(p, YOCO_BUF_PARTIAL_MAX, YOCO_BUF_LOGITS)},
         {"token ids", p->token_bytes},

@@ -4,58 +4,52 @@
 #ifndef YOCO_PLAN_H
 #define YOCO_PLAN_H
 
-#include "configs/model/model_config.h"
+#include "configs/model/shape.h"
 #include "partition/grid.h"
 
 /* rows: the most rows in one call, of a prefill piece or a decode step. T is dtype, everything else
- * f32 unless said. */
+ * f32 unless said. What layers share for work has the size of the largest. */
 typedef enum yoco_buffer {
-    /* K,V of the context: this rank's chunks */
-    YOCO_BUF_SHARD_K, /* (shard_rows, kv_dim) T */
+    /* K,V of the context, this rank's chunks: for each ROWS past, one after the other */
+    YOCO_BUF_SHARD_K, /* (shard_rows, k_width) T */
     YOCO_BUF_SHARD_V,
-    /* the self-decoder's memory of the past: one edge per layer */
-    YOCO_BUF_EDGE_IN,      /* (n_self_layers) edges: receive slots */
-    YOCO_BUF_EDGE_OUT,     /* (n_self_layers) edges: send buffers */
-    YOCO_BUF_EDGE_COPY,    /* (n_self_layers) edges on their way to a snapshot */
-    YOCO_BUF_CONTEXT_EDGE, /* (n_self_layers) edges: what branches start from */
+    /* edges: a slot for each WINDOW and STATE past, one after the other */
+    YOCO_BUF_EDGE_IN,      /* receive slots */
+    YOCO_BUF_EDGE_OUT,     /* send buffers */
+    YOCO_BUF_EDGE_COPY,    /* edges on their way to a snapshot */
+    YOCO_BUF_CONTEXT_EDGE, /* what branches start from */
     /* branches */
-    YOCO_BUF_BRANCH_K, /* (branch_shard_rows, kv_dim) T */
+    YOCO_BUF_BRANCH_K, /* for each ROWS past: (branch_shard_rows, k_width) T */
     YOCO_BUF_BRANCH_V,
-    YOCO_BUF_BRANCH_SELF, /* (n_branches, n_self_layers): rings K then V (ring_rows, dim) T, or
-                             states */
+    YOCO_BUF_BRANCH_PAST, /* (n_branches), for each WINDOW past a ring, K then V (ring rows, width)
+                             T; for each STATE past a state */
     /* work, shared by prefill and decode */
     YOCO_BUF_X,        /* (rows, dim): the residual stream */
     YOCO_BUF_NORM,     /* (rows, dim) T: input of the next product */
-    YOCO_BUF_WIDE_A,   /* (rows, max(hidden, 3 dim)): q, k, out | fc1 */
-    YOCO_BUF_WIDE_B,   /* (rows, max(hidden, 2 dim)): v, g | gate */
+    YOCO_BUF_WIDE_A,   /* (rows, yoco_layer_wide.a): q, k, out | fc1 */
+    YOCO_BUF_WIDE_B,   /* (rows, yoco_layer_wide.b): v, g | gate */
     YOCO_BUF_HIDDEN,   /* (rows, hidden) T */
-    YOCO_BUF_WINDOW_K, /* (edge_rows + rows, dim) T: edge and own rows, window attention */
-    YOCO_BUF_WINDOW_V,
-    YOCO_BUF_GATE,        /* (rows, n_self_heads), gated retention */
-    YOCO_BUF_DECAY,       /* (rows, n_self_heads) */
-    YOCO_BUF_BLOCK_STATE, /* (retention blocks of rows) states */
-    YOCO_BUF_STATE,       /* one state: the edge of the layer at work */
-    YOCO_BUF_PIECE_K,     /* (rows, kv_dim) T: shared K,V of branch rows before they are stored */
+    YOCO_BUF_PAST,     /* of the layer at work. WINDOW: K, then V (edge rows + rows, width) T; STATE:
+                          the state */
+    YOCO_BUF_SCRATCH,  /* yoco_layer_scratch */
+    YOCO_BUF_PIECE_K,  /* (rows, k_width) T: rows of branches before they are stored */
     YOCO_BUF_PIECE_V,
     YOCO_BUF_IDS,       /* (rows) i32 */
     YOCO_BUF_POSITIONS, /* (rows) i64 */
-    YOCO_BUF_SELF_COS,  /* (rows, self_head_dim / 2) */
-    YOCO_BUF_SELF_SIN,
-    YOCO_BUF_COS, /* (rows, head_dim / 2); none where it equals the one above */
+    YOCO_BUF_COS,       /* for each rotation: (rows, head_dim / 2) */
     YOCO_BUF_SIN,
     /* decode */
-    YOCO_BUF_PARTIAL_MAX, /* (n_partials, n_attn_heads) */
-    YOCO_BUF_PARTIAL_SUM, /* (n_partials, n_attn_heads) */
-    YOCO_BUF_PARTIAL_OUT, /* (n_partials, n_attn_heads, head_dim) */
-    YOCO_BUF_GLOBAL_MAX,  /* (n_branches, n_attn_heads), then (1 + 2 cross layers, YOCO_MERGE_FLAGS)
-                           */
-    YOCO_BUF_FIXED,       /* (n_branches, n_attn_heads, 1 + head_dim) i64 */
+    YOCO_BUF_PARTIAL_MAX, /* (n_partials, merge_heads) */
+    YOCO_BUF_PARTIAL_SUM, /* (n_partials, merge_heads) */
+    YOCO_BUF_PARTIAL_OUT, /* (n_partials, merge_width) */
+    YOCO_BUF_GLOBAL_MAX,  /* (n_branches, merge_heads), then (1 + 2 n_merges, YOCO_MERGE_FLAGS) */
+    YOCO_BUF_FIXED,       /* (n_branches, merge_heads + merge_width) i64 */
     YOCO_BUF_LOGITS,      /* (n_branches, vocab_size), rank 0 */
     YOCO_N_BUFFERS
 } yoco_buffer;
 
 typedef struct yoco_plan_input {
-    const yoco_model_config *config;
+    const yoco_model_shape *shape;
     yoco_grid grid;
     int rank;
     int n_branches;      /* >= 1 */
@@ -73,17 +67,25 @@ typedef struct yoco_plan {
     int64_t rows;       /* see yoco_buffer */
     int64_t piece_rows; /* most rows of one prefill piece */
     int64_t shard_rows; /* context rows on this rank */
-    int64_t edge_rows;  /* most rows of a window edge: sliding_window - 1; 0 for gated retention */
-    int64_t ring_rows;  /* a branch's own window rows; 0 for gated retention */
     int64_t branch_shard_rows; /* rows of all branches on this rank */
     int64_t n_partials;
-    size_t edge_bytes; /* one layer's edge: (2, edge_rows, dim) T, or (heads, head_dim, head_dim)
-                          f32 */
-    size_t branch_self_bytes; /* one layer of one branch */
+    int n_merges;                     /* of a step: layers that attend over rows of all positions */
+    int64_t merge_heads, merge_width; /* the most heads of one of them, and elements of its output */
+    int n_edges;                      /* WINDOW and STATE pasts of all layers */
+    size_t slots_bytes;               /* their slots together */
+    size_t largest_slot_bytes;
+    size_t branch_past_bytes; /* of one branch in BRANCH_PAST */
     size_t buffer_bytes[YOCO_N_BUFFERS];
     size_t weight_bytes, embedding_bytes, token_bytes, runtime_bytes;
     size_t total_bytes;
 } yoco_plan;
+
+/* Bytes of a past's slot, of its part of a branch, and of its work memory. */
+size_t yoco_plan_slot_bytes(const yoco_plan_input *input, const yoco_past_shape *past);
+size_t yoco_plan_branch_bytes(const yoco_plan_input *input, const yoco_past_shape *past);
+/* Where the parts of its work memory begin, from its first byte, and its end. */
+size_t yoco_plan_past_work(const yoco_plan *plan, const yoco_past_shape *past,
+                           size_t at[YOCO_PAST_PARTS]);
 
 const char *yoco_buffer_name(yoco_buffer buffer);
 

@@ -1,13 +1,13 @@
-/* Edges between the chunks of a context: packed form and the ring of ranks that passes them on. */
+/* Edges between the chunks of a context: the ring of ranks that passes them on. */
 #ifndef YOCO_EDGES_H
 #define YOCO_EDGES_H
 
-#include "worker/internal.h"
+#include "worker/past/past.h"
 
 extern const yoco_edge_port yoco_ring_port;
 
 /* Posts the receive of the edge that enters `chunk` > 0; none past the last chunk that is run. */
-yoco_status yoco_ring_post(yoco_worker *w, int64_t chunk, int layer);
+yoco_status yoco_ring_post(yoco_worker *w, int64_t chunk, const yoco_past *past);
 /* Waits until this rank's last edges have left. */
 yoco_status yoco_ring_drain(yoco_worker *w);
 
@@ -17,8 +17,5 @@ yoco_status yoco_ring_run(yoco_worker *w, const yoco_ring *ring, const int32_t *
                           yoco_progress progress, void *progress_context);
 /* Gives the context's last edges, in the CONTEXT_EDGE of the last chunk's owner, to every rank. */
 yoco_status yoco_ring_share_last(yoco_worker *w);
-
-/* Bytes of one layer's edge before `position`. */
-size_t yoco_edge_bytes(const yoco_worker *w, int64_t position);
 
 #endif

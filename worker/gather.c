@@ -1,6 +1,6 @@
 /* A branch's whole shared K or V to rank 0, in position order: the context chunk by chunk, then the
  * branch's own blocks. Owners send, rank 0 receives one run of rows at a time. */
-#include "worker/internal.h"
+#include "worker/past/past.h"
 
 /* One run of rows that one rank stores, at `local` on its owner. */
 typedef struct row_run {
@@ -10,6 +10,8 @@ typedef struct row_run {
 
 typedef struct gather {
     yoco_worker *w;
+    const yoco_store *store;
+    int part; /* K or V */
     yoco_row_sink sink;
     void *sink_context;
     char *staging; /* rank 0: host memory for the longest run */
@@ -17,18 +19,17 @@ typedef struct gather {
         status; /* of the sink: rank 0 goes on receiving, so that no sender waits for ever */
 } gather;
 
-static yoco_status gather_run(gather *g, const char *shard, const row_run *run)
+static yoco_status gather_run(gather *g, const char *rows, const row_run *run)
 {
     yoco_worker *w = g->w;
     yoco_comm *comm = w->comm;
     yoco_wait_for what = {.what = "rows of the shared K,V", .chunk = -1, .layer = -1};
     yoco_request request = {0};
-    size_t bytes = (size_t)run->n_rows * yoco_kv_row_bytes(w);
+    size_t row = g->store->row_bytes[g->part], bytes = (size_t)run->n_rows * row;
     if (comm->rank != 0 && comm->rank != run->owner)
         return YOCO_OK;
     if (comm->rank == run->owner)
-        w->ops->download(w->device, g->staging, shard + (size_t)run->local * yoco_kv_row_bytes(w),
-                         bytes);
+        w->ops->download(w->device, g->staging, rows + (size_t)run->local * row, bytes);
     if (run->owner != 0 && comm->rank == 0) {
         YOCO_TRY(
             comm->ops->receive(comm, run->owner, YOCO_TAG_GATHER, g->staging, bytes, &request));
@@ -42,8 +43,9 @@ static yoco_status gather_run(gather *g, const char *shard, const row_run *run)
     return YOCO_OK;
 }
 
-static yoco_status gather_context(gather *g, const char *shard)
+static yoco_status gather_context(gather *g)
 {
+    const char *shard = yoco_store_shard(g->w, g->store, g->part);
     const yoco_grid *grid = &g->w->plan.input.grid;
     for (int64_t chunk = 0; chunk < yoco_grid_n_chunks(grid); chunk++)
         YOCO_TRY(gather_run(g, shard,
@@ -53,16 +55,17 @@ static yoco_status gather_context(gather *g, const char *shard)
     return YOCO_OK;
 }
 
-static yoco_status gather_branch(gather *g, const char *shard, int branch)
+static yoco_status gather_branch(gather *g, int branch)
 {
     yoco_worker *w = g->w;
+    const char *rows = yoco_store_branch(w, g->store, branch, g->part);
     int n_ranks = w->comm->n_ranks;
-    int64_t n_rows = w->branch_n_rows[branch], base = yoco_branch_first_row(w, branch);
+    int64_t n_rows = w->branch_n_rows[branch];
     for (int64_t row = 0; row < n_rows; row += YOCO_BLOCK_ROWS)
         YOCO_TRY(gather_run(
-            g, shard,
+            g, rows,
             &(row_run){.owner = yoco_branch_owner(branch, row / YOCO_BLOCK_ROWS, n_ranks),
-                       .local = base + yoco_branch_shard_row(row, n_ranks),
+                       .local = yoco_branch_shard_row(row, n_ranks),
                        .n_rows = yoco_i64_min(YOCO_BLOCK_ROWS, n_rows - row)}));
     return YOCO_OK;
 }
@@ -70,16 +73,19 @@ static yoco_status gather_branch(gather *g, const char *shard, int branch)
 yoco_status yoco_worker_gather(yoco_worker *w, int branch, bool values, yoco_row_sink sink,
                                void *sink_context)
 {
-    gather g = {.w = w, .sink = sink, .sink_context = sink_context};
+    gather g = {.w = w,
+                .store = &w->stores[0],
+                .part = values ? 1 : 0,
+                .sink = sink,
+                .sink_context = sink_context};
     int64_t longest = yoco_i64_max(w->plan.input.grid.chunk_rows, YOCO_BLOCK_ROWS);
-    yoco_status status =
-        yoco_alloc((size_t)longest * yoco_kv_row_bytes(w), "gathered rows", (void **)&g.staging);
+    yoco_status status = yoco_alloc((size_t)longest * g.store->row_bytes[g.part], "gathered rows",
+                                    (void **)&g.staging);
     status = w->comm->ops->agree(w->comm, status);
     if (status == YOCO_OK)
-        status = gather_context(&g, w->buffers[values ? YOCO_BUF_SHARD_V : YOCO_BUF_SHARD_K]);
+        status = gather_context(&g);
     if (status == YOCO_OK)
-        status =
-            gather_branch(&g, w->buffers[values ? YOCO_BUF_BRANCH_V : YOCO_BUF_BRANCH_K], branch);
+        status = gather_branch(&g, branch);
     yoco_free(g.staging);
     YOCO_TRY(status);
     return w->comm->ops->agree(w->comm, g.status);

@@ -12,18 +12,48 @@
 enum {
     YOCO_TAG_GATHER = 0,
     YOCO_TAG_END = 1,  /* see ring_agree_end */
-    YOCO_TAG_EDGE = 2, /* + layer */
+    YOCO_TAG_EDGE = 2, /* + index of the past */
 };
 
-typedef struct yoco_snapshot_writer yoco_snapshot_writer;
+typedef struct yoco_past yoco_past;
+typedef struct yoco_past_ops yoco_past_ops;
+typedef struct yoco_pass yoco_pass;
+
+/* A WINDOW or STATE past of a layer, and where its parts lie. */
+struct yoco_past {
+    yoco_past_shape shape;
+    const yoco_past_ops *ops;
+    int index, layer;
+    size_t slot_at, slot_bytes;        /* in EDGE_IN, EDGE_OUT, EDGE_COPY and CONTEXT_EDGE */
+    size_t branch_at;                  /* in one branch's part of BRANCH_PAST */
+    size_t work_at[YOCO_PAST_PARTS];   /* in PAST */
+};
+
+/* A ROWS past of a layer: K and V of every position. */
+typedef struct yoco_store {
+    int layer;
+    size_t row_bytes[YOCO_PAST_PARTS];
+    size_t shard_at[YOCO_PAST_PARTS], branch_at[YOCO_PAST_PARTS]; /* in SHARD_K and _V, BRANCH_K and _V */
+} yoco_store;
+
+/* What is done with what a prefill makes, besides. The ring calls it on the owner of a chunk. */
+typedef struct yoco_ring_sink {
+    /* The edge that leaves `chunk` stands in EDGE_OUT. */
+    void (*edge)(void *context, int64_t chunk, const yoco_past *past);
+    /* The rows of `chunk` are final, and so are its edges. */
+    void (*chunk)(void *context, int64_t chunk);
+    /* Whether there is no use in going on. */
+    bool (*failed)(void *context);
+} yoco_ring_sink;
 
 /* One prefill: which chunks the ranks run, and what is done with them besides. */
 typedef struct yoco_ring {
     int64_t begin; /* chunks before it were restored; its edges lie in EDGE_IN */
     int64_t end;   /* n_chunks, lower once a stop was asked for; see ring_agree_end */
-    yoco_snapshot_writer *writer;      /* NULL: no snapshot is made */
+    const yoco_ring_sink *sink; /* NULL: none */
+    void *sink_context;
     const volatile sig_atomic_t *stop; /* NULL: nobody asks */
-    bool saves_or_stops;               /* a file that cannot be written is a stop, too */
+    bool saves_or_stops;               /* a sink that failed is a stop, too */
 } yoco_ring;
 
 struct yoco_worker {
@@ -38,10 +68,13 @@ struct yoco_worker {
 
     yoco_plan plan;
     void *buffers[YOCO_N_BUFFERS];    /* as the plan says, device memory */
-    yoco_request *edge_in, *edge_out; /* (n_self): the message under way in each layer's slot */
+    yoco_past *pasts;                 /* (model->n_pasts) */
+    yoco_store *stores;               /* (model->n_stores) */
+    yoco_request *edge_in, *edge_out; /* (model->n_pasts): the message under way in each slot */
     yoco_ring ring;                   /* of the prefill at work */
     yoco_lock *snapshot_lock;         /* rank 0: of the snapshot's folder; NULL: none */
     int64_t *branch_n_rows;           /* (n_branches): rows of each branch so far */
+    int64_t *branch_first_row;        /* (n_branches): of its rows on this rank, in a store */
 
     /* see staging.h */
     bool shared_slots; /* EDGE_IN and EDGE_OUT are shared memory */
@@ -58,53 +91,6 @@ struct yoco_worker {
     void *draw_scratch;        /* rank 0: see yoco_draw_args */
 };
 
-/* A run of consecutive rows that goes through the self-decoder together. */
-typedef struct yoco_piece yoco_piece;
-
-/* Where a piece's edges come from and go to: the ring of ranks, or a branch's private memory.
- * Called once for each layer. An edge stands in the work buffers: window rows at the front of
- * WINDOW_K and WINDOW_V, followed by the piece's own rows; a retention state in STATE. */
-typedef struct yoco_edge_port {
-    yoco_status (*take)(yoco_worker *w, const yoco_piece *piece,
-                        int layer); /* work buffers <- edge */
-    yoco_status (*give)(yoco_worker *w, const yoco_piece *piece,
-                        int layer); /* edge <- work buffers */
-    bool gives_first;               /* an edge may leave before the one that enters was taken */
-} yoco_edge_port;
-
-struct yoco_piece {
-    const yoco_edge_port *port;
-    const int32_t *ids; /* (n_rows), host */
-    int64_t n_rows, position;
-    int64_t n_edge; /* window rows before the piece that its first query sees */
-    int64_t chunk;  /* ring: which chunk this is */
-    int branch;     /* branch: which branch */
-    void *k, *v;    /* (n_rows, kv_dim): where the piece's shared K,V go */
-};
-
-yoco_status yoco_piece_run(yoco_worker *w, const yoco_piece *piece);
-
-/* Row-wise parts of a layer, shared by prefill and decode; `linear` is linear_slabs or linear_rows.
- */
-typedef void (*yoco_linear)(yoco_device *device, const yoco_linear_args *args);
-
-void yoco_embed_rows(yoco_worker *w, const int32_t *ids, const int64_t *positions, int64_t n_rows);
-void yoco_norm_rows(yoco_worker *w, const float *weight, int64_t n_rows);
-void yoco_project(yoco_worker *w, yoco_linear linear, const yoco_weight *weight, float *y,
-                  int64_t n_rows);
-void yoco_rotate_self(yoco_worker *w, const float *x, yoco_dtype dtype, void *out, float scale,
-                      int64_t n_rows);
-void yoco_rotate_cross(yoco_worker *w, int n_heads, const float *x, yoco_dtype dtype, void *out,
-                       int64_t n_rows);
-void yoco_cast_rows(yoco_worker *w, const float *x, int64_t n, yoco_dtype dtype, void *out);
-/* Per-head norm of the retention output in WIDE_A 2, gated by WIDE_B 1, to NORM. */
-void yoco_retention_gate(yoco_worker *w, int64_t n_rows);
-/* x += W_out NORM */
-void yoco_add_output(yoco_worker *w, yoco_linear linear, const yoco_layer *layer, int64_t n_rows);
-void yoco_feed_forward(yoco_worker *w, yoco_linear linear, const yoco_layer *layer, int64_t n_rows);
-/* The shared K,V of the rows in X, K rotated, to k and v. */
-void yoco_shared_kv(yoco_worker *w, yoco_linear linear, void *k, void *v, int64_t n_rows);
-
 /* Merges the partials of all ranks (exact merge); the output goes to NORM. A rank alone, and
  * one whose transport follows the device's stream, does not wait for it: what yoco_merge would
  * report, yoco_merge_check does once the step is done. */
@@ -120,47 +106,5 @@ static inline char *yoco_bytes(const yoco_worker *w, yoco_buffer buffer)
 {
     return w->buffers[buffer];
 }
-
-/* head_dim^-1/2 log2(e): scores in base 2. */
-static inline float yoco_scale_log2(int head_dim)
-{
-    return (float)(1.4426950408889634 / sqrt(head_dim));
-}
-
-/* Parts of the wide buffers; `rows` is the plan's capacity. */
-static inline float *yoco_wide(const yoco_worker *w, yoco_buffer buffer, int part)
-{
-    return yoco_f32(w, buffer) + part * w->plan.rows * w->model->config.dim;
-}
-
-static inline size_t yoco_row_bytes(const yoco_worker *w)
-{
-    return (size_t)w->model->config.dim * yoco_dtype_bytes(w->model->dtype);
-}
-
-static inline size_t yoco_kv_row_bytes(const yoco_worker *w)
-{
-    return (size_t)yoco_config_kv_dim(&w->model->config) * yoco_dtype_bytes(w->model->dtype);
-}
-
-/* Local rows of a branch on this rank start here in BRANCH_K and BRANCH_V. */
-int64_t yoco_branch_first_row(const yoco_worker *w, int branch);
-/* Stores n_rows shared K,V rows, standing at PIECE_K/V + first, as rows `row`.. of a branch where
- * this rank owns them. */
-void yoco_branch_store(yoco_worker *w, int branch, int64_t row, int64_t first, int64_t n_rows);
-/* Edges of this worker's last prefill, one layer: what branches start from. */
-char *yoco_context_edge(const yoco_worker *w, int layer);
-/* Rows of a window edge that stands before `position`; 0 for gated retention. */
-int64_t yoco_edge_rows(const yoco_worker *w, int64_t position);
-/* An edge between its packed form, (2, n_rows, dim) or a state, and the work buffers. */
-void yoco_edge_load(yoco_worker *w, const char *edge, int64_t n_rows);
-/* The branch's state (retention) for one layer. */
-float *yoco_branch_state(const yoco_worker *w, int branch, int layer);
-/* The last n_visible rows that a branch sees in one layer, once it owns n_own rows (window). */
-void yoco_branch_view(const yoco_worker *w, int branch, int layer, int64_t n_own, int64_t n_visible,
-                      yoco_window_view *view);
-/* Puts window rows `row`.. of a branch into its ring; k and v are (n_rows, dim). */
-void yoco_branch_remember(yoco_worker *w, int branch, int layer, int64_t row, const char *k,
-                          const char *v, int64_t n_rows);
 
 #endif

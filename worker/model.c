@@ -1,15 +1,11 @@
-#include "worker/model.h"
-
-#include <math.h>
-#include <stdlib.h>
-
+#include "worker/layers/layers.h"
 #include "worker/merge_scale.h"
+
+#include <stdlib.h>
 
 static yoco_status make_matrix(yoco_model *m, const yoco_checkpoint *checkpoint,
                                const yoco_tensor *tensor, yoco_weight_use use, yoco_weight **out)
 {
-    if (!tensor)
-        return YOCO_OK;
     yoco_matrix matrix = {.dtype = tensor->dtype,
                           .n_out = tensor->shape[0],
                           .n_in = tensor->shape[1],
@@ -20,77 +16,124 @@ static yoco_status make_matrix(yoco_model *m, const yoco_checkpoint *checkpoint,
     return YOCO_OK;
 }
 
+/* Host data to memory of the device. */
+static yoco_status make_table(yoco_model *m, const char *what, const void *host, size_t bytes,
+                              void **out)
+{
+    YOCO_TRY(m->ops->alloc(m->device, bytes, what, out));
+    m->ops->upload(m->device, *out, host, bytes);
+    return YOCO_OK;
+}
+
 static yoco_status make_vector(yoco_model *m, const yoco_tensor *tensor, float **out)
 {
     int64_t n = tensor->shape[0];
     float *host = NULL;
     YOCO_TRY(yoco_alloc((size_t)n * sizeof(float), tensor->name, (void **)&host));
-    for (int64_t i = 0; i < n; i++) {
-        if (tensor->dtype == YOCO_F32)
-            host[i] = ((const float *)tensor->data)[i];
-        else if (tensor->dtype == YOCO_BF16)
-            host[i] = yoco_bf16_to_f32(((const uint16_t *)tensor->data)[i]);
-        else
-            host[i] = yoco_f16_to_f32(((const uint16_t *)tensor->data)[i]);
-    }
-    size_t bytes = (size_t)n * sizeof(float);
-    yoco_status status = m->ops->alloc(m->device, bytes, tensor->name, (void **)out);
-    if (status == YOCO_OK)
-        m->ops->upload(m->device, *out, host, bytes);
+    for (int64_t i = 0; i < n; i++)
+        host[i] = yoco_tensor_element(tensor, i);
+    yoco_status status = make_table(m, tensor->name, host, (size_t)n * sizeof(float), (void **)out);
     yoco_free(host);
+    return status;
+}
+
+static yoco_status make_frequencies(yoco_model *m, int rotation)
+{
+    static const char what[] = "rotary frequencies";
+    const yoco_rotation *r = &m->shape->rotations[rotation];
+    size_t bytes = (size_t)r->head_dim / 2 * sizeof(double);
+    double *host = NULL;
+    YOCO_TRY(yoco_alloc(bytes, what, (void **)&host));
+    for (int i = 0; i < r->head_dim / 2; i++)
+        host[i] = yoco_rotation_frequency(r, i);
+    yoco_status status = make_table(m, what, host, bytes, (void **)&m->frequencies[rotation]);
+    yoco_free(host);
+    return status;
+}
+
+static yoco_status no_bounds(double *bounds, size_t n)
+{
+    for (size_t j = 0; j < n; j++)
+        bounds[j] = 0;
+    return YOCO_OK;
+}
+
+/* Reads the tensors before their pages are released. */
+static yoco_status make_merge_scale(yoco_model *m, const yoco_checkpoint *checkpoint, int index)
+{
+    yoco_layer *layer = &m->layers[index];
+    const yoco_layer_tensors *tensors = &checkpoint->layers[index];
+    static const char what[] = "merge scale";
+    const size_t n = (size_t)yoco_layer_v_width(layer->shape);
+    double *bounds = NULL;
+    int *host = NULL;
+    yoco_status status = yoco_alloc(n * sizeof *bounds, what, (void **)&bounds);
+    if (status == YOCO_OK)
+        status = yoco_alloc(n * sizeof *host, what, (void **)&host);
+    if (status == YOCO_OK)
+        status = checkpoint->is_shape ? no_bounds(bounds, n)
+                                      : layer->ops->value_bounds(layer->shape, tensors, bounds);
+    for (size_t j = 0; status == YOCO_OK && j < n; j++)
+        host[j] = yoco_merge_o_exponent(m->shape->max_seq_len, bounds[j]);
+    if (status == YOCO_OK)
+        status = make_table(m, what, host, n * sizeof *host, (void **)&layer->o_exponent);
+    yoco_free(host);
+    yoco_free(bounds);
     return status;
 }
 
 static yoco_status make_layer(yoco_model *m, const yoco_checkpoint *checkpoint, int index)
 {
-    const yoco_layer_tensors *t = &checkpoint->layers[index];
     yoco_layer *layer = &m->layers[index];
-    const struct {
-        const yoco_tensor *tensor;
-        yoco_weight **weight;
-    } matrices[] = {
-        {t->q_proj, &layer->q}, {t->k_proj, &layer->k},           {t->v_proj, &layer->v},
-        {t->g_proj, &layer->g}, {t->gt_proj, &layer->gate_decay}, {t->out_proj, &layer->out},
-        {t->fc1, &layer->fc1},  {t->gate, &layer->gate},          {t->fc2, &layer->fc2},
-    };
-    YOCO_TRY(make_vector(m, t->mixer_norm, &layer->mixer_norm));
-    YOCO_TRY(make_vector(m, t->ffn_norm, &layer->ffn_norm));
-    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++)
-        YOCO_TRY(
-            make_matrix(m, checkpoint, matrices[i].tensor, YOCO_WEIGHT_LINEAR, matrices[i].weight));
+    const yoco_layer_tensors *tensors = &checkpoint->layers[index];
+    yoco_tensor_rule rules[YOCO_N_ROLES];
+    if (layer->ops->value_bounds)
+        YOCO_TRY(make_merge_scale(m, checkpoint, index));
+    for (int i = yoco_layer_tensor_rules(layer->shape, rules); i-- > 0;) {
+        yoco_role role = rules[i].role;
+        const yoco_tensor *tensor = tensors->role[role];
+        YOCO_TRY(rules[i].n_in > 0
+                     ? make_matrix(m, checkpoint, tensor, YOCO_WEIGHT_LINEAR, &layer->weights[role])
+                     : make_vector(m, tensor, &layer->vectors[role]));
+    }
     return YOCO_OK;
 }
 
-/* Frequency i of a head is theta^-(i / (half - 1)): both ends of the range, unlike most models. */
-static yoco_status make_frequencies(yoco_model *m, int head_dim, double **out)
+/* What each layer remembers and reads, counted in the order of the layers. A layer is before those
+ * that name it. */
+static void number_pasts(yoco_model *m)
 {
-    static const char what[] = "rotary frequencies";
-    int half = head_dim / 2;
-    size_t bytes = (size_t)half * sizeof(double);
-    double *host = NULL;
-    YOCO_TRY(yoco_alloc(bytes, what, (void **)&host));
-    for (int i = 0; i < half; i++)
-        host[i] = half == 1 ? 1.0 : pow(m->config.rope_theta, -((double)i / (half - 1)));
-    yoco_status status = m->ops->alloc(m->device, bytes, what, (void **)out);
-    if (status == YOCO_OK)
-        m->ops->upload(m->device, *out, host, bytes);
-    yoco_free(host);
-    return status;
+    for (int i = 0; i < m->shape->n_layers; i++) {
+        yoco_past_shape pasts[YOCO_MAX_PASTS];
+        yoco_layer *layer = &m->layers[i];
+        int n = yoco_layer_pasts(layer->shape, pasts);
+        layer->first_past = m->n_pasts;
+        layer->store = -1;
+        for (int j = 0; j < n; j++) {
+            if (pasts[j].form == YOCO_PAST_ROWS)
+                layer->store = m->n_stores++;
+            else
+                m->n_pasts++;
+        }
+        if (layer->shape->source != i) {
+            layer->first_past = m->layers[layer->shape->source].first_past;
+            layer->store = m->layers[layer->shape->source].store;
+        }
+    }
 }
 
-static yoco_status make_merge_scale(yoco_model *m, const yoco_checkpoint *checkpoint)
+/* Prefill runs the layers before the last that keeps a past: those must be able to. */
+static yoco_status check_layers(const yoco_model *m)
 {
-    size_t bytes = (size_t)yoco_config_kv_dim(&m->config) * sizeof(int);
-    int *host = NULL;
-    YOCO_TRY(yoco_alloc(bytes, "merge scale", (void **)&host));
-    yoco_status status = yoco_merge_o_exponents(checkpoint, host);
-    if (status == YOCO_OK)
-        status = m->ops->alloc(m->device, bytes, "merge scale", (void **)&m->o_exponent);
-    if (status == YOCO_OK)
-        m->ops->upload(m->device, m->o_exponent, host, bytes);
-    yoco_free(host);
-    m->l_exponent = yoco_merge_l_exponent(m->config.max_seq_len);
-    return status;
+    for (int i = 0; i < m->last_kept; i++) {
+        if (m->layers[i].ops->keep || m->layers[i].ops->mix)
+            continue;
+        yoco_log_error("layer %d, %s, stands before layer %d, which still keeps a past: prefill "
+                       "cannot run such a model",
+                       i, yoco_layer_kind_name(m->layers[i].shape->kind), m->last_kept);
+        return YOCO_ERR_DATA;
+    }
+    return YOCO_OK;
 }
 
 yoco_status yoco_model_add_output(yoco_model *m, const yoco_checkpoint *checkpoint)
@@ -104,17 +147,15 @@ yoco_status yoco_model_add_output(yoco_model *m, const yoco_checkpoint *checkpoi
 
 static yoco_status fill_model(yoco_model *m, const yoco_checkpoint *checkpoint, bool with_output)
 {
-    const yoco_model_config *c = &m->config;
-    YOCO_TRY(make_merge_scale(m, checkpoint)); /* reads v_proj before its pages are released */
-    YOCO_TRY(make_frequencies(m, yoco_config_self_head_dim(c), &m->self_frequencies));
-    YOCO_TRY(make_frequencies(m, yoco_config_head_dim(c), &m->frequencies));
+    YOCO_TRY(check_layers(m));
+    for (int i = 0; i < m->shape->n_rotations; i++)
+        YOCO_TRY(make_frequencies(m, i));
     YOCO_TRY(
         make_matrix(m, checkpoint, checkpoint->embed_tokens, YOCO_WEIGHT_EMBEDDING, &m->embedding));
-    for (int i = 0; i < m->n_self + m->n_cross; i++)
+    for (int i = 0; i < m->shape->n_layers; i++) {
         YOCO_TRY(make_layer(m, checkpoint, i));
-    YOCO_TRY(make_vector(m, checkpoint->kv_norm, &m->kv_norm));
-    YOCO_TRY(make_matrix(m, checkpoint, checkpoint->k_proj, YOCO_WEIGHT_LINEAR, &m->k));
-    YOCO_TRY(make_matrix(m, checkpoint, checkpoint->v_proj, YOCO_WEIGHT_LINEAR, &m->v));
+        m->layers[i].read_exponent = m->layers[m->layers[i].shape->source].o_exponent;
+    }
     YOCO_TRY(make_vector(m, checkpoint->final_norm, &m->final_norm));
     if (with_output)
         YOCO_TRY(yoco_model_add_output(m, checkpoint));
@@ -125,9 +166,9 @@ yoco_status yoco_model_create(const yoco_ops *ops, yoco_device *device,
                               const yoco_checkpoint *checkpoint, yoco_dtype dtype, bool with_output,
                               yoco_model **out)
 {
+    const yoco_model_shape *shape = checkpoint->shape;
     yoco_model *m = calloc(1, sizeof *m);
-    int n_self = yoco_config_n_self_layers(&checkpoint->config);
-    yoco_layer *layers = calloc(2 * (size_t)n_self, sizeof *layers);
+    yoco_layer *layers = calloc((size_t)shape->n_layers, sizeof *layers);
     if (!m || !layers) {
         yoco_log_error("cannot allocate the table of layers");
         free(layers);
@@ -136,12 +177,17 @@ yoco_status yoco_model_create(const yoco_ops *ops, yoco_device *device,
     }
     *m = (yoco_model){.ops = ops,
                       .device = device,
-                      .config = checkpoint->config,
+                      .shape = shape,
                       .dtype = dtype,
                       .embedding_dtype = checkpoint->embed_tokens->dtype,
-                      .n_self = n_self,
-                      .n_cross = n_self,
-                      .layers = layers};
+                      .layers = layers,
+                      .l_exponent = yoco_merge_l_exponent(shape->max_seq_len),
+                      .last_kept = yoco_shape_last_kept(shape)};
+    for (int i = 0; i < shape->n_layers; i++) {
+        layers[i].shape = &shape->layers[i];
+        layers[i].ops = yoco_layer_ops_of(shape->layers[i].kind);
+    }
+    number_pasts(m);
     yoco_status status = fill_model(m, checkpoint, with_output);
     if (status != YOCO_OK) {
         yoco_model_free(m);
@@ -153,30 +199,24 @@ yoco_status yoco_model_create(const yoco_ops *ops, yoco_device *device,
 
 static void free_layer(yoco_model *m, yoco_layer *layer)
 {
-    yoco_weight *const weights[] = {layer->q,   layer->k,          layer->v,
-                                    layer->g,   layer->gate_decay, layer->out,
-                                    layer->fc1, layer->gate,       layer->fc2};
-    for (size_t i = 0; i < sizeof weights / sizeof *weights; i++)
-        m->ops->weight_free(m->device, weights[i]);
-    m->ops->free(m->device, layer->mixer_norm);
-    m->ops->free(m->device, layer->ffn_norm);
+    for (int role = 0; role < YOCO_N_ROLES; role++) {
+        m->ops->weight_free(m->device, layer->weights[role]);
+        m->ops->free(m->device, layer->vectors[role]);
+    }
+    m->ops->free(m->device, layer->o_exponent);
 }
 
 void yoco_model_free(yoco_model *m)
 {
     if (!m)
         return;
-    for (int i = 0; i < m->n_self + m->n_cross; i++)
+    for (int i = 0; i < m->shape->n_layers; i++)
         free_layer(m, &m->layers[i]);
+    for (int i = 0; i < YOCO_MAX_ROTATIONS; i++)
+        m->ops->free(m->device, m->frequencies[i]);
     m->ops->weight_free(m->device, m->embedding);
-    m->ops->weight_free(m->device, m->k);
-    m->ops->weight_free(m->device, m->v);
     m->ops->weight_free(m->device, m->output);
-    m->ops->free(m->device, m->kv_norm);
     m->ops->free(m->device, m->final_norm);
-    m->ops->free(m->device, m->o_exponent);
-    m->ops->free(m->device, m->self_frequencies);
-    m->ops->free(m->device, m->frequencies);
     free(m->layers);
     free(m);
 }

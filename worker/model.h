@@ -6,27 +6,34 @@
 #include "configs/model/checkpoint.h"
 #include "kernels/kernels.h"
 
+typedef struct yoco_layer_ops yoco_layer_ops;
+
+/* The tensors that its shape asks for, by role; NULL elsewhere. */
 typedef struct yoco_layer {
-    float *mixer_norm, *ffn_norm;                  /* (dim) */
-    yoco_weight *q, *k, *v, *g, *gate_decay, *out; /* NULL where the kind of layer has none */
-    yoco_weight *fc1, *gate, *fc2;
+    const yoco_layer_shape *shape;
+    const yoco_layer_ops *ops;
+    yoco_weight *weights[YOCO_N_ROLES];
+    float *vectors[YOCO_N_ROLES];
+    int *o_exponent;          /* (v_width) of a layer that keeps rows: see merge_scale.h */
+    const int *read_exponent; /* of the rows that it reads */
+    /* What it reads, its source's, in the order of all layers. */
+    int first_past; /* the first of its WINDOW and STATE pasts */
+    int store;      /* its ROWS past; -1: none */
 } yoco_layer;
 
 typedef struct yoco_model {
     const yoco_ops *ops;
     yoco_device *device; /* the caller's */
-    yoco_model_config config;
+    const yoco_model_shape *shape;
     yoco_dtype dtype;
-    int n_self, n_cross;
     yoco_weight *embedding;
-    yoco_dtype embedding_dtype;  /* as stored */
-    yoco_weight *k, *v;          /* shared K,V: (kv_dim, dim) */
-    float *kv_norm, *final_norm; /* (dim) */
+    yoco_dtype embedding_dtype; /* as stored */
+    float *final_norm;          /* (dim) */
     yoco_weight *output; /* (vocab_size, dim); NULL where this rank has computed no logits yet */
-    yoco_layer *layers;  /* (n_self + n_cross) */
-    double *self_frequencies, *frequencies; /* (self_head_dim / 2), (head_dim / 2) */
-    int l_exponent;                         /* see merge_scale.h */
-    int *o_exponent;                        /* (kv_dim) */
+    yoco_layer *layers;  /* (n_layers) */
+    double *frequencies[YOCO_MAX_ROTATIONS]; /* (head_dim / 2) */
+    int l_exponent;                          /* see merge_scale.h */
+    int last_kept, n_pasts, n_stores;        /* WINDOW and STATE; ROWS */
 } yoco_model;
 
 /* The checkpoint stays the caller's and must outlive the model: the embedding is read from it. */

@@ -1,7 +1,6 @@
 /* Prefill of a context: the systolic ring, one loop over this rank's chunks. */
 #include "trace.h"
 #include "worker/edges.h"
-#include "worker/snapshot/parts.h"
 #include "worker/staging.h"
 
 /* Where the prefill ends, from rank to rank. */
@@ -14,17 +13,15 @@ static yoco_status run_chunk(yoco_worker *w, const int32_t *ids, int64_t chunk)
 {
     const yoco_grid *grid = &w->plan.input.grid;
     int64_t position = chunk * grid->chunk_rows;
-    size_t shard = (size_t)yoco_grid_shard_row(grid, chunk) * yoco_kv_row_bytes(w);
-    yoco_piece piece = {.port = &yoco_ring_port,
-                        .ids = ids + position,
-                        .n_rows = yoco_grid_chunk_rows(grid, chunk),
-                        .position = position,
-                        .n_edge = yoco_edge_rows(w, position),
-                        .chunk = chunk,
-                        .k = yoco_bytes(w, YOCO_BUF_SHARD_K) + shard,
-                        .v = yoco_bytes(w, YOCO_BUF_SHARD_V) + shard};
+    yoco_pass piece = {.w = w,
+                       .linear = w->ops->linear_slabs,
+                       .port = &yoco_ring_port,
+                       .ids = ids + position,
+                       .n_rows = yoco_grid_chunk_rows(grid, chunk),
+                       .position = position,
+                       .chunk = chunk};
     yoco_trace_mark mark = yoco_trace_begin();
-    YOCO_TRY(yoco_piece_run(w, &piece));
+    YOCO_TRY(yoco_piece_run(&piece));
     yoco_trace_end(mark, YOCO_SPAN_WORK, "chunk", chunk, -1);
     return YOCO_OK;
 }
@@ -44,7 +41,7 @@ static yoco_status ring_agree_end(yoco_worker *w, int64_t chunk, end_message *in
         w->ring.end = in->end;
     }
     bool stops =
-        *w->ring.stop || (w->ring.saves_or_stops && yoco_snapshot_writer_failed(w->ring.writer));
+        *w->ring.stop || (w->ring.saves_or_stops && w->ring.sink->failed(w->ring.sink_context));
     if (stops && w->ring.end == yoco_grid_n_chunks(grid))
         w->ring.end = yoco_i64_min(w->ring.end, chunk + comm->n_ranks + 1);
     if (chunk + 1 == w->ring.end)
@@ -64,8 +61,8 @@ static yoco_status run_chunks(yoco_worker *w, int64_t first, const int32_t *ids,
         if (w->ring.stop)
             YOCO_TRY(ring_agree_end(w, chunk, &in, &out));
         YOCO_TRY(run_chunk(w, ids, chunk));
-        if (w->ring.writer)
-            yoco_snapshot_writer_give_chunk(w->ring.writer, chunk);
+        if (w->ring.sink)
+            w->ring.sink->chunk(w->ring.sink_context, chunk);
         if (progress)
             progress(progress_context,
                      yoco_i64_min((chunk + w->comm->n_ranks) * grid->chunk_rows, grid->n_tokens),
@@ -78,12 +75,12 @@ static yoco_status run_chunks(yoco_worker *w, int64_t first, const int32_t *ids,
 static yoco_status run_ring(yoco_worker *w, const int32_t *ids, yoco_progress progress,
                             void *progress_context)
 {
-    int64_t first = yoco_snapshot_first_chunk(w, w->ring.begin);
+    int64_t first = yoco_grid_first_chunk(&w->plan.input.grid, w->comm->rank, w->ring.begin);
     /* None enters chunk 0; those of chunk `begin` lie in their slots. */
     int64_t enters = first > w->ring.begin ? first : first + w->comm->n_ranks;
     if (first > w->ring.begin || w->ring.begin == 0)
-        for (int layer = 0; layer < w->model->n_self; layer++)
-            YOCO_TRY(yoco_ring_post(w, enters, layer));
+        for (int i = 0; i < w->model->n_pasts; i++)
+            YOCO_TRY(yoco_ring_post(w, enters, &w->pasts[i]));
     YOCO_TRY(run_chunks(w, first, ids, progress, progress_context));
     return yoco_ring_drain(w);
 }
@@ -92,7 +89,6 @@ static yoco_status run_ring(yoco_worker *w, const int32_t *ids, yoco_progress pr
 yoco_status yoco_ring_share_last(yoco_worker *w)
 {
     const yoco_grid *grid = &w->plan.input.grid;
-    size_t bytes = yoco_edge_bytes(w, grid->n_tokens);
     if (grid->n_tokens == 0) {
         w->ops->zero(w->device, w->buffers[YOCO_BUF_CONTEXT_EDGE],
                      w->plan.buffer_bytes[YOCO_BUF_CONTEXT_EDGE]);
@@ -100,8 +96,9 @@ yoco_status yoco_ring_share_last(yoco_worker *w)
     }
     int owner = yoco_grid_owner(grid, yoco_grid_n_chunks(grid) - 1);
     yoco_trace_mark mark = yoco_trace_begin();
-    for (int layer = 0; layer < w->model->n_self; layer++) {
-        void *data, *edge = yoco_context_edge(w, layer);
+    for (int i = 0; i < w->model->n_pasts; i++) {
+        size_t bytes = yoco_past_bytes_before(w, &w->pasts[i], grid->n_tokens);
+        void *data, *edge = yoco_past_context_edge(w, &w->pasts[i]);
         YOCO_TRY(yoco_share_begin(w, edge, bytes, &data));
         YOCO_TRY(w->comm->ops->broadcast(w->comm, owner, data, bytes));
         yoco_share_end(w, edge, bytes);

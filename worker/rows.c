@@ -1,149 +1,90 @@
-/* The row-wise parts of a layer, for prefill and decode alike. */
+/* What layers of all kinds do row by row, for prefill and step alike. */
 #include <math.h>
 
-#include "worker/internal.h"
+#include "worker/pass.h"
 
-static void rope_table(yoco_worker *w, int n_freqs, const double *frequencies, yoco_buffer cos,
-                       yoco_buffer sin, int64_t n_rows)
+/* Angles of the rotations stand one after the other in COS and SIN. */
+static int64_t angles_before(const yoco_model_shape *m, int rotation)
 {
-    w->ops->rope_table(w->device,
-                       &(yoco_rope_table_args){.n_rows = n_rows,
-                                               .n_freqs = n_freqs,
-                                               .positions = w->buffers[YOCO_BUF_POSITIONS],
-                                               .frequencies = frequencies,
-                                               .cos = w->buffers[cos],
-                                               .sin = w->buffers[sin]});
+    int64_t n = 0;
+    for (int i = 0; i < rotation; i++)
+        n += m->rotations[i].head_dim / 2;
+    return n;
 }
 
-static bool same_rotation(const yoco_model_config *c)
+void yoco_embed_rows(yoco_pass *p)
 {
-    return yoco_config_self_head_dim(c) == yoco_config_head_dim(c);
-}
-
-void yoco_embed_rows(yoco_worker *w, const int32_t *ids, const int64_t *positions, int64_t n_rows)
-{
-    const yoco_model_config *c = &w->model->config;
-    w->ops->upload(w->device, w->buffers[YOCO_BUF_IDS], ids, (size_t)n_rows * sizeof *ids);
-    w->ops->upload(w->device, w->buffers[YOCO_BUF_POSITIONS], positions,
-                   (size_t)n_rows * sizeof *positions);
-    w->ops->embed(w->device, &(yoco_embed_args){.n_rows = n_rows,
-                                                .scale = sqrtf((float)c->dim),
+    yoco_worker *w = p->w;
+    const yoco_model_shape *m = w->model->shape;
+    w->ops->upload(w->device, w->buffers[YOCO_BUF_IDS], p->ids, (size_t)p->n_rows * sizeof *p->ids);
+    w->ops->upload(w->device, w->buffers[YOCO_BUF_POSITIONS], w->positions,
+                   (size_t)p->n_rows * sizeof *w->positions);
+    w->ops->embed(w->device, &(yoco_embed_args){.n_rows = p->n_rows,
+                                                .scale = m->embed_scale,
                                                 .table = w->model->embedding,
                                                 .ids = w->buffers[YOCO_BUF_IDS],
                                                 .x = yoco_f32(w, YOCO_BUF_X)});
-    rope_table(w, yoco_config_self_head_dim(c) / 2, w->model->self_frequencies, YOCO_BUF_SELF_COS,
-               YOCO_BUF_SELF_SIN, n_rows);
-    if (!same_rotation(c))
-        rope_table(w, yoco_config_head_dim(c) / 2, w->model->frequencies, YOCO_BUF_COS,
-                   YOCO_BUF_SIN, n_rows);
+    for (int i = 0; i < m->n_rotations; i++)
+        w->ops->rope_table(
+            w->device,
+            &(yoco_rope_table_args){.n_rows = p->n_rows,
+                                    .n_freqs = m->rotations[i].head_dim / 2,
+                                    .positions = w->buffers[YOCO_BUF_POSITIONS],
+                                    .frequencies = w->model->frequencies[i],
+                                    .cos = yoco_wide(p, YOCO_BUF_COS, angles_before(m, i)),
+                                    .sin = yoco_wide(p, YOCO_BUF_SIN, angles_before(m, i))});
 }
 
-void yoco_norm_rows(yoco_worker *w, const float *weight, int64_t n_rows)
+void yoco_norm_rows(yoco_pass *p, const float *weight)
 {
-    w->ops->rms_norm(w->device, &(yoco_rms_norm_args){.n_rows = n_rows,
-                                                      .dim = w->model->config.dim,
-                                                      .eps = w->model->config.norm_eps,
+    yoco_worker *w = p->w;
+    w->ops->rms_norm(w->device, &(yoco_rms_norm_args){.n_rows = p->n_rows,
+                                                      .dim = w->model->shape->dim,
+                                                      .eps = w->model->shape->norm_eps,
                                                       .x = yoco_f32(w, YOCO_BUF_X),
                                                       .weight = weight,
                                                       .out_dtype = w->model->dtype,
                                                       .out = w->buffers[YOCO_BUF_NORM]});
 }
 
-void yoco_project(yoco_worker *w, yoco_linear linear, const yoco_weight *weight, float *y,
-                  int64_t n_rows)
+void yoco_project(yoco_pass *p, yoco_role role, float *y)
 {
-    linear(w->device,
-           &(yoco_linear_args){
-               .n_rows = n_rows, .weight = weight, .x = w->buffers[YOCO_BUF_NORM], .y = y});
+    p->linear(p->w->device, &(yoco_linear_args){.n_rows = p->n_rows,
+                                                .weight = p->layer->weights[role],
+                                                .x = p->w->buffers[YOCO_BUF_NORM],
+                                                .y = y});
 }
 
-void yoco_rotate_self(yoco_worker *w, const float *x, yoco_dtype dtype, void *out, float scale,
-                      int64_t n_rows)
+void yoco_rotate(yoco_pass *p, int n_heads, const float *x, yoco_dtype dtype, void *out,
+                 float scale)
 {
-    const yoco_model_config *c = &w->model->config;
-    w->ops->rope(w->device, &(yoco_rope_args){.n_rows = n_rows,
-                                              .n_heads = c->n_self_heads,
-                                              .head_dim = yoco_config_self_head_dim(c),
+    yoco_worker *w = p->w;
+    const yoco_layer_shape *s = p->layer->shape;
+    int64_t at = angles_before(w->model->shape, s->rotation);
+    w->ops->rope(w->device, &(yoco_rope_args){.n_rows = p->n_rows,
+                                              .n_heads = n_heads,
+                                              .head_dim = s->k_dim,
                                               .scale = scale,
-                                              .cos = yoco_f32(w, YOCO_BUF_SELF_COS),
-                                              .sin = yoco_f32(w, YOCO_BUF_SELF_SIN),
+                                              .cos = yoco_wide(p, YOCO_BUF_COS, at),
+                                              .sin = yoco_wide(p, YOCO_BUF_SIN, at),
                                               .x = x,
                                               .out_dtype = dtype,
                                               .out = out});
 }
 
-void yoco_rotate_cross(yoco_worker *w, int n_heads, const float *x, yoco_dtype dtype, void *out,
-                       int64_t n_rows)
+void yoco_cast_rows(yoco_pass *p, int64_t width, const float *x, void *out)
 {
-    const yoco_model_config *c = &w->model->config;
-    bool same = same_rotation(c);
-    w->ops->rope(w->device,
-                 &(yoco_rope_args){.n_rows = n_rows,
-                                   .n_heads = n_heads,
-                                   .head_dim = yoco_config_head_dim(c),
-                                   .scale = 1.0f,
-                                   .cos = yoco_f32(w, same ? YOCO_BUF_SELF_COS : YOCO_BUF_COS),
-                                   .sin = yoco_f32(w, same ? YOCO_BUF_SELF_SIN : YOCO_BUF_SIN),
-                                   .x = x,
-                                   .out_dtype = dtype,
-                                   .out = out});
+    p->w->ops->cast(p->w->device, &(yoco_cast_args){.n = p->n_rows * width,
+                                                    .x = x,
+                                                    .out_dtype = p->w->model->dtype,
+                                                    .out = out});
 }
 
-void yoco_cast_rows(yoco_worker *w, const float *x, int64_t n, yoco_dtype dtype, void *out)
+void yoco_add_output(yoco_pass *p)
 {
-    w->ops->cast(w->device, &(yoco_cast_args){.n = n, .x = x, .out_dtype = dtype, .out = out});
-}
-
-void yoco_retention_gate(yoco_worker *w, int64_t n_rows)
-{
-    const yoco_model_config *c = &w->model->config;
-    float *out = yoco_wide(w, YOCO_BUF_WIDE_A, 2);
-    w->ops->rms_norm(w->device, &(yoco_rms_norm_args){.n_rows = n_rows * c->n_self_heads,
-                                                      .dim = yoco_config_self_head_dim(c),
-                                                      .eps = c->norm_eps,
-                                                      .x = out,
-                                                      .out_dtype = YOCO_F32,
-                                                      .out = out});
-    w->ops->swiglu(w->device, &(yoco_swiglu_args){.n = n_rows * c->dim,
-                                                  .a = yoco_wide(w, YOCO_BUF_WIDE_B, 1),
-                                                  .b = out,
-                                                  .out_dtype = w->model->dtype,
-                                                  .out = w->buffers[YOCO_BUF_NORM]});
-}
-
-void yoco_add_output(yoco_worker *w, yoco_linear linear, const yoco_layer *layer, int64_t n_rows)
-{
-    linear(w->device, &(yoco_linear_args){.n_rows = n_rows,
-                                          .weight = layer->out,
-                                          .x = w->buffers[YOCO_BUF_NORM],
-                                          .y = yoco_f32(w, YOCO_BUF_X),
-                                          .accumulate = true});
-}
-
-void yoco_feed_forward(yoco_worker *w, yoco_linear linear, const yoco_layer *layer, int64_t n_rows)
-{
-    yoco_norm_rows(w, layer->ffn_norm, n_rows);
-    yoco_project(w, linear, layer->fc1, yoco_f32(w, YOCO_BUF_WIDE_A), n_rows);
-    yoco_project(w, linear, layer->gate, yoco_f32(w, YOCO_BUF_WIDE_B), n_rows);
-    w->ops->swiglu(w->device, &(yoco_swiglu_args){.n = n_rows * w->model->config.hidden_dim,
-                                                  .a = yoco_f32(w, YOCO_BUF_WIDE_A),
-                                                  .b = yoco_f32(w, YOCO_BUF_WIDE_B),
-                                                  .out_dtype = w->model->dtype,
-                                                  .out = w->buffers[YOCO_BUF_HIDDEN]});
-    linear(w->device, &(yoco_linear_args){.n_rows = n_rows,
-                                          .weight = layer->fc2,
-                                          .x = w->buffers[YOCO_BUF_HIDDEN],
-                                          .y = yoco_f32(w, YOCO_BUF_X),
-                                          .accumulate = true});
-}
-
-void yoco_shared_kv(yoco_worker *w, yoco_linear linear, void *k, void *v, int64_t n_rows)
-{
-    const yoco_model *m = w->model;
-    float *key = yoco_wide(w, YOCO_BUF_WIDE_A, 0), *value = yoco_wide(w, YOCO_BUF_WIDE_B, 0);
-    yoco_norm_rows(w, m->kv_norm, n_rows);
-    yoco_project(w, linear, m->k, key, n_rows);
-    yoco_project(w, linear, m->v, value, n_rows);
-    yoco_rotate_cross(w, m->config.n_attn_kv_heads, key, m->dtype, k, n_rows);
-    yoco_cast_rows(w, value, n_rows * yoco_config_kv_dim(&m->config), m->dtype, v);
+    p->linear(p->w->device, &(yoco_linear_args){.n_rows = p->n_rows,
+                                                .weight = p->layer->weights[YOCO_ROLE_OUT],
+                                                .x = p->w->buffers[YOCO_BUF_NORM],
+                                                .y = yoco_f32(p->w, YOCO_BUF_X),
+                                                .accumulate = true});
 }

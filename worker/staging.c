@@ -11,7 +11,7 @@ static bool in_shared_memory(const yoco_worker *w, int buffer)
 static yoco_status staging_alloc(yoco_worker *w)
 {
     const size_t *bytes = w->plan.buffer_bytes;
-    size_t most = w->plan.edge_bytes;
+    size_t most = w->plan.largest_slot_bytes;
     most = bytes[YOCO_BUF_GLOBAL_MAX] > most ? bytes[YOCO_BUF_GLOBAL_MAX] : most;
     most = bytes[YOCO_BUF_FIXED] > most ? bytes[YOCO_BUF_FIXED] : most;
     return w->ops->alloc_shared(w->device, most, "data between the ranks", &w->staging);

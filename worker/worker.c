@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "machine_limits.h"
+#include "worker/past/past.h"
 #include "worker/staging.h"
 
 /* The smallest instruction set of all ranks. */
@@ -87,7 +88,7 @@ static size_t weight_bytes(const void *context, int64_t n_out, int64_t n_in)
 static yoco_plan_input plan_input(const yoco_worker *w, yoco_grid grid)
 {
     const yoco_checkpoint *c = w->checkpoint;
-    return (yoco_plan_input){.config = &c->config,
+    return (yoco_plan_input){.shape = c->shape,
                              .grid = grid,
                              .rank = w->comm->rank,
                              .n_branches = 1,
@@ -142,9 +143,10 @@ static void release(yoco_worker *w)
 {
     yoco_buffers_free(w);
     void **const host[] = {
-        (void **)&w->edge_in,   (void **)&w->edge_out, (void **)&w->branch_n_rows,
-        (void **)&w->positions, (void **)&w->views,    (void **)&w->states,
-        (void **)&w->segments,  (void **)&w->flags,    (void **)&w->draw_scratch};
+        (void **)&w->pasts,     (void **)&w->stores,        (void **)&w->edge_in,
+        (void **)&w->edge_out,  (void **)&w->branch_n_rows, (void **)&w->branch_first_row,
+        (void **)&w->positions, (void **)&w->views,         (void **)&w->states,
+        (void **)&w->segments,  (void **)&w->flags,         (void **)&w->draw_scratch};
     for (size_t i = 0; i < sizeof host / sizeof *host; i++) {
         free(*host[i]);
         *host[i] = NULL;
@@ -166,24 +168,46 @@ void yoco_worker_free(yoco_worker *w)
 
 static yoco_status allocate_host(yoco_worker *w)
 {
-    size_t branches = (size_t)w->plan.input.n_branches;
-    size_t layers = (size_t)w->model->n_self;
-    w->edge_in = calloc(layers, sizeof *w->edge_in);
-    w->edge_out = calloc(layers, sizeof *w->edge_out);
-    w->branch_n_rows = calloc(branches, sizeof *w->branch_n_rows);
-    w->positions = calloc((size_t)w->plan.rows, sizeof *w->positions);
-    w->views = calloc(branches, sizeof *w->views);
-    w->states = calloc(branches, sizeof *w->states);
-    w->segments = calloc(1 + branches, sizeof *w->segments);
-    if (w->comm->rank == 0)
-        w->draw_scratch = calloc((size_t)w->model->config.vocab_size, YOCO_DRAW_SCRATCH);
-    w->flags = calloc(2 * (size_t)w->model->n_cross * YOCO_MERGE_FLAGS, sizeof *w->flags);
-    if (!w->edge_in || !w->edge_out || !w->branch_n_rows || !w->positions || !w->views ||
-        !w->states || !w->segments || !w->flags || (w->comm->rank == 0 && !w->draw_scratch)) {
-        yoco_log_error("cannot allocate the tables of %zu branches", branches);
-        return YOCO_ERR_MEMORY;
+    const size_t branches = (size_t)w->plan.input.n_branches;
+    const size_t pasts = (size_t)w->model->n_pasts, stores = (size_t)w->model->n_stores;
+    const size_t n_flags = 2 * (size_t)w->plan.n_merges * YOCO_MERGE_FLAGS;
+    const struct {
+        void **table;
+        size_t n, size;
+    } tables[] = {
+        {(void **)&w->pasts, pasts, sizeof *w->pasts},
+        {(void **)&w->stores, stores, sizeof *w->stores},
+        {(void **)&w->edge_in, pasts, sizeof *w->edge_in},
+        {(void **)&w->edge_out, pasts, sizeof *w->edge_out},
+        {(void **)&w->branch_n_rows, branches, sizeof *w->branch_n_rows},
+        {(void **)&w->branch_first_row, branches, sizeof *w->branch_first_row},
+        {(void **)&w->positions, (size_t)w->plan.rows, sizeof *w->positions},
+        {(void **)&w->views, branches, sizeof *w->views},
+        {(void **)&w->states, branches, sizeof *w->states},
+        {(void **)&w->segments, 1 + branches, sizeof *w->segments},
+        {(void **)&w->flags, n_flags, sizeof *w->flags},
+        {(void **)&w->draw_scratch, w->comm->rank == 0 ? (size_t)w->model->shape->vocab_size : 0,
+         YOCO_DRAW_SCRATCH},
+    };
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        *tables[i].table = calloc(tables[i].n + 1, tables[i].size);
+        if (!*tables[i].table) {
+            yoco_log_error("cannot allocate the tables of %zu branches", branches);
+            return YOCO_ERR_MEMORY;
+        }
     }
     return YOCO_OK;
+}
+
+/* Where each past and each branch's rows lie. */
+static void place(yoco_worker *w)
+{
+    const yoco_plan_input *in = &w->plan.input;
+    yoco_pasts_place(w);
+    for (int64_t b = 0, row = 0; b < in->n_branches; b++) {
+        w->branch_first_row[b] = row;
+        row += yoco_branch_rank_rows((int)b, in->branch_rows, in->rank, in->grid.n_ranks);
+    }
 }
 
 /* All but what only the rows of answers take. */
@@ -191,7 +215,7 @@ static yoco_status check_buffers(yoco_worker *w)
 {
     size_t sure = 0, most = 0;
     for (int i = 0; i < YOCO_N_BUFFERS; i++) {
-        bool of_branches = i >= YOCO_BUF_BRANCH_K && i <= YOCO_BUF_BRANCH_SELF;
+        bool of_branches = i >= YOCO_BUF_BRANCH_K && i <= YOCO_BUF_BRANCH_PAST;
         most += w->plan.buffer_bytes[i];
         sure += of_branches ? 0 : w->plan.buffer_bytes[i];
     }
@@ -211,8 +235,10 @@ static yoco_status reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows,
         status = check_buffers(w);
     if (status == YOCO_OK)
         status = allocate_host(w);
-    if (status == YOCO_OK)
+    if (status == YOCO_OK) {
+        place(w);
         status = yoco_buffers_alloc(w);
+    }
     return w->comm->ops->agree(w->comm, status);
 }
 

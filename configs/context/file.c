@@ -117,6 +117,13 @@ yoco_status yoco_context_file_create(const char *path, const yoco_context_part *
     return yoco_safetensors_create_noted(path, notes.entries, N_NOTES, tensors, n_tensors, out);
 }
 
+yoco_status yoco_context_file_seal(yoco_safetensors_writer *writer, yoco_hash checksum)
+{
+    char text[NOTE_BYTES];
+    yoco_hash_text(checksum, text);
+    return yoco_safetensors_set_note(writer, "checksum", text);
+}
+
 static bool tensor_fits(const yoco_tensor *tensor, const yoco_tensor *expected)
 {
     bool fits = strcmp(tensor->name, expected->name) == 0 && tensor->dtype == expected->dtype &&

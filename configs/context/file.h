@@ -36,10 +36,16 @@ bool yoco_context_owns_name(const char *name);
  * nor anybody else's. */
 bool yoco_context_passes_name(const char *name);
 
-/* As yoco_safetensors_create; the checksum is of the data that will be appended. */
+/* A name of a tensor fits. */
+enum { YOCO_CONTEXT_NAME_BYTES = 24 };
+
+/* As yoco_safetensors_create; the checksum is of the data that will be appended, or
+ * yoco_context_file_seal puts it there once that is known. */
 yoco_status yoco_context_file_create(const char *path, const yoco_context_part *part,
                                      yoco_hash checksum, const yoco_tensor *tensors, int n_tensors,
                                      yoco_safetensors_writer **out);
+
+yoco_status yoco_context_file_seal(yoco_safetensors_writer *writer, yoco_hash checksum);
 
 /* Checks the header of a file: its part, and exactly the tensors expected, in that order; a size of
  * -1 fits any. The caller compares the checksum with the data. */

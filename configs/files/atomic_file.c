@@ -126,6 +126,15 @@ yoco_status yoco_atomic_file_write(yoco_atomic_file *file, const void *data, siz
     return YOCO_OK;
 }
 
+yoco_status yoco_atomic_file_rewrite(yoco_atomic_file *file, size_t offset, const void *data,
+                                     size_t bytes)
+{
+    if (!flush(file) || !yoco_failpoint("file.write") ||
+        pwrite(file->fd, data, bytes, (off_t)offset) != (ssize_t)bytes)
+        return failed(file);
+    return YOCO_OK;
+}
+
 /* Some file systems cannot sync a folder and say so with EINVAL. */
 static bool folder_sync(const char *target)
 {

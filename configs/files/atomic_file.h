@@ -13,6 +13,9 @@ typedef struct yoco_atomic_file yoco_atomic_file;
  * pipe or /dev/stdout is written as it is; a folder is refused. */
 yoco_status yoco_atomic_file_create(const char *path, yoco_atomic_file **out);
 yoco_status yoco_atomic_file_write(yoco_atomic_file *file, const void *data, size_t bytes);
+/* Writes over bytes that were written before; of a regular file. */
+yoco_status yoco_atomic_file_rewrite(yoco_atomic_file *file, size_t offset, const void *data,
+                                     size_t bytes);
 /* Frees the file in every case, and leaves nothing behind if it fails. */
 yoco_status yoco_atomic_file_finish(yoco_atomic_file *file);
 void yoco_atomic_file_discard(yoco_atomic_file *file);

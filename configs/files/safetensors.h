@@ -56,6 +56,9 @@ yoco_status yoco_safetensors_create_noted(const char *path,
                                           const yoco_safetensors_note_entry *notes, int n_notes,
                                           const yoco_tensor *tensors, int n_tensors,
                                           yoco_safetensors_writer **out);
+/* Puts another value, of equal length, in the place of a note's. */
+yoco_status yoco_safetensors_set_note(yoco_safetensors_writer *writer, const char *key,
+                                      const char *value);
 yoco_status yoco_safetensors_append(yoco_safetensors_writer *writer, const void *data,
                                     size_t bytes);
 /* Frees the writer in every case; fails if the data appended is not what the header says. */

@@ -3,6 +3,7 @@
 #include "configs/files/atomic_file.h"
 #include "configs/files/json_text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@ enum { ALIGNMENT = 8 };
 
 struct yoco_safetensors_writer {
     yoco_atomic_file *file;
+    char *header;        /* as written */
     size_t n_left_bytes; /* of the data that the header promises */
     yoco_status status;  /* of the first append that failed */
 };
@@ -87,6 +89,12 @@ static yoco_status file_begin(const char *path, const char *header, yoco_atomic_
     return YOCO_OK;
 }
 
+static void writer_free(yoco_safetensors_writer *writer)
+{
+    free(writer->header);
+    yoco_free(writer);
+}
+
 static json_t *notes_json(const yoco_safetensors_note_entry *notes, int n_notes)
 {
     json_t *object = json_object();
@@ -102,19 +110,19 @@ yoco_status yoco_safetensors_create_noted(const char *path,
 {
     yoco_safetensors_writer *writer;
     YOCO_TRY(yoco_alloc(sizeof *writer, path, (void **)&writer));
+    writer->header = NULL;
     writer->status = YOCO_OK;
     json_t *header = json_object();
     yoco_status status = header_fill(path, tensors, n_tensors, header, &writer->n_left_bytes);
     if (status == YOCO_OK) {
         if (n_notes > 0)
             json_object_set_new(header, "__metadata__", notes_json(notes, n_notes));
-        char *text = json_dumps(header, JSON_COMPACT);
-        status = file_begin(path, text, &writer->file);
-        free(text);
+        writer->header = json_dumps(header, JSON_COMPACT);
+        status = file_begin(path, writer->header, &writer->file);
     }
     json_decref(header);
     if (status != YOCO_OK) {
-        yoco_free(writer);
+        writer_free(writer);
         return status;
     }
     *out = writer;
@@ -125,6 +133,23 @@ yoco_status yoco_safetensors_create(const char *path, const yoco_tensor *tensors
                                     yoco_safetensors_writer **out)
 {
     return yoco_safetensors_create_noted(path, NULL, 0, tensors, n_tensors, out);
+}
+
+/* In the compact text of a header, quotes only end what is quoted. */
+yoco_status yoco_safetensors_set_note(yoco_safetensors_writer *writer, const char *key,
+                                      const char *value)
+{
+    char begin[64];
+    snprintf(begin, sizeof begin, "\"%s\":\"", key);
+    const char *at = strstr(writer->header, begin);
+    const char *old = at ? at + strlen(begin) : "";
+    YOCO_TRY(writer->status);
+    if (strcspn(old, "\"") != strlen(value)) {
+        yoco_log_error("no note %s of that length in a safetensors file", key);
+        return YOCO_ERR_INTERNAL;
+    }
+    size_t offset = sizeof(uint64_t) + (size_t)(old - writer->header);
+    return yoco_atomic_file_rewrite(writer->file, offset, value, strlen(value));
 }
 
 yoco_status yoco_safetensors_append(yoco_safetensors_writer *writer, const void *data, size_t bytes)
@@ -153,7 +178,7 @@ yoco_status yoco_safetensors_finish(yoco_safetensors_writer *writer)
         status = yoco_atomic_file_finish(writer->file);
     else
         yoco_atomic_file_discard(writer->file);
-    yoco_free(writer);
+    writer_free(writer);
     return status;
 }
 
@@ -162,5 +187,5 @@ void yoco_safetensors_discard(yoco_safetensors_writer *writer)
     if (!writer)
         return;
     yoco_atomic_file_discard(writer->file);
-    yoco_free(writer);
+    writer_free(writer);
 }

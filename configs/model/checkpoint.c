@@ -17,25 +17,53 @@ static yoco_status parts_create(yoco_checkpoint *c)
 {
     YOCO_TRY(zeroed_alloc(sizeof *c->store, "a checkpoint", (void **)&c->store));
     checkpoint_store *store = c->store;
-    YOCO_TRY(zeroed_alloc((size_t)c->config.n_layers * sizeof *c->layers, "the list of layers",
+    YOCO_TRY(zeroed_alloc((size_t)c->shape->n_layers * sizeof *c->layers, "the list of layers",
                           (void **)&c->layers));
-    YOCO_TRY(yoco_checkpoint_specs(c, &store->specs, &store->n_specs));
+    YOCO_TRY(yoco_model_tensors(c->shape, &store->specs, &store->n_specs));
     return yoco_alloc((size_t)store->n_specs * sizeof *store->own, "the list of tensors",
                       (void **)&store->own);
 }
 
-yoco_status yoco_checkpoint_create(const yoco_model_config *config, yoco_checkpoint **out)
+yoco_status yoco_checkpoint_create(const yoco_model_shape *shape, yoco_checkpoint **out)
 {
     yoco_checkpoint *c;
     YOCO_TRY(zeroed_alloc(sizeof *c, "a checkpoint", (void **)&c));
-    c->config = *config;
-    yoco_status status = parts_create(c);
+    yoco_status status = yoco_model_shape_copy(shape, &c->shape);
+    if (status == YOCO_OK)
+        status = parts_create(c);
     if (status != YOCO_OK) {
         yoco_checkpoint_close(c);
         return status;
     }
     *out = c;
     return YOCO_OK;
+}
+
+const yoco_tensor **yoco_checkpoint_slot(const yoco_checkpoint *checkpoint,
+                                         const yoco_tensor_spec *spec)
+{
+    yoco_checkpoint *c = (yoco_checkpoint *)checkpoint;
+    switch (spec->layer) {
+    case YOCO_TENSOR_EMBEDDING:
+        return &c->embed_tokens;
+    case YOCO_TENSOR_OUTPUT:
+        return &c->output_projection;
+    case YOCO_TENSOR_FINAL_NORM:
+        return &c->final_norm;
+    default:
+        return &c->layers[spec->layer].role[spec->rule.role];
+    }
+}
+
+yoco_tensor yoco_checkpoint_tensor(const yoco_tensor_spec *spec, yoco_dtype dtype)
+{
+    const yoco_tensor_rule *rule = &spec->rule;
+    size_t n = (size_t)rule->n_out * (rule->n_in > 0 ? (size_t)rule->n_in : 1);
+    return (yoco_tensor){.name = spec->name,
+                         .dtype = dtype,
+                         .n_dims = rule->n_in > 0 ? 2 : 1,
+                         .shape = {rule->n_out, rule->n_in},
+                         .bytes = n * yoco_dtype_bytes(dtype)};
 }
 
 yoco_status yoco_checkpoint_own(yoco_checkpoint *checkpoint, const yoco_tensor *like,
@@ -52,13 +80,13 @@ yoco_status yoco_checkpoint_own(yoco_checkpoint *checkpoint, const yoco_tensor *
 
 static int compare_specs(const void *left, const void *right)
 {
-    return strcmp((*(const checkpoint_spec *const *)left)->name,
-                  (*(const checkpoint_spec *const *)right)->name);
+    return strcmp((*(const yoco_tensor_spec *const *)left)->name,
+                  (*(const yoco_tensor_spec *const *)right)->name);
 }
 
 static int compare_name(const void *name, const void *spec)
 {
-    return strcmp(name, (*(const checkpoint_spec *const *)spec)->name);
+    return strcmp(name, (*(const yoco_tensor_spec *const *)spec)->name);
 }
 
 /* "(512, 64)" */
@@ -73,14 +101,15 @@ static const char *shape_text(int n_dims, const int64_t *shape, char text[256])
 }
 
 static yoco_status tensor_check(const char *path, const yoco_tensor *tensor,
-                                const checkpoint_spec *spec)
+                                const yoco_tensor_spec *spec)
 {
-    if (tensor->n_dims != spec->n_dims ||
-        memcmp(tensor->shape, spec->shape, (size_t)spec->n_dims * sizeof *spec->shape) != 0) {
+    const yoco_tensor wanted = yoco_checkpoint_tensor(spec, tensor->dtype);
+    if (tensor->n_dims != wanted.n_dims ||
+        memcmp(tensor->shape, wanted.shape, (size_t)wanted.n_dims * sizeof *wanted.shape) != 0) {
         char found[256], expected[256];
         yoco_log_error("%s: tensor %s has shape %s; params.json asks for %s", path, tensor->name,
                        shape_text(tensor->n_dims, tensor->shape, found),
-                       shape_text(spec->n_dims, spec->shape, expected));
+                       shape_text(wanted.n_dims, wanted.shape, expected));
         return YOCO_ERR_DATA;
     }
     if (tensor->dtype != YOCO_F32 && tensor->dtype != YOCO_BF16 && tensor->dtype != YOCO_F16) {
@@ -94,31 +123,32 @@ static yoco_status tensor_check(const char *path, const yoco_tensor *tensor,
 /* Puts a tensor of a file into its slot. The format does not align data, the users of a checkpoint
  * read it through typed pointers: an unaligned tensor is copied. */
 static yoco_status tensor_place(yoco_checkpoint *c, const char *path, const yoco_tensor *tensor,
-                                const checkpoint_spec *spec)
+                                const yoco_tensor_spec *spec)
 {
-    if (*spec->slot) {
+    const yoco_tensor **slot = yoco_checkpoint_slot(c, spec);
+    if (*slot) {
         yoco_log_error("%s: tensor %s is in another file too", path, tensor->name);
         return YOCO_ERR_DATA;
     }
     YOCO_TRY(tensor_check(path, tensor, spec));
-    *spec->slot = tensor;
+    *slot = tensor;
     if ((uintptr_t)tensor->data % yoco_dtype_bytes(tensor->dtype) != 0) {
         void *copy;
-        YOCO_TRY(yoco_checkpoint_own(c, tensor, spec->slot, &copy));
+        YOCO_TRY(yoco_checkpoint_own(c, tensor, slot, &copy));
         memcpy(copy, tensor->data, tensor->bytes);
     }
     return YOCO_OK;
 }
 
 static yoco_status file_place(yoco_checkpoint *c, const checkpoint_file *file,
-                              const checkpoint_spec **by_name)
+                              const yoco_tensor_spec **by_name)
 {
     for (int i = 0; i < yoco_safetensors_count(file->tensors); i++) {
         const yoco_tensor *tensor = yoco_safetensors_at(file->tensors, i);
-        if (c->config.share_input_output_embed && strcmp(tensor->name, YOCO_OUTPUT_PROJECTION) == 0)
+        if (c->shape->tied && strcmp(tensor->name, YOCO_OUTPUT_PROJECTION) == 0)
             continue;
-        const checkpoint_spec **found = bsearch(tensor->name, by_name, (size_t)c->store->n_specs,
-                                                sizeof *by_name, compare_name);
+        const yoco_tensor_spec **found = bsearch(tensor->name, by_name, (size_t)c->store->n_specs,
+                                                 sizeof *by_name, compare_name);
         if (!found) {
             yoco_log_error("%s: tensor %s is none of the model that params.json describes",
                            file->path, tensor->name);
@@ -132,7 +162,7 @@ static yoco_status file_place(yoco_checkpoint *c, const checkpoint_file *file,
 static yoco_status files_place(yoco_checkpoint *c)
 {
     const checkpoint_store *store = c->store;
-    const checkpoint_spec **by_name;
+    const yoco_tensor_spec **by_name;
     YOCO_TRY(yoco_alloc((size_t)store->n_specs * sizeof *by_name, "the list of tensors",
                         (void **)&by_name));
     for (int i = 0; i < store->n_specs; i++)
@@ -148,7 +178,7 @@ static yoco_status files_place(yoco_checkpoint *c)
 static yoco_status specs_check(const yoco_checkpoint *c, const char *folder)
 {
     for (int i = 0; i < c->store->n_specs; i++) {
-        if (!*c->store->specs[i].slot) {
+        if (!*yoco_checkpoint_slot(c, &c->store->specs[i])) {
             yoco_log_error("%s: tensor %s is missing from its safetensors files", folder,
                            c->store->specs[i].name);
             return YOCO_ERR_DATA;
@@ -157,11 +187,12 @@ static yoco_status specs_check(const yoco_checkpoint *c, const char *folder)
     return YOCO_OK;
 }
 
-static yoco_dtype dtype_of(const checkpoint_store *store)
+static yoco_dtype dtype_of(const yoco_checkpoint *c)
 {
+    const checkpoint_store *store = c->store;
     yoco_dtype dtype = YOCO_F16;
     for (int i = 0; i < store->n_specs; i++) {
-        yoco_dtype one = (*store->specs[i].slot)->dtype;
+        yoco_dtype one = (*yoco_checkpoint_slot(c, &store->specs[i]))->dtype;
         if (one == YOCO_F32)
             return one;
         if (one == YOCO_BF16)
@@ -175,8 +206,8 @@ static yoco_status weights_open(yoco_checkpoint *c, const char *folder)
     YOCO_TRY(yoco_checkpoint_files_open(folder, &c->store->files, &c->store->n_files));
     YOCO_TRY(files_place(c));
     YOCO_TRY(specs_check(c, folder));
-    c->dtype = dtype_of(c->store);
-    if (c->config.share_input_output_embed)
+    c->dtype = dtype_of(c);
+    if (c->shape->tied)
         c->output_projection = c->embed_tokens;
     return YOCO_OK;
 }
@@ -184,13 +215,15 @@ static yoco_status weights_open(yoco_checkpoint *c, const char *folder)
 yoco_status yoco_checkpoint_open(const char *folder, yoco_checkpoint **out)
 {
     char *path;
-    yoco_model_config config;
+    yoco_model_shape *shape;
     YOCO_TRY(yoco_path_join(folder, "params.json", &path));
-    yoco_status status = yoco_model_config_load(path, &config);
+    yoco_status status = yoco_model_shape_load(path, &shape);
     yoco_free(path);
     YOCO_TRY(status);
     yoco_checkpoint *c;
-    YOCO_TRY(yoco_checkpoint_create(&config, &c));
+    status = yoco_checkpoint_create(shape, &c);
+    yoco_free(shape);
+    YOCO_TRY(status);
     status = weights_open(c, folder);
     if (status != YOCO_OK) {
         yoco_checkpoint_close(c);
@@ -200,27 +233,22 @@ yoco_status yoco_checkpoint_open(const char *folder, yoco_checkpoint **out)
     return YOCO_OK;
 }
 
-yoco_status yoco_checkpoint_borrow(const yoco_model_config *config, yoco_dtype dtype,
+yoco_status yoco_checkpoint_borrow(const yoco_model_shape *shape, yoco_dtype dtype,
                                    const void *data, yoco_checkpoint **out)
 {
     yoco_checkpoint *c;
-    YOCO_TRY(yoco_checkpoint_create(config, &c));
+    YOCO_TRY(yoco_checkpoint_create(shape, &c));
     checkpoint_store *store = c->store;
-    store->is_borrowed = true;
+    store->is_borrowed = c->is_shape = true;
     for (int i = 0; i < store->n_specs; i++) {
-        const checkpoint_spec *spec = &store->specs[i];
+        const yoco_tensor_spec *spec = &store->specs[i];
         yoco_tensor *tensor = &store->own[store->n_own++];
-        size_t n = (size_t)spec->shape[0] * (spec->n_dims == 2 ? (size_t)spec->shape[1] : 1);
-        *tensor = (yoco_tensor){.name = spec->name,
-                                .dtype = dtype,
-                                .n_dims = spec->n_dims,
-                                .shape = {spec->shape[0], spec->shape[1]},
-                                .data = data,
-                                .bytes = n * yoco_dtype_bytes(dtype)};
-        *spec->slot = tensor;
+        *tensor = yoco_checkpoint_tensor(spec, dtype);
+        tensor->data = data;
+        *yoco_checkpoint_slot(c, spec) = tensor;
     }
     c->dtype = dtype;
-    if (config->share_input_output_embed)
+    if (shape->tied)
         c->output_projection = c->embed_tokens;
     *out = c;
     return YOCO_OK;
@@ -252,5 +280,6 @@ void yoco_checkpoint_close(yoco_checkpoint *checkpoint)
         yoco_free(store);
     }
     yoco_free(checkpoint->layers);
+    yoco_free(checkpoint->shape);
     yoco_free(checkpoint);
 }

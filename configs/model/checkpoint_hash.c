@@ -25,9 +25,9 @@ yoco_status yoco_checkpoint_hash(const yoco_checkpoint *checkpoint, yoco_hash *o
     const checkpoint_store *store = checkpoint->store;
     yoco_hasher *hasher;
     YOCO_TRY(yoco_hasher_create(&hasher));
-    config_add(hasher, &checkpoint->config);
+    config_add(hasher, &checkpoint->shape->config);
     for (int i = 0; i < store->n_specs; i++) {
-        const yoco_tensor *tensor = *store->specs[i].slot;
+        const yoco_tensor *tensor = *yoco_checkpoint_slot(checkpoint, &store->specs[i]);
         text_add(hasher, store->specs[i].name);
         text_add(hasher, yoco_dtype_name(tensor->dtype));
         yoco_hasher_add(hasher, tensor->data, tensor->bytes);
@@ -43,7 +43,7 @@ yoco_status yoco_checkpoint_ids(const yoco_checkpoint *checkpoint, yoco_hash *co
     const checkpoint_store *store = checkpoint->store;
     yoco_hasher *hasher;
     YOCO_TRY(yoco_hasher_create(&hasher));
-    config_add(hasher, &checkpoint->config);
+    config_add(hasher, &checkpoint->shape->config);
     *config = yoco_hasher_finish(hasher);
     YOCO_TRY(yoco_hasher_create(&hasher));
     for (int i = 0; i < store->n_files; i++) {

@@ -7,16 +7,6 @@
 
 #define YOCO_OUTPUT_PROJECTION "output_projection.weight"
 
-enum { YOCO_TENSOR_NAME_BYTES = 80 };
-
-/* A tensor that the config asks for. */
-typedef struct checkpoint_spec {
-    char name[YOCO_TENSOR_NAME_BYTES];
-    int n_dims; /* 1: a norm's weight; 2: a matrix (n_out, n_in) */
-    int64_t shape[2];
-    const yoco_tensor **slot; /* its place in the checkpoint */
-} checkpoint_spec;
-
 /* One safetensors file of a model folder. */
 typedef struct checkpoint_file {
     char *path;
@@ -25,7 +15,7 @@ typedef struct checkpoint_file {
 
 typedef struct checkpoint_store {
     int n_specs;
-    checkpoint_spec *specs;
+    yoco_tensor_spec *specs; /* yoco_model_tensors */
     int n_files;
     checkpoint_file *files;
     int n_own;
@@ -34,16 +24,16 @@ typedef struct checkpoint_store {
     bool is_borrowed; /* the data of `own` belongs to the caller */
 } checkpoint_store;
 
-/* A checkpoint with its specs and every slot NULL. */
-yoco_status yoco_checkpoint_create(const yoco_model_config *config, yoco_checkpoint **out);
+/* A checkpoint of a copy of the shape, with its specs and every slot NULL. */
+yoco_status yoco_checkpoint_create(const yoco_model_shape *shape, yoco_checkpoint **out);
+/* The place of a tensor in the checkpoint. */
+const yoco_tensor **yoco_checkpoint_slot(const yoco_checkpoint *checkpoint,
+                                         const yoco_tensor_spec *spec);
+/* A tensor without data. */
+yoco_tensor yoco_checkpoint_tensor(const yoco_tensor_spec *spec, yoco_dtype dtype);
 /* A tensor like `like`, with uninitialised data of its own to be written through *data. */
 yoco_status yoco_checkpoint_own(yoco_checkpoint *checkpoint, const yoco_tensor *like,
                                 const yoco_tensor **out, void **data);
-
-/* Lists the tensors of checkpoint->config: those of the model, then layer by layer. The caller
- * frees *specs. */
-yoco_status yoco_checkpoint_specs(yoco_checkpoint *checkpoint, checkpoint_spec **specs,
-                                  int *n_specs);
 
 /* Opens the safetensors files of a folder and checks them against their index, if they have one. */
 yoco_status yoco_checkpoint_files_open(const char *folder, checkpoint_file **files, int *n_files);

@@ -41,22 +41,16 @@ static void fill(const yoco_tensor *tensor, void *data, uint64_t key, float cent
 
 /* A row of a matrix has norm 1, so what it makes of an input of rms 1 has rms 1; that holds for the
  * embedding too, which is multiplied by sqrt(dim). Logits get rms 1.5, to tell tokens apart. */
-static yoco_status spec_fill(yoco_checkpoint *c, const checkpoint_spec *spec, uint64_t key)
+static yoco_status spec_fill(yoco_checkpoint *c, const yoco_tensor_spec *spec, uint64_t key)
 {
-    yoco_tensor like = {.name = spec->name,
-                        .dtype = c->dtype,
-                        .n_dims = spec->n_dims,
-                        .shape = {spec->shape[0], spec->shape[1]}};
-    like.bytes = yoco_dtype_bytes(c->dtype) * (size_t)spec->shape[0];
-    if (spec->n_dims == 2)
-        like.bytes *= (size_t)spec->shape[1];
+    yoco_tensor like = yoco_checkpoint_tensor(spec, c->dtype);
     void *data;
-    YOCO_TRY(yoco_checkpoint_own(c, &like, spec->slot, &data));
-    if (spec->n_dims == 1) {
+    YOCO_TRY(yoco_checkpoint_own(c, &like, yoco_checkpoint_slot(c, spec), &data));
+    if (like.n_dims == 1) {
         fill(&like, data, key, 1, 0.1f);
     } else {
-        double deviation = 1 / sqrt((double)spec->shape[1]);
-        if (spec->slot == &c->output_projection)
+        double deviation = 1 / sqrt((double)like.shape[1]);
+        if (spec->layer == YOCO_TENSOR_OUTPUT)
             deviation *= 1.5;
         fill(&like, data, key, 0, (float)(deviation * sqrt(3)));
     }
@@ -69,12 +63,12 @@ static yoco_status specs_fill(yoco_checkpoint *c, uint64_t seed)
         uint64_t key = mix(mix(seed + step) + (uint64_t)i * step);
         YOCO_TRY(spec_fill(c, &c->store->specs[i], key));
     }
-    if (c->config.share_input_output_embed)
+    if (c->shape->tied)
         c->output_projection = c->embed_tokens;
     return YOCO_OK;
 }
 
-yoco_status yoco_checkpoint_random(const yoco_model_config *config, yoco_dtype dtype, uint64_t seed,
+yoco_status yoco_checkpoint_random(const yoco_model_shape *shape, yoco_dtype dtype, uint64_t seed,
                                    yoco_checkpoint **out)
 {
     if (dtype != YOCO_F32 && dtype != YOCO_BF16) {
@@ -82,7 +76,7 @@ yoco_status yoco_checkpoint_random(const yoco_model_config *config, yoco_dtype d
         return YOCO_ERR_USAGE;
     }
     yoco_checkpoint *c;
-    YOCO_TRY(yoco_checkpoint_create(config, &c));
+    YOCO_TRY(yoco_checkpoint_create(shape, &c));
     c->dtype = dtype;
     yoco_status status = specs_fill(c, seed);
     if (status != YOCO_OK) {

@@ -33,27 +33,29 @@ static yoco_status config_save(const yoco_model_config *config, const char *path
     return status;
 }
 
-static yoco_status data_write(yoco_safetensors_writer *writer, const checkpoint_store *store)
+static yoco_status data_write(yoco_safetensors_writer *writer, const yoco_checkpoint *c)
 {
+    const checkpoint_store *store = c->store;
     for (int i = 0; i < store->n_specs; i++) {
-        const yoco_tensor *tensor = *store->specs[i].slot;
+        const yoco_tensor *tensor = *yoco_checkpoint_slot(c, &store->specs[i]);
         YOCO_TRY(yoco_safetensors_append(writer, tensor->data, tensor->bytes));
     }
     return YOCO_OK;
 }
 
-static yoco_status weights_save(const checkpoint_store *store, const char *path)
+static yoco_status weights_save(const yoco_checkpoint *c, const char *path)
 {
+    const checkpoint_store *store = c->store;
     yoco_tensor *list;
     YOCO_TRY(
         yoco_alloc((size_t)store->n_specs * sizeof *list, "the list of tensors", (void **)&list));
     for (int i = 0; i < store->n_specs; i++)
-        list[i] = **store->specs[i].slot;
+        list[i] = **yoco_checkpoint_slot(c, &store->specs[i]);
     yoco_safetensors_writer *writer;
     yoco_status status = yoco_safetensors_create(path, list, store->n_specs, &writer);
     yoco_free(list);
     YOCO_TRY(status);
-    status = data_write(writer, store);
+    status = data_write(writer, c);
     if (status == YOCO_OK)
         return yoco_safetensors_finish(writer);
     yoco_safetensors_discard(writer);
@@ -69,11 +71,11 @@ yoco_status yoco_checkpoint_save(const yoco_checkpoint *checkpoint, const char *
     }
     char *path;
     YOCO_TRY(yoco_path_join(folder, "model.safetensors", &path));
-    yoco_status status = weights_save(checkpoint->store, path);
+    yoco_status status = weights_save(checkpoint, path);
     yoco_free(path);
     YOCO_TRY(status);
     YOCO_TRY(yoco_path_join(folder, "params.json", &path));
-    status = config_save(&checkpoint->config, path);
+    status = config_save(&checkpoint->shape->config, path);
     yoco_free(path);
     return status;
 }

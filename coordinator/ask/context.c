@@ -60,7 +60,7 @@ static yoco_status read_document(const yoco_session *session, const yoco_snapsho
     yoco_status status = check_session(session, target, &manifest.identity);
     if (status == YOCO_OK)
         status = yoco_context_document_load(target->folder, &manifest.identity,
-                                            session->checkpoint->config.vocab_size, &ids->ids);
+                                            session->checkpoint->shape->vocab_size, &ids->ids);
     if (status == YOCO_OK) {
         ids->n = manifest.identity.n_tokens;
         *chunk_rows = manifest.identity.chunk_rows;

@@ -33,7 +33,7 @@ static yoco_status save_ids(yoco_session *session, const context_options *o, con
     double seconds;
     yoco_log_hold();
     yoco_status status =
-        yoco_session_chunk_rows(&session->checkpoint->config, o->chunk_rows, &chunk_rows);
+        yoco_session_chunk_rows(session->checkpoint->shape, o->chunk_rows, &chunk_rows);
     YOCO_TRY(yoco_comm_agree_lines(session->comm, status));
     YOCO_TRY(yoco_context_target(session, o->folder, &target));
     target.stop = yoco_signals_catch();
@@ -47,18 +47,18 @@ static yoco_status save_ids(yoco_session *session, const context_options *o, con
 /* Rank 0. */
 static yoco_status read_ids(yoco_session *session, const context_options *o, yoco_ids *ids)
 {
-    const yoco_model_config *config = &session->checkpoint->config;
+    const yoco_model_shape *shape = session->checkpoint->shape;
     yoco_tokenizer *tokenizer;
-    YOCO_TRY(yoco_tokenizer_open(o->session.model, config->vocab_size, &tokenizer));
+    YOCO_TRY(yoco_tokenizer_open(o->session.model, shape->vocab_size, &tokenizer));
     yoco_status status = yoco_prompt_check_options(&o->prompt, tokenizer);
     if (status == YOCO_OK)
-        status = yoco_prompt_document(&o->prompt, tokenizer, config->vocab_size, ids);
+        status = yoco_prompt_document(&o->prompt, tokenizer, shape->vocab_size, ids);
     yoco_tokenizer_close(tokenizer);
     /* A question and its answer are one token each at least. */
-    if (status == YOCO_OK && ids->n > config->max_seq_len - 2) {
+    if (status == YOCO_OK && ids->n > shape->max_seq_len - 2) {
         yoco_log_error("the document has %lld tokens, and the model's max_seq_len of %lld leaves "
                        "no room for a question and its answer: shorten it",
-                       (long long)ids->n, (long long)config->max_seq_len);
+                       (long long)ids->n, (long long)shape->max_seq_len);
         status = YOCO_ERR_DATA;
     }
     return status;

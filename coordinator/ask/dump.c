@@ -13,6 +13,7 @@ typedef struct dump {
     const yoco_prompt *prompt;
     const yoco_answer *answers;
     yoco_safetensors_writer *writer; /* rank 0 */
+    int64_t width;                   /* of the rows that are gathered */
 } dump;
 
 /* Rank 0: names, shapes and dtypes of everything that will be written, in this order. */
@@ -20,7 +21,8 @@ static yoco_status describe(dump *d, const char *path)
 {
     static const char *const names[N_TENSORS] = {"prompt", "generated", "logits", "key_cache",
                                                  "value_cache"};
-    const yoco_model_config *c = &d->session->checkpoint->config;
+    const yoco_model_shape *m = d->session->checkpoint->shape;
+    const yoco_layer_shape *kept = &m->layers[yoco_shape_last_kept(m)];
     int n = d->prompt->n_questions;
     yoco_tensor *tensors = calloc((size_t)n * N_TENSORS, sizeof *tensors);
     char(*labels)[NAME_SIZE] = calloc((size_t)n * N_TENSORS, sizeof *labels);
@@ -28,13 +30,13 @@ static yoco_status describe(dump *d, const char *path)
     for (int i = 0; status == YOCO_OK && i < n; i++) {
         int64_t n_prompt = d->prompt->context.n + d->prompt->questions[i].tokens.n;
         int64_t n_rows = yoco_worker_position(d->session->worker, i), n_ids = d->answers[i].n;
-        int64_t heads = c->n_attn_kv_heads, head_dim = yoco_config_head_dim(c);
+        int64_t heads = kept->n_kv_heads;
         const yoco_tensor shapes[N_TENSORS] = {
             {.dtype = YOCO_I64, .n_dims = 1, .shape = {n_prompt}},
             {.dtype = YOCO_I64, .n_dims = 1, .shape = {n_ids}},
-            {.dtype = YOCO_F32, .n_dims = 2, .shape = {n_ids, c->vocab_size}},
-            {.dtype = YOCO_F32, .n_dims = 3, .shape = {n_rows, heads, head_dim}},
-            {.dtype = YOCO_F32, .n_dims = 3, .shape = {n_rows, heads, head_dim}},
+            {.dtype = YOCO_F32, .n_dims = 2, .shape = {n_ids, m->vocab_size}},
+            {.dtype = YOCO_F32, .n_dims = 3, .shape = {n_rows, heads, kept->k_dim}},
+            {.dtype = YOCO_F32, .n_dims = 3, .shape = {n_rows, heads, kept->v_dim}},
         };
         for (int t = 0; t < N_TENSORS; t++) {
             char *label = labels[i * N_TENSORS + t];
@@ -69,7 +71,7 @@ static yoco_status write_ids(dump *d, const int32_t *ids, int64_t n)
 static yoco_status write_rows(void *context, const void *rows, int64_t n_rows)
 {
     dump *d = context;
-    int64_t n = n_rows * yoco_config_kv_dim(&d->session->checkpoint->config);
+    int64_t n = n_rows * d->width;
     if (yoco_worker_dtype(d->session->worker) == YOCO_F32)
         return yoco_safetensors_append(d->writer, rows, (size_t)n * sizeof(float));
     const uint16_t *bf16 = rows;
@@ -88,7 +90,7 @@ static yoco_status write_tokens(dump *d, int i)
 {
     const yoco_answer *answer = &d->answers[i];
     const yoco_ids *question = &d->prompt->questions[i].tokens;
-    size_t row = (size_t)d->session->checkpoint->config.vocab_size * sizeof(float);
+    size_t row = (size_t)d->session->checkpoint->shape->vocab_size * sizeof(float);
     YOCO_TRY(write_ids(d, d->prompt->context.ids, d->prompt->context.n));
     YOCO_TRY(write_ids(d, question->ids, question->n));
     YOCO_TRY(write_ids(d, answer->ids, answer->n));
@@ -97,11 +99,15 @@ static yoco_status write_tokens(dump *d, int i)
 
 static yoco_status write_all(dump *d)
 {
+    const yoco_model_shape *m = d->session->checkpoint->shape;
+    const yoco_layer_shape *kept = &m->layers[yoco_shape_last_kept(m)];
     yoco_comm *comm = d->session->comm;
     for (int i = 0; i < d->prompt->n_questions; i++) {
         yoco_status status = comm->rank == 0 ? write_tokens(d, i) : YOCO_OK;
         YOCO_TRY(comm->ops->agree(comm, status));
+        d->width = yoco_layer_k_width(kept);
         YOCO_TRY(yoco_worker_gather(d->session->worker, i, false, write_rows, d));
+        d->width = yoco_layer_v_width(kept);
         YOCO_TRY(yoco_worker_gather(d->session->worker, i, true, write_rows, d));
     }
     return YOCO_OK;

@@ -40,7 +40,7 @@ static bool needs_logits(const generation *g)
 static yoco_status allocate(generation *g)
 {
     size_t n = (size_t)g->prompt->n_questions;
-    int vocab_size = g->session->checkpoint->config.vocab_size;
+    int vocab_size = g->session->checkpoint->shape->vocab_size;
     g->branches = calloc(n, sizeof *g->branches);
     g->ids = calloc(n, sizeof *g->ids);
     g->units = calloc(n, sizeof *g->units);
@@ -115,7 +115,7 @@ static yoco_status next_ids(generation *g)
 /* What was asked for of a row's logits. */
 static void keep_logits(const generation *g, const float *logits, int32_t id, yoco_answer *answer)
 {
-    int vocab_size = g->session->checkpoint->config.vocab_size;
+    int vocab_size = g->session->checkpoint->shape->vocab_size;
     if (answer->logits)
         memcpy(answer->logits + answer->n * vocab_size, logits,
                (size_t)vocab_size * sizeof *logits);
@@ -127,7 +127,7 @@ static void keep_logits(const generation *g, const float *logits, int32_t id, yo
 /* Rank 0: takes the next id of every row. */
 static yoco_status sample_rows(generation *g)
 {
-    int64_t vocab_size = g->session->checkpoint->config.vocab_size;
+    int64_t vocab_size = g->session->checkpoint->shape->vocab_size;
     YOCO_TRY(next_ids(g));
     for (int i = 0; i < g->n_rows; i++) {
         yoco_answer *answer = &g->answers[g->branches[i]];

@@ -69,7 +69,7 @@ static yoco_status open_tokenizer(yoco_session *session, const run_options *o, y
 {
     yoco_status status = YOCO_OK;
     if (session->comm->rank == 0)
-        status = yoco_tokenizer_open(o->session.model, session->checkpoint->config.vocab_size, out);
+        status = yoco_tokenizer_open(o->session.model, session->checkpoint->shape->vocab_size, out);
     if (session->comm->rank == 0 && status == YOCO_OK)
         status = check_text_options(o, *out);
     return session->comm->ops->agree(session->comm, status);
@@ -146,7 +146,7 @@ static yoco_status reserve(yoco_session *session, const run_options *o, const yo
     int64_t chunk_rows;
     yoco_log_hold();
     yoco_status status =
-        yoco_session_chunk_rows(&session->checkpoint->config, o->chunk_rows, &chunk_rows);
+        yoco_session_chunk_rows(session->checkpoint->shape, o->chunk_rows, &chunk_rows);
     YOCO_TRY(yoco_comm_agree_lines(session->comm, status));
     return (o->checkpoint ? yoco_worker_reserve_durable : yoco_worker_reserve)(
         session->worker, prompt->context.n, chunk_rows, prompt->n_questions, prompt->branch_rows);
@@ -174,13 +174,13 @@ static yoco_status run_prompt(yoco_session *session, const run_options *o,
 
 static yoco_status run_document(yoco_session *session, const run_options *o)
 {
-    const yoco_model_config *config = &session->checkpoint->config;
+    const yoco_model_shape *shape = session->checkpoint->shape;
     yoco_tokenizer *tokenizer = NULL;
     yoco_prompt prompt;
     yoco_status status = open_tokenizer(session, o, &tokenizer);
     if (status == YOCO_OK)
-        status = yoco_prompt_load(session->comm, &o->prompt, tokenizer, config->vocab_size,
-                                  config->max_seq_len, &prompt);
+        status = yoco_prompt_load(session->comm, &o->prompt, tokenizer, shape->vocab_size,
+                                  shape->max_seq_len, &prompt);
     if (status == YOCO_OK) {
         status = run_prompt(session, o, tokenizer, &prompt);
         yoco_prompt_free(&prompt);

@@ -100,7 +100,7 @@ static yoco_status judge_input(const batch *b)
 /* Without ranks and without weights. */
 static yoco_status validate(const batch_options *o)
 {
-    yoco_model_config config;
+    yoco_model_shape *shape;
     yoco_tokenizer *tokenizer = NULL;
     char path[4096];
     batch b = {0};
@@ -108,11 +108,12 @@ static yoco_status validate(const batch_options *o)
         return refuse("-m MODEL is missing: a model folder");
     if (snprintf(path, sizeof path, "%s/params.json", o->session.model) >= (int)sizeof path)
         return refuse("the path of the model is too long");
-    YOCO_TRY(yoco_model_config_load(path, &config));
-    YOCO_TRY(open_tokenizer(o->session.model, config.vocab_size, &tokenizer));
-    yoco_status status = read_input(o, NULL, &b);
+    YOCO_TRY(yoco_model_shape_load(path, &shape));
+    yoco_status status = open_tokenizer(o->session.model, shape->vocab_size, &tokenizer);
     if (status == YOCO_OK)
-        status = yoco_batch_input_encode(&b.input, b.documents, tokenizer, config.max_seq_len);
+        status = read_input(o, NULL, &b);
+    if (status == YOCO_OK)
+        status = yoco_batch_input_encode(&b.input, b.documents, tokenizer, shape->max_seq_len);
     if (status == YOCO_OK) {
         yoco_log_info("%lld of %lld lines of %s are jobs", (long long)(b.input.n - b.input.n_bad),
                       (long long)b.input.n, b.input.name);
@@ -120,6 +121,7 @@ static yoco_status validate(const batch_options *o)
     }
     free_batch(&b);
     yoco_tokenizer_close(tokenizer);
+    yoco_free(shape);
     return status;
 }
 
@@ -221,7 +223,7 @@ static yoco_status prepare(const batch_options *o, const yoco_session *session,
     YOCO_TRY(yoco_batch_input_identify(&b->input, fingerprint));
     YOCO_TRY(yoco_batch_results_open(o->output, o->overwrite, &b->input, fingerprint, &b->results));
     YOCO_TRY(yoco_batch_input_encode(&b->input, b->documents, tokenizer,
-                                     session->checkpoint->config.max_seq_len));
+                                     session->checkpoint->shape->max_seq_len));
     YOCO_TRY(yoco_batch_results_settle(b->results, &b->input));
     YOCO_TRY(write_errors(b));
     YOCO_TRY(make_plan(b, chunk_rows, session->comm->n_ranks, !o->context));
@@ -278,7 +280,7 @@ static yoco_status choose_chunk_rows(const batch_options *o, yoco_session *sessi
     if (o->context && asked == 0)
         asked = saved;
     yoco_log_hold();
-    yoco_status status = yoco_session_chunk_rows(&session->checkpoint->config, asked, chunk_rows);
+    yoco_status status = yoco_session_chunk_rows(session->checkpoint->shape, asked, chunk_rows);
     return yoco_comm_agree_lines(session->comm, status);
 }
 
@@ -319,7 +321,7 @@ static yoco_status run_session(const batch_options *o, yoco_session *session)
 {
     yoco_comm *comm = session->comm;
     yoco_tokenizer *tokenizer = NULL;
-    int vocab_size = session->checkpoint->config.vocab_size;
+    int vocab_size = session->checkpoint->shape->vocab_size;
     yoco_log_hold();
     yoco_status status = open_tokenizer(o->session.model, vocab_size, &tokenizer);
     status = yoco_comm_agree_lines(comm, status);

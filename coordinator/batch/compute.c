@@ -78,7 +78,7 @@ static size_t answer_bytes(const yoco_batch_task *task)
 static const char *largest_field(const yoco_batch_task *task, const yoco_plan *plan)
 {
     const size_t *bytes = plan->buffer_bytes;
-    if (bytes[YOCO_BUF_BRANCH_K] + bytes[YOCO_BUF_BRANCH_SELF] / 2 >= bytes[YOCO_BUF_SHARD_K])
+    if (bytes[YOCO_BUF_BRANCH_K] + bytes[YOCO_BUF_BRANCH_PAST] / 2 >= bytes[YOCO_BUF_SHARD_K])
         return "body.max_tokens";
     if (task->job.document)
         return "body.document";

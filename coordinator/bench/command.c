@@ -89,9 +89,10 @@ static yoco_status choose_dtype(const yoco_peer *peer, yoco_bench_report *r)
  * by larger ones, what it can do at most. */
 static void choose_shapes(const yoco_peer *peer, yoco_bench_report *r)
 {
-    const yoco_model_config *config = &r->session->checkpoint->config;
-    int64_t widest = yoco_i64_max(config->dim, config->hidden_dim);
-    r->n_gemms = yoco_bench_shapes(config, r->gemms);
+    int64_t widest = r->session->checkpoint->shape->dim;
+    r->n_gemms = yoco_bench_shapes(r->session->checkpoint->shape, r->gemms);
+    for (int i = 0; i < r->n_gemms; i++)
+        widest = yoco_i64_max(widest, r->gemms[i].n_out);
     for (int i = 0; i < r->n_gemms; i++)
         r->gemm_flops +=
             2.0 * (double)(r->gemms[i].n_out * r->gemms[i].n_in) * r->gemms[i].n_per_token;
@@ -138,7 +139,7 @@ static yoco_status measure_decode(yoco_session *session, yoco_peer *peer, const 
                                   const int32_t *ids, yoco_bench_report *r)
 {
     int64_t n_base =
-        yoco_i64_min(session->checkpoint->config.sliding_window, longest(&o->contexts));
+        yoco_i64_min(yoco_shape_longest_window(session->checkpoint->shape), longest(&o->contexts));
     r->branches = o->branches;
     r->most_branches = longest(&o->branches);
     YOCO_TRY(
@@ -223,18 +224,18 @@ static void make_ids(int32_t *ids, int64_t n, int vocab_size)
 static yoco_status run_bench(yoco_session *session, const bench_options *o, yoco_atomic_file *file)
 {
     yoco_comm *comm = session->comm;
-    const yoco_model_config *config = &session->checkpoint->config;
+    const yoco_model_shape *shape = session->checkpoint->shape;
     yoco_bench_report r = {.model_name = o->session.model, .session = session};
     int64_t n_ids = yoco_i64_max(longest(&o->tokens), longest(&o->contexts));
     int32_t *ids = NULL;
     yoco_log_hold();
-    yoco_status status = check_lengths(o, config->max_seq_len);
+    yoco_status status = check_lengths(o, shape->max_seq_len);
     if (status == YOCO_OK)
-        status = yoco_session_chunk_rows(config, o->chunk_rows, &r.chunk_rows);
+        status = yoco_session_chunk_rows(shape, o->chunk_rows, &r.chunk_rows);
     YOCO_TRY(yoco_comm_agree_lines(comm, status));
     YOCO_TRY(comm->ops->agree(comm,
                               yoco_alloc((size_t)n_ids * sizeof *ids, "token ids", (void **)&ids)));
-    make_ids(ids, n_ids, config->vocab_size);
+    make_ids(ids, n_ids, shape->vocab_size);
     status = measure(session, o, ids, &r);
     yoco_free(ids);
     if (status == YOCO_OK)
@@ -264,7 +265,7 @@ static yoco_status run_profile(yoco_session *session, const bench_options *o)
     int64_t chunk_rows;
     yoco_log_hold();
     YOCO_TRY(
-        yoco_comm_agree_lines(session->comm, yoco_session_chunk_rows(&session->checkpoint->config,
+        yoco_comm_agree_lines(session->comm, yoco_session_chunk_rows(session->checkpoint->shape,
                                                                      o->chunk_rows, &chunk_rows)));
     return yoco_bench_profile_write(session, chunk_rows, o->profile);
 }

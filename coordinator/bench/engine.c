@@ -15,43 +15,32 @@ static int add_shape(yoco_bench_gemm *gemms, int n, int64_t n_out, int64_t n_in,
             return n;
         }
     }
+    if (n == YOCO_BENCH_MAX_SHAPES)
+        return n;
     gemms[n] = (yoco_bench_gemm){.n_out = n_out, .n_in = n_in, .n_per_token = n_per_token};
     return n + 1;
 }
 
-int yoco_bench_shapes(const yoco_model_config *c, yoco_bench_gemm *gemms)
+/* Of the last layer that keeps rows, only those are made. */
+int yoco_bench_shapes(const yoco_model_shape *shape, yoco_bench_gemm *gemms)
 {
-    int n_layers = yoco_config_n_self_layers(c), n = 0;
-    bool retention = yoco_config_is_retention(c);
-    n = add_shape(gemms, n, c->dim, c->dim, (retention ? 5 : 4) * n_layers);
-    if (retention)
-        n = add_shape(gemms, n, c->n_self_heads, c->dim, n_layers);
-    n = add_shape(gemms, n, c->hidden_dim, c->dim, 2 * n_layers);
-    n = add_shape(gemms, n, c->dim, c->hidden_dim, n_layers);
-    return add_shape(gemms, n, yoco_config_kv_dim(c), c->dim, 2);
+    int n = 0, last = yoco_shape_last_kept(shape);
+    for (int i = 0; i <= last; i++) {
+        yoco_tensor_rule rules[YOCO_N_ROLES];
+        int n_rules = yoco_layer_tensor_rules(&shape->layers[i], rules);
+        for (int j = 0; j < n_rules; j++)
+            if (rules[j].n_in > 0)
+                n = add_shape(gemms, n, rules[j].n_out, rules[j].n_in, 1);
+    }
+    return n;
 }
 
-/* Pairs of rows that see each other: query t sees min(window, t + 1) rows. */
-static int64_t window_pairs(int64_t n, int64_t window)
+static double attention_flops(const yoco_model_shape *shape, int64_t n)
 {
-    int64_t head = yoco_i64_min(n, window);
-    return head * (head + 1) / 2 + (n - head) * window;
-}
-
-/* The same in blocks of YOCO_RETENTION_ROWS; reading and feeding the state costs a row as much as
- * head_dim more pairs. */
-static int64_t retention_pairs(int64_t n, int64_t head_dim)
-{
-    int64_t rows = YOCO_RETENTION_ROWS;
-    return n / rows * window_pairs(rows, rows) + window_pairs(n % rows, rows) + n * head_dim;
-}
-
-/* A score and a weighted sum: 4 flops for each pair and channel. */
-static double attention_flops(const yoco_model_config *c, int64_t n)
-{
-    int64_t pairs = yoco_config_is_retention(c) ? retention_pairs(n, yoco_config_self_head_dim(c))
-                                                : window_pairs(n, c->sliding_window);
-    return 4.0 * c->dim * (double)pairs * yoco_config_n_self_layers(c);
+    double flops = 0;
+    for (int i = 0; i < yoco_shape_last_kept(shape); i++)
+        flops += yoco_layer_mixer_flops(&shape->layers[i], n);
+    return flops;
 }
 
 /* All ranks together: the slowest counts. */
@@ -71,7 +60,7 @@ static yoco_status time_prefill(yoco_session *session, const int32_t *ids, int64
 yoco_status yoco_bench_time_prefill(yoco_session *session, int64_t chunk_rows, int64_t n_runs,
                                     const int32_t *ids, int64_t n_tokens, yoco_bench_prefill *out)
 {
-    const yoco_model_config *c = &session->checkpoint->config;
+    const yoco_model_shape *c = session->checkpoint->shape;
     double seconds[YOCO_BENCH_MAX_RUNS], warm_up;
     YOCO_TRY(yoco_worker_reserve(session->worker, n_tokens, chunk_rows, 1, 1));
     YOCO_TRY(time_prefill(session, ids, n_tokens, &warm_up));
@@ -99,7 +88,7 @@ static yoco_status stepper_create(yoco_session *session, int64_t n_branches, ste
     YOCO_TRY(yoco_alloc(n * sizeof *s->ids, "branches", (void **)&s->ids));
     for (int i = 0; i < n_branches; i++) {
         s->branches[i] = i;
-        s->ids[i] = i % session->checkpoint->config.vocab_size;
+        s->ids[i] = i % session->checkpoint->shape->vocab_size;
     }
     return yoco_alloc(n * sizeof *s->next, "branches", (void **)&s->next);
 }

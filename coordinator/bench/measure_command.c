@@ -46,7 +46,7 @@ static yoco_status print_record(json_t *record)
 
 static yoco_status run(const measure_options *o, yoco_session *s)
 {
-    const yoco_model_config *c = &s->checkpoint->config;
+    const yoco_model_shape *c = s->checkpoint->shape;
     yoco_comm *comm = s->comm;
     yoco_scale_spec spec = {.n_tokens = o->n_tokens,
                             .n_branches = o->n_branches,

@@ -27,7 +27,8 @@ typedef struct profiler {
     yoco_session *session;
     const yoco_ops *ops;
     yoco_device *device;
-    const yoco_model_config *config;
+    const yoco_model_shape *shape;
+    const yoco_layer_shape *mixer, *merged; /* the first layers with an edge, and that is merged */
     size_t element;
     int64_t rows; /* of a chunk */
     int n_weights;
@@ -107,17 +108,15 @@ static yoco_work weights_work(const profiler *p, yoco_work_kind kind, int64_t n_
 
 static int window_of(const profiler *p)
 {
-    return (int)yoco_i64_min(p->config->sliding_window, p->rows);
+    return (int)yoco_i64_min(p->mixer->window, p->rows);
 }
 
 static void run_window(profiler *p)
 {
-    const yoco_model_config *c = p->config;
-    int head_dim = yoco_config_self_head_dim(c);
     p->ops->window_attend(p->device, &(yoco_window_args){.q_end = p->rows,
                                                          .window = window_of(p),
-                                                         .n_heads = c->n_self_heads,
-                                                         .head_dim = head_dim,
+                                                         .n_heads = p->mixer->n_heads,
+                                                         .head_dim = p->mixer->k_dim,
                                                          .scale_log2 = 0.1f,
                                                          .q = p->wide,
                                                          .kv_dtype = p->session->device.dtype,
@@ -130,13 +129,13 @@ static void run_window(profiler *p)
 static yoco_retention_args retention_args(const profiler *p)
 {
     return (yoco_retention_args){.n_rows = p->rows,
-                                 .n_heads = p->config->n_self_heads,
-                                 .head_dim = yoco_config_self_head_dim(p->config),
+                                 .n_heads = p->mixer->n_heads,
+                                 .head_dim = p->mixer->k_dim,
                                  .q = p->wide,
                                  .k = p->wide,
                                  .v = p->wide,
                                  .gate = p->partial,
-                                 .decay = p->partial + p->rows * p->config->n_self_heads,
+                                 .decay = p->partial + p->rows * p->mixer->n_heads,
                                  .state = p->state,
                                  .edge_in = p->state,
                                  .edge_out = p->state,
@@ -157,26 +156,23 @@ static void run_correct(profiler *p)
 
 static void run_copy_state(profiler *p)
 {
-    int64_t head_dim = yoco_config_self_head_dim(p->config);
-    size_t bytes = (size_t)(p->config->dim * head_dim) * sizeof(float);
+    size_t bytes = (size_t)(yoco_layer_out_width(p->mixer) * p->mixer->k_dim) * sizeof(float);
     p->ops->copy(p->device, p->more, p->state, bytes);
 }
 
 static void attend(profiler *p, int64_t n_queries)
 {
-    const yoco_model_config *c = p->config;
-    int head_dim = yoco_config_head_dim(c);
+    const yoco_layer_shape *c = p->merged;
     yoco_kv_segment segment = {.n_queries = n_queries,
                                .n_rows = CONTEXT_ROWS,
                                .chunk_rows = CONTEXT_ROWS,
                                .k = p->k,
                                .v = p->v};
-    float *max = p->partial,
-          *sum = max + CONTEXT_ROWS / YOCO_BLOCK_ROWS * n_queries * c->n_attn_heads;
+    float *max = p->partial, *sum = max + CONTEXT_ROWS / YOCO_BLOCK_ROWS * n_queries * c->n_heads;
     p->ops->attend(p->device, &(yoco_attend_args){.n_queries = n_queries,
-                                                  .n_heads = c->n_attn_heads,
-                                                  .n_kv_heads = c->n_attn_kv_heads,
-                                                  .head_dim = head_dim,
+                                                  .n_heads = c->n_heads,
+                                                  .n_kv_heads = c->n_kv_heads,
+                                                  .head_dim = c->k_dim,
                                                   .scale_log2 = 0.1f,
                                                   .n_segments = 1,
                                                   .segments = &segment,
@@ -200,17 +196,17 @@ static void run_attend_many(profiler *p)
 /* What a layer has of them, for each row. */
 static void pointwise(profiler *p, int64_t n_rows)
 {
-    const yoco_model_config *c = p->config;
+    const yoco_layer_shape *c = p->mixer;
     yoco_dtype dtype = p->session->device.dtype;
     yoco_rms_norm_args norm = {.n_rows = n_rows,
                                .dim = c->dim,
-                               .eps = c->norm_eps,
+                               .eps = p->shape->norm_eps,
                                .x = p->wide,
                                .out_dtype = dtype,
                                .out = p->out};
     yoco_rope_args rope = {.n_rows = n_rows,
-                           .n_heads = c->n_self_heads,
-                           .head_dim = yoco_config_self_head_dim(c),
+                           .n_heads = c->n_heads,
+                           .head_dim = c->k_dim,
                            .scale = 1,
                            .cos = p->partial,
                            .sin = p->partial,
@@ -243,7 +239,7 @@ static void run_small(profiler *p)
 
 static double pointwise_bytes(const profiler *p)
 {
-    double element = (double)p->element, dim = p->config->dim, hidden = p->config->hidden_dim;
+    double element = (double)p->element, dim = p->shape->dim, hidden = p->mixer->hidden_dim;
     return (double)p->rows * (5 * dim * (4 + element) + hidden * (8 + element));
 }
 
@@ -274,13 +270,13 @@ static yoco_status measure_products(profiler *p, yoco_hardware *h)
 /* The kind of mixer that the model has; the other one gets the same rates and is of no use. */
 static yoco_status measure_mixer(profiler *p, yoco_hardware *h)
 {
-    const yoco_model_config *c = p->config;
+    const yoco_layer_shape *c = p->mixer;
     yoco_rate *rate = h->device.rate;
     double launch_s = h->device.launch_s;
     double byte_s = rate[YOCO_WORK_POINTWISE].byte_s;
-    int head_dim = yoco_config_self_head_dim(c);
+    int head_dim = c->k_dim;
     yoco_rate mixer = {.byte_s = byte_s}, state = {.flop_s = mixer.flop_s, .byte_s = byte_s};
-    if (yoco_config_is_retention(c)) {
+    if (c->kind == YOCO_LAYER_RETENTION) {
         yoco_work local = yoco_work_retention_local(p->rows, c->dim, head_dim);
         yoco_work correct = yoco_work_retention_correct(p->rows, c->dim, head_dim);
         double copied = 2.0 * sizeof(float) * c->dim * head_dim;
@@ -299,10 +295,10 @@ static yoco_status measure_mixer(profiler *p, yoco_hardware *h)
 
 static yoco_status measure_attend(profiler *p, yoco_hardware *h)
 {
-    const yoco_model_config *c = p->config;
+    const yoco_layer_shape *c = p->merged;
     yoco_rate *rate = &h->device.rate[YOCO_WORK_ATTEND];
     double launch_s = h->device.launch_s;
-    int64_t kv_dim = yoco_config_kv_dim(c);
+    int64_t kv_dim = yoco_layer_k_width(c);
     yoco_work one = yoco_work_attend(FEW_QUERIES, CONTEXT_ROWS, c->dim, kv_dim, p->element, 0);
     yoco_work many = yoco_work_attend(MANY_QUERIES, CONTEXT_ROWS, c->dim, kv_dim, p->element, 0);
     YOCO_TRY(rate_of(p, run_attend_one, one.bytes, launch_s, &rate->byte_s));
@@ -377,14 +373,14 @@ static yoco_status alloc_filled(profiler *p, size_t bytes, void **out)
 
 static yoco_status make_buffers(profiler *p)
 {
-    const yoco_model_config *c = p->config;
+    const yoco_layer_shape *c = p->mixer;
     size_t f32 = sizeof(float), rows = (size_t)p->rows, dim = (size_t)c->dim;
     size_t width = (size_t)yoco_i64_max(c->hidden_dim, c->dim);
-    size_t head_dim = (size_t)yoco_config_self_head_dim(c);
-    size_t context = (size_t)CONTEXT_ROWS * (size_t)yoco_config_kv_dim(c) * p->element;
+    size_t head_dim = (size_t)c->k_dim;
+    size_t context = (size_t)CONTEXT_ROWS * (size_t)yoco_layer_k_width(p->merged) * p->element;
     size_t window = rows * dim * p->element;
     size_t partials = (size_t)CONTEXT_ROWS / YOCO_BLOCK_ROWS * MANY_QUERIES;
-    size_t heads = (size_t)yoco_i64_max(c->n_attn_heads, c->n_self_heads);
+    size_t heads = (size_t)yoco_i64_max(p->merged->n_heads, c->n_heads);
     size_t kv = window > context ? window : context;
     size_t many = width * (rows > MANY_QUERIES ? rows : MANY_QUERIES);
     size_t more = many > partials * dim ? many : partials * dim;
@@ -402,7 +398,7 @@ static yoco_status make_buffers(profiler *p)
 
 static yoco_status add_weight(profiler *p, const yoco_tensor *tensor)
 {
-    if (!tensor || p->n_weights == MAX_WEIGHTS)
+    if (!tensor || tensor->n_dims != 2 || p->n_weights == MAX_WEIGHTS)
         return YOCO_OK;
     yoco_matrix matrix = {.dtype = tensor->dtype,
                           .n_out = tensor->shape[0],
@@ -415,16 +411,13 @@ static yoco_status add_weight(profiler *p, const yoco_tensor *tensor)
     return YOCO_OK;
 }
 
-/* The self-decoder's: more than caches hold, so that they come from memory as they do in a step. */
+/* Those of the prefill: more than caches hold, so that they come from memory as they do in a step.
+ */
 static yoco_status make_weights(profiler *p)
 {
-    for (int i = 0; i < yoco_config_n_self_layers(p->config); i++) {
-        const yoco_layer_tensors *t = &p->session->checkpoint->layers[i];
-        const yoco_tensor *const tensors[] = {t->q_proj,   t->k_proj, t->v_proj, t->g_proj,
-                                              t->out_proj, t->fc1,    t->gate,   t->fc2};
-        for (size_t j = 0; j < sizeof tensors / sizeof *tensors; j++)
-            YOCO_TRY(add_weight(p, tensors[j]));
-    }
+    for (int i = 0; i < yoco_shape_last_kept(p->shape); i++)
+        for (int role = 0; role < YOCO_N_ROLES; role++)
+            YOCO_TRY(add_weight(p, p->session->checkpoint->layers[i].role[role]));
     return p->ops->synchronize(p->device);
 }
 
@@ -502,7 +495,9 @@ yoco_status yoco_bench_profile_write(yoco_session *session, int64_t chunk_rows, 
         memset(p, 0, sizeof *p);
         p->session = session;
         p->ops = session->ops;
-        p->config = &session->checkpoint->config;
+        p->shape = session->checkpoint->shape;
+        p->mixer = &p->shape->layers[0];
+        p->merged = &p->shape->layers[p->shape->n_layers - 1];
         p->element = yoco_dtype_bytes(session->device.dtype);
         p->rows = chunk_rows;
         status = profile(p, path);

@@ -27,8 +27,8 @@ typedef struct decode_row {
 static decode_row derive_decode(const yoco_bench_report *r, const yoco_bench_context *context,
                                 int i)
 {
-    const yoco_model_config *c = &r->session->checkpoint->config;
-    int n_cross = c->n_layers - yoco_config_n_self_layers(c);
+    const yoco_model_shape *m = r->session->checkpoint->shape;
+    int n_cross = yoco_shape_n_merged(m);
     decode_row row = {.n_branches = r->branches.values[i], .step_s = context->step_s[i]};
     row.tokens_s = (double)row.n_branches / row.step_s.median;
     row.step_bytes = (double)(n_cross * context->kv_bytes + r->weight_bytes);
@@ -43,7 +43,7 @@ static decode_row derive_decode(const yoco_bench_report *r, const yoco_bench_con
     row.attention_fraction = row.attention_byte_s / context->kv_byte_s.median;
     row.memory_fraction = row.attention_byte_s / r->large_byte_s.median;
     row.attention_flop_s =
-        4.0 * c->dim * n_cross * (double)(n_tokens * row.n_branches) / row.attention_s;
+        4.0 * m->dim * n_cross * (double)(n_tokens * row.n_branches) / row.attention_s;
     return row;
 }
 
@@ -65,12 +65,11 @@ static prefill_row derive_prefill(const yoco_bench_report *r, const yoco_bench_p
 
 static void print_head(const yoco_bench_report *r)
 {
-    const yoco_model_config *c = &r->session->checkpoint->config;
-    char cpu[256], mixer[64] = "gated retention";
+    const yoco_model_shape *m = r->session->checkpoint->shape;
+    char cpu[256], mixer[128];
     yoco_machine_cpu(cpu, sizeof cpu);
-    if (!yoco_config_is_retention(c))
-        snprintf(mixer, sizeof mixer, "window attention over %d tokens", c->sliding_window);
-    yoco_print("model    %s: %s, dim %d, %d layers\n", r->model_name, mixer, c->dim, c->n_layers);
+    yoco_layer_describe(&m->layers[0], mixer, sizeof mixer);
+    yoco_print("model    %s: %s, dim %d, %d layers\n", r->model_name, mixer, m->dim, m->n_layers);
     yoco_print("machine  %s, %ld cores\n", cpu, sysconf(_SC_NPROCESSORS_ONLN));
     if (r->device[0])
         yoco_print("device   %s\n", r->device);
@@ -212,14 +211,13 @@ static const char library_of_device[] =
 
 static void print_columns(const yoco_bench_report *r)
 {
-    bool retention = yoco_config_is_retention(&r->session->checkpoint->config);
     yoco_print(
         "Figures are medians, then the least and the greatest; GB and GFLOP are 10^9. With "
         "several\n"
         "ranks all measure at the same time, and rates are sums over the ranks.\n\n"
         "%s"
-        "prefill     flops: 2 for each weight and token (embeddings not), and 4 dim layers times "
-        "the\n            sum over tokens of %s;\n"
+        "prefill     flops: 2 for each weight and token (embeddings not), and 4 dim for each pair "
+        "of\n            tokens that a layer mixes (of a state: of a block, and head size more);\n"
         "            'of library' is their rate as a part of the library's.\n"
         "decode      one token for each branch. 'MiB' must be read: K,V once for each cross "
         "layer,\n"
@@ -230,9 +228,7 @@ static void print_columns(const yoco_bench_report *r)
         "'of\n"
         "            reading' as a part of reading as much as K,V, which a large cache may hold.\n"
         "            '-': too short to tell.\n",
-        r->device[0] ? library_of_device : library_of_host,
-        retention ? "(place in its block of 256 + head size)" : "min(window, position + 1)",
-        r->base.n_tokens);
+        r->device[0] ? library_of_device : library_of_host, r->base.n_tokens);
 }
 
 void yoco_bench_print(const yoco_bench_report *r)
@@ -267,14 +263,28 @@ static json_t *json_machine(const yoco_bench_report *r)
                      r->cpu_share);
 }
 
+/* Runs of equal layers. */
+static json_t *json_layers(const yoco_model_shape *m)
+{
+    json_t *runs = json_array();
+    for (int i = 0, n; i < m->n_layers; i += n) {
+        const yoco_layer_shape *layer = &m->layers[i];
+        n = yoco_shape_run(m, i);
+        json_array_append_new(runs,
+                              json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "kind",
+                                        yoco_layer_kind_name(layer->kind), "n_layers", n, "n_heads",
+                                        layer->n_heads, "n_kv_heads", layer->n_kv_heads, "k_dim",
+                                        layer->k_dim, "v_dim", layer->v_dim, "window",
+                                        layer->window, "hidden_dim", layer->hidden_dim));
+    }
+    return runs;
+}
+
 static json_t *json_model(const yoco_bench_report *r)
 {
-    const yoco_model_config *c = &r->session->checkpoint->config;
-    return json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "name", r->model_name, "dim",
-                     c->dim, "hidden_dim", c->hidden_dim, "n_layers", c->n_layers, "n_self_heads",
-                     c->n_self_heads, "n_attn_heads", c->n_attn_heads, "n_attn_kv_heads",
-                     c->n_attn_kv_heads, "sliding_window", c->sliding_window, "vocab_size",
-                     c->vocab_size);
+    const yoco_model_shape *m = r->session->checkpoint->shape;
+    return json_pack("{s:s, s:i, s:i, s:o}", "name", r->model_name, "dim", m->dim, "vocab_size",
+                     m->vocab_size, "layers", json_layers(m));
 }
 
 static json_t *json_library(const yoco_bench_report *r)

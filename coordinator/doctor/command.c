@@ -18,7 +18,7 @@ typedef struct doctor_options {
 static yoco_status plan_bytes(yoco_comm *comm, const doctor_options *o, size_t *bytes)
 {
     yoco_plan_question question = o->question;
-    yoco_plan_basis basis;
+    yoco_plan_basis basis = {.shape = NULL};
     yoco_plan plan;
     question.n_ranks = comm->n_ranks;
     if (!question.session.model)
@@ -29,6 +29,7 @@ static yoco_status plan_bytes(yoco_comm *comm, const doctor_options *o, size_t *
         status = yoco_plan_make(&basis.input, &plan);
     if (status == YOCO_OK)
         *bytes = plan.total_bytes;
+    yoco_plan_basis_free(&basis);
     return yoco_comm_agree_lines(comm, status);
 }
 

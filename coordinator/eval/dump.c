@@ -40,12 +40,13 @@ static void print_document(const yoco_eval_work *work, const yoco_eval_document 
 yoco_status yoco_eval_dump(const yoco_eval_options *options)
 {
     char path[4096];
-    yoco_model_config config;
+    yoco_model_shape *shape;
     yoco_eval_work work;
     snprintf(path, sizeof path, "%s/params.json", options->session.model);
-    YOCO_TRY(yoco_model_config_load(path, &config));
-    YOCO_TRY(yoco_eval_work_open(options, &config, &work));
-    yoco_status status = YOCO_OK;
+    YOCO_TRY(yoco_model_shape_load(path, &shape));
+    yoco_status status = yoco_eval_work_open(options, shape, &work);
+    yoco_free(shape);
+    YOCO_TRY(status);
     for (int64_t i = 0; status == YOCO_OK && i < work.list.n; i++) {
         yoco_eval_document d;
         status = yoco_eval_document_draw(&work.source, &work.list.cells[i], &d);

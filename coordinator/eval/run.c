@@ -79,8 +79,8 @@ static yoco_status prepare(eval *e)
 {
     const yoco_eval_options *o = e->options;
     YOCO_TRY(
-        yoco_session_chunk_rows(&e->session->checkpoint->config, o->chunk_rows, &e->common.chunk));
-    YOCO_TRY(yoco_eval_work_open(o, &e->session->checkpoint->config, &e->work));
+        yoco_session_chunk_rows(e->session->checkpoint->shape, o->chunk_rows, &e->common.chunk));
+    YOCO_TRY(yoco_eval_work_open(o, e->session->checkpoint->shape, &e->work));
     YOCO_TRY(hash_model(e));
     YOCO_TRY(name_model(e));
     e->common.seed = o->seed;
@@ -122,7 +122,7 @@ static yoco_status draw_document(eval *e, const yoco_eval_cell *cell, yoco_eval_
         longest = yoco_i64_max(longest, d->prompt.questions[q].tokens.n);
     d->prompt.branch_rows = longest + answer - 1;
     e->common.max_tokens = answer;
-    if (d->prompt.context.n + longest + answer <= e->session->checkpoint->config.max_seq_len)
+    if (d->prompt.context.n + longest + answer <= e->session->checkpoint->shape->max_seq_len)
         return YOCO_OK;
     yoco_log_error("a document of yoco-compat became %lld tokens long, which leaves no room below "
                    "the model's max_seq_len: use a smaller --length",

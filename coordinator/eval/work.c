@@ -37,11 +37,11 @@ static yoco_status check_cells(const yoco_eval_options *options, const yoco_eval
     return YOCO_OK;
 }
 
-static yoco_status open_work(const yoco_eval_options *options, const yoco_model_config *config,
+static yoco_status open_work(const yoco_eval_options *options, const yoco_model_shape *shape,
                              yoco_eval_work *w)
 {
-    YOCO_TRY(yoco_eval_cells_make(&options->choice, config->max_seq_len, &w->list));
-    YOCO_TRY(yoco_tokenizer_open(options->session.model, config->vocab_size, &w->tokenizer));
+    YOCO_TRY(yoco_eval_cells_make(&options->choice, shape->max_seq_len, &w->list));
+    YOCO_TRY(yoco_tokenizer_open(options->session.model, shape->vocab_size, &w->tokenizer));
     if (!w->tokenizer) {
         yoco_log_error("%s has no tokenizer (yoco_tokenizer.json): an evaluation is text",
                        options->session.model);
@@ -49,14 +49,14 @@ static yoco_status open_work(const yoco_eval_options *options, const yoco_model_
     }
     YOCO_TRY(yoco_eval_haystack_load(&options->haystack, w->tokenizer, &w->haystack));
     w->source = (yoco_eval_source){w->tokenizer, &w->haystack, options->seed};
-    return check_cells(options, w, config->max_seq_len);
+    return check_cells(options, w, shape->max_seq_len);
 }
 
-yoco_status yoco_eval_work_open(const yoco_eval_options *options, const yoco_model_config *config,
+yoco_status yoco_eval_work_open(const yoco_eval_options *options, const yoco_model_shape *shape,
                                 yoco_eval_work *out)
 {
     *out = (yoco_eval_work){0};
-    yoco_status status = open_work(options, config, out);
+    yoco_status status = open_work(options, shape, out);
     if (status != YOCO_OK)
         yoco_eval_work_close(out);
     return status;

@@ -14,7 +14,7 @@ typedef struct yoco_eval_work {
 } yoco_eval_work;
 
 /* `out` does not move afterwards: source points into it. */
-yoco_status yoco_eval_work_open(const yoco_eval_options *options, const yoco_model_config *config,
+yoco_status yoco_eval_work_open(const yoco_eval_options *options, const yoco_model_shape *shape,
                                 yoco_eval_work *out);
 void yoco_eval_work_close(yoco_eval_work *work); /* {0} is legal */
 

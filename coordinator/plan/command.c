@@ -121,7 +121,7 @@ static yoco_status print_time(const plan_options *o, const yoco_plan_input *plan
         return YOCO_ERR_USAGE;
     }
     YOCO_TRY(yoco_hardware_load(o->hardware, &hardware));
-    yoco_cost_input input = {.config = plan->config,
+    yoco_cost_input input = {.shape = plan->shape,
                              .hardware = &hardware,
                              .grid = plan->grid,
                              .n_branches = plan->n_branches,
@@ -183,11 +183,11 @@ static yoco_status make_plan(void *parsed)
     yoco_plan_basis basis;
     YOCO_TRY(check_options(o));
     YOCO_TRY(yoco_plan_basis_make(&o->question, &basis));
-    if (o->time)
-        return print_time(o, &basis.input);
-    if (o->compare)
-        return print_comparison(o, &basis.input);
-    return print_ranks(o, &basis.input);
+    yoco_status status = o->time      ? print_time(o, &basis.input)
+                         : o->compare ? print_comparison(o, &basis.input)
+                                      : print_ranks(o, &basis.input);
+    yoco_plan_basis_free(&basis);
+    return status;
 }
 
 static int run_command(const yoco_command *command, int argc, char **argv)

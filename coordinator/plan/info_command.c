@@ -7,40 +7,44 @@
 #include "coordinator/text/tokenizer.h"
 #include "streams.h"
 
-static int64_t count_parameters(const yoco_checkpoint *c)
+static int64_t count_parameters(const yoco_model_shape *m)
 {
-    const yoco_model_config *m = &c->config;
-    int64_t dim = m->dim, ffn = 3 * dim * m->hidden_dim, n_self = yoco_config_n_self_layers(m);
-    int64_t mixer =
-        yoco_config_is_retention(m) ? 5 * dim * dim + dim * m->n_self_heads : 4 * dim * dim;
-    int64_t self = mixer + ffn + 2 * dim, cross = 2 * dim * dim + ffn + 2 * dim;
-    int64_t embeddings = (m->share_input_output_embed ? 1 : 2) * (int64_t)m->vocab_size * dim;
-    return embeddings + n_self * (self + cross) + 2 * dim * yoco_config_kv_dim(m) + 2 * dim;
+    yoco_tensor_rule rules[YOCO_N_ROLES];
+    int64_t n = (m->tied ? 1 : 2) * (int64_t)m->vocab_size * m->dim + m->dim;
+    for (int layer = 0; layer < m->n_layers; layer++)
+        for (int i = yoco_layer_tensor_rules(&m->layers[layer], rules); i-- > 0;)
+            n += rules[i].n_out * yoco_i64_max(1, rules[i].n_in);
+    return n;
+}
+
+static void print_layers(const yoco_model_shape *m)
+{
+    char text[128];
+    for (int i = 0, n; i < m->n_layers; i += n) {
+        n = yoco_shape_run(m, i);
+        yoco_layer_describe(&m->layers[i], text, sizeof text);
+        yoco_print("%-17s%d times %s", i == 0 ? "layers" : "", n, text);
+        if (m->layers[i].hidden_dim > 0)
+            yoco_print(", hidden %d", m->layers[i].hidden_dim);
+        yoco_print("\n");
+    }
 }
 
 static void print_info(const char *folder, const yoco_checkpoint *c, bool has_tokenizer)
 {
-    const yoco_model_config *m = &c->config;
-    int64_t kv_bytes = 2 * (int64_t)yoco_config_kv_dim(m);
+    const yoco_model_shape *m = c->shape;
+    int64_t kept = yoco_shape_kept_width(m);
     yoco_print("model            %s\n", folder);
-    yoco_print("parameters       %" PRId64 " (%s)\n", count_parameters(c),
+    yoco_print("parameters       %" PRId64 " (%s)\n", count_parameters(m),
                yoco_dtype_name(c->dtype));
-    yoco_print("layers           %d self + %d cross, dim %d, hidden %d\n",
-               yoco_config_n_self_layers(m), yoco_config_n_self_layers(m), m->dim, m->hidden_dim);
-    if (yoco_config_is_retention(m))
-        yoco_print("self-decoder     gated retention, %d heads of %d\n", m->n_self_heads,
-                   yoco_config_self_head_dim(m));
-    else
-        yoco_print("self-decoder     window attention over %d tokens, %d heads of %d\n",
-                   m->sliding_window, m->n_self_heads, yoco_config_self_head_dim(m));
-    yoco_print("cross-decoder    %d heads of %d, %d shared K,V heads: %" PRId64
-               " bytes of K,V per token in bf16, %" PRId64 " in f32\n",
-               m->n_attn_heads, yoco_config_head_dim(m), m->n_attn_kv_heads, 2 * kv_bytes,
-               4 * kv_bytes);
+    yoco_print("dim              %d\n", m->dim);
+    print_layers(m);
+    yoco_print("K,V of a token   %" PRId64 " bytes in bf16, %" PRId64 " in f32\n", 2 * kept,
+               4 * kept);
     yoco_print("vocabulary       %d%s\n", m->vocab_size,
-               m->share_input_output_embed ? ", embedding tied to the output" : "");
+               m->tied ? ", embedding tied to the output" : "");
     yoco_print("max_seq_len      %" PRId64 ", rope_theta %g, norm_eps %g\n", m->max_seq_len,
-               m->rope_theta, (double)m->norm_eps);
+               m->rotations[0].theta, (double)m->norm_eps);
     yoco_print("tokenizer        %s\n", has_tokenizer ? "yes" : "none: token ids only");
 }
 
@@ -75,7 +79,7 @@ static yoco_status info(void *parsed)
     yoco_tokenizer *tokenizer = NULL;
     YOCO_TRY(yoco_session_open_model(options, &checkpoint));
     yoco_status status =
-        yoco_tokenizer_open(options->model, checkpoint->config.vocab_size, &tokenizer);
+        yoco_tokenizer_open(options->model, checkpoint->shape->vocab_size, &tokenizer);
     if (status == YOCO_OK)
         print_info(options->model, checkpoint, tokenizer != NULL);
     yoco_tokenizer_close(tokenizer);

@@ -55,19 +55,22 @@ static yoco_status save(const init_options *o, const yoco_checkpoint *checkpoint
 static yoco_status init(void *parsed)
 {
     const init_options *o = parsed;
-    yoco_model_config config;
+    yoco_model_shape *shape;
     yoco_checkpoint *checkpoint;
     bool f32 = strcmp(o->dtype, "f32") == 0;
     if (!o->shape || !o->folder || (!f32 && strcmp(o->dtype, "bf16") != 0)) {
         yoco_log_error("yoco init: give --shape FILE and -o FOLDER; --dtype is f32 or bf16");
         return YOCO_ERR_USAGE;
     }
-    YOCO_TRY(yoco_model_config_load(o->shape, &config));
-    YOCO_TRY(yoco_paths_check());
-    if (!o->overwrite)
-        YOCO_TRY(check_folder(o->folder));
-    YOCO_TRY(yoco_checkpoint_random(&config, f32 ? YOCO_F32 : YOCO_BF16, o->seed, &checkpoint));
-    yoco_status status = save(o, checkpoint);
+    YOCO_TRY(yoco_model_shape_load(o->shape, &shape));
+    yoco_status status = yoco_paths_check();
+    if (status == YOCO_OK && !o->overwrite)
+        status = check_folder(o->folder);
+    if (status == YOCO_OK)
+        status = yoco_checkpoint_random(shape, f32 ? YOCO_F32 : YOCO_BF16, o->seed, &checkpoint);
+    yoco_free(shape);
+    YOCO_TRY(status);
+    status = save(o, checkpoint);
     yoco_checkpoint_close(checkpoint);
     return status;
 }

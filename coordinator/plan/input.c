@@ -9,7 +9,7 @@ static size_t weight_bytes(const void *context, int64_t n_out, int64_t n_in)
     return b->ops->weight_bytes(&b->device, n_out, n_in);
 }
 
-yoco_status yoco_plan_shape_load(const char *model, yoco_model_config *out)
+yoco_status yoco_plan_shape_load(const char *model, yoco_model_shape **out)
 {
     char path[4096];
     struct stat info;
@@ -18,37 +18,32 @@ yoco_status yoco_plan_shape_load(const char *model, yoco_model_config *out)
         return YOCO_ERR_USAGE;
     }
     if (stat(model, &info) == 0 && !S_ISDIR(info.st_mode))
-        return yoco_model_config_load(model, out);
+        return yoco_model_shape_load(model, out);
     if ((size_t)snprintf(path, sizeof path, "%s/params.json", model) >= sizeof path) {
         yoco_log_error("the name of the model folder is too long: %s", model);
         return YOCO_ERR_OPEN;
     }
-    return yoco_model_config_load(path, out);
+    return yoco_model_shape_load(path, out);
 }
 
-yoco_status yoco_plan_basis_make(const yoco_plan_question *q, yoco_plan_basis *out)
+static yoco_status check_length(const yoco_model_shape *shape, const yoco_plan_question *q)
+{
+    if (q->n_tokens <= shape->max_seq_len && q->branch_rows <= shape->max_seq_len - q->n_tokens)
+        return YOCO_OK;
+    yoco_log_error("%lld tokens and %lld of a branch are more than the model's max_seq_len "
+                   "%lld: ask for fewer",
+                   (long long)q->n_tokens, (long long)q->branch_rows,
+                   (long long)shape->max_seq_len);
+    return YOCO_ERR_DATA;
+}
+
+static yoco_status make_input(const yoco_plan_question *q, yoco_plan_basis *out)
 {
     int64_t chunk_rows;
-    if (q->n_tokens < 0) {
-        yoco_log_error("--tokens N is missing");
-        return YOCO_ERR_USAGE;
-    }
-    if (q->n_ranks > INT32_MAX || q->n_branches > 1 << 20) {
-        yoco_log_error("too many ranks or branches");
-        return YOCO_ERR_USAGE;
-    }
-    YOCO_TRY(yoco_plan_shape_load(q->session.model, &out->config));
     YOCO_TRY(yoco_session_choose(&q->session, YOCO_BF16, &out->ops, &out->device));
-    YOCO_TRY(yoco_session_chunk_rows(&out->config, q->chunk_rows, &chunk_rows));
-    if (q->n_tokens > out->config.max_seq_len ||
-        q->branch_rows > out->config.max_seq_len - q->n_tokens) {
-        yoco_log_error("%lld tokens and %lld of a branch are more than the model's max_seq_len "
-                       "%lld: ask for fewer",
-                       (long long)q->n_tokens, (long long)q->branch_rows,
-                       (long long)out->config.max_seq_len);
-        return YOCO_ERR_DATA;
-    }
-    out->input = (yoco_plan_input){.config = &out->config,
+    YOCO_TRY(yoco_session_chunk_rows(out->shape, q->chunk_rows, &chunk_rows));
+    YOCO_TRY(check_length(out->shape, q));
+    out->input = (yoco_plan_input){.shape = out->shape,
                                    .grid = {q->n_tokens, chunk_rows, (int)q->n_ranks},
                                    .n_branches = (int)q->n_branches,
                                    .branch_rows = q->branch_rows,
@@ -57,4 +52,27 @@ yoco_status yoco_plan_basis_make(const yoco_plan_question *q, yoco_plan_basis *o
                                    .weight_context = out,
                                    .file_dtype = out->device.dtype};
     return YOCO_OK;
+}
+
+yoco_status yoco_plan_basis_make(const yoco_plan_question *q, yoco_plan_basis *out)
+{
+    if (q->n_tokens < 0) {
+        yoco_log_error("--tokens N is missing");
+        return YOCO_ERR_USAGE;
+    }
+    if (q->n_ranks > INT32_MAX || q->n_branches > 1 << 20) {
+        yoco_log_error("too many ranks or branches");
+        return YOCO_ERR_USAGE;
+    }
+    YOCO_TRY(yoco_plan_shape_load(q->session.model, &out->shape));
+    yoco_status status = make_input(q, out);
+    if (status != YOCO_OK)
+        yoco_plan_basis_free(out);
+    return status;
+}
+
+void yoco_plan_basis_free(yoco_plan_basis *basis)
+{
+    yoco_free(basis->shape);
+    basis->shape = NULL;
 }

@@ -11,14 +11,15 @@ typedef struct yoco_plan_question {
 
 /* The input points into it: it is not moved. */
 typedef struct yoco_plan_basis {
-    yoco_model_config config;
+    yoco_model_shape *shape;
     const yoco_ops *ops;
     yoco_device_options device;
     yoco_plan_input input; /* of rank 0 */
 } yoco_plan_basis;
 
 /* The shape, from a params.json or the one in a model folder; NULL is a usage error. */
-yoco_status yoco_plan_shape_load(const char *model, yoco_model_config *out);
+yoco_status yoco_plan_shape_load(const char *model, yoco_model_shape **out);
 yoco_status yoco_plan_basis_make(const yoco_plan_question *question, yoco_plan_basis *out);
+void yoco_plan_basis_free(yoco_plan_basis *basis);
 
 #endif

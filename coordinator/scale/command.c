@@ -86,7 +86,7 @@ static yoco_status load_shape(scale_options *o)
                        o->sweep.model);
         return YOCO_ERR_USAGE;
     }
-    return yoco_plan_shape_load(o->sweep.model, &o->sweep.config);
+    return yoco_plan_shape_load(o->sweep.model, &o->sweep.shape);
 }
 
 /* Beside this program. */
@@ -203,7 +203,9 @@ static yoco_status scale(void *parsed)
         yoco_log_error("yoco scale: -o FOLDER is missing");
         return YOCO_ERR_USAGE;
     }
-    return run_sweep(o);
+    yoco_status status = run_sweep(o);
+    yoco_free(o->sweep.shape);
+    return status;
 }
 
 static int run_command(const yoco_command *command, int argc, char **argv)

@@ -42,7 +42,7 @@ static void add_number(command_line *c, const char *option, int64_t value)
 
 static yoco_cost_input cost_input(const yoco_sweep *s, const yoco_scale_point *p, int64_t chunk)
 {
-    return (yoco_cost_input){.config = &s->config,
+    return (yoco_cost_input){.shape = s->shape,
                              .hardware = s->hardware,
                              .grid = {p->n_tokens, chunk, p->n_ranks},
                              .n_branches = (int)p->n_branches,

@@ -4,7 +4,7 @@
 #ifndef YOCO_SCALE_SWEEP_H
 #define YOCO_SCALE_SWEEP_H
 
-#include "configs/model/model_config.h"
+#include "configs/model/shape.h"
 #include "coordinator/scale/platform.h"
 #include "coordinator/scale/rows.h"
 
@@ -19,7 +19,7 @@ const char *yoco_scale_kind_name(yoco_scale_kind kind); /* "measured" */
 
 typedef struct yoco_sweep {
     const char *model; /* as given; a params.json, or a model folder for measured points only */
-    yoco_model_config config;
+    yoco_model_shape *shape;
     const yoco_hardware *hardware; /* NULL: measured points only */
     const char *hardware_path;     /* what yoco-sim is told */
     const char *folder, *launcher, *simulator;

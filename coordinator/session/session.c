@@ -113,10 +113,12 @@ yoco_status yoco_session_open_model(const yoco_session_options *options, yoco_ch
     }
     if (!is_shape_file(options->model))
         return yoco_checkpoint_open(options->model, out);
-    yoco_model_config config;
-    YOCO_TRY(yoco_model_config_load(options->model, &config));
+    yoco_model_shape *shape;
+    YOCO_TRY(yoco_model_shape_load(options->model, &shape));
     yoco_dtype dtype = strcmp(options->dtype, "f32") == 0 ? YOCO_F32 : YOCO_BF16;
-    return yoco_checkpoint_random(&config, dtype, options->weight_seed, out);
+    yoco_status status = yoco_checkpoint_random(shape, dtype, options->weight_seed, out);
+    yoco_free(shape);
+    return status;
 }
 
 yoco_status yoco_session_hash(yoco_session *s, yoco_hash *out)
@@ -227,15 +229,17 @@ void yoco_session_close(yoco_session *s)
     *s = (yoco_session){0};
 }
 
-yoco_status yoco_session_chunk_rows(const yoco_model_config *config, int64_t asked, int64_t *out)
+yoco_status yoco_session_chunk_rows(const yoco_model_shape *shape, int64_t asked, int64_t *out)
 {
     int64_t rows = asked > 0 ? asked : DEFAULT_CHUNK_ROWS;
-    if (yoco_config_is_retention(config) && rows % YOCO_RETENTION_ROWS != 0) {
-        yoco_log_error("--chunk is a multiple of %d for a model with gated retention, not %lld",
-                       YOCO_RETENTION_ROWS, (long long)rows);
+    int64_t multiple = yoco_shape_chunk_multiple(shape);
+    if (rows % multiple != 0) {
+        yoco_log_error("--chunk is a multiple of %lld for a model with %s, not %lld",
+                       (long long)multiple, yoco_layer_kind_name(YOCO_LAYER_RETENTION),
+                       (long long)rows);
         return YOCO_ERR_USAGE;
     }
     /* A longer chunk is the same grid, but for sizes that overflow. */
-    *out = yoco_i64_min(rows, yoco_round_up(config->max_seq_len, YOCO_RETENTION_ROWS));
+    *out = yoco_i64_min(rows, yoco_round_up(shape->max_seq_len, YOCO_RETENTION_ROWS));
     return YOCO_OK;
 }

@@ -54,6 +54,6 @@ yoco_status yoco_session_open(const yoco_session_options *options, yoco_session 
 void yoco_session_close(yoco_session *session);
 
 /* The rows of --chunk: the default where 0. Retention blocks must not straddle chunks. */
-yoco_status yoco_session_chunk_rows(const yoco_model_config *config, int64_t asked, int64_t *out);
+yoco_status yoco_session_chunk_rows(const yoco_model_shape *shape, int64_t asked, int64_t *out);
 
 #endif

@@ -43,8 +43,10 @@ init_and_info() {
         shape=$source/configs/shapes/yoco-demo-$kind.json
         succeed "$yoco" init --shape "$shape" -o "$folder/$kind"
         succeed "$yoco" info -m "$folder/$kind"
-        holds 'layers +4 self \+ 4 cross, dim 256, hidden 704$'
-        holds 'cross-decoder +4 heads of 64, 2 shared K,V heads: 512 bytes .* in bf16, 1024 in f32'
+        holds 'dim +256$'
+        holds 'layers +4 times .*4 heads of 64, hidden 704$'
+        holds ' 4 times cross attention, 4 heads of 64 on 2, hidden 704$'
+        holds 'K,V of a token +512 bytes in bf16, 1024 in f32'
         holds 'tokenizer +none'
         holds "^parameters +$(($(data_bytes "$folder/$kind/model.safetensors") / 2)) \(BF16\)$"
     done

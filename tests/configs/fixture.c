@@ -153,7 +153,10 @@ yoco_checkpoint *checkpoint_tiny(int sliding_window)
                                       .max_seq_len = 1000,
                                       .norm_eps = 1e-5f,
                                       .rope_theta = 10000.0};
+    yoco_model_shape *shape;
     yoco_checkpoint *checkpoint;
-    assert_int_equal(yoco_checkpoint_random(&config, YOCO_F32, 1, &checkpoint), YOCO_OK);
+    assert_int_equal(yoco_model_shape_make(&config, &shape), YOCO_OK);
+    assert_int_equal(yoco_checkpoint_random(shape, YOCO_F32, 1, &checkpoint), YOCO_OK);
+    yoco_free(shape);
     return checkpoint;
 }

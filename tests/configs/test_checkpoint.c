@@ -42,18 +42,22 @@ static void open_refused(const char *folder, yoco_status expected, const char *l
 static void layer_check(const yoco_checkpoint *c, int index)
 {
     const yoco_layer_tensors *l = &c->layers[index];
-    bool self = index < yoco_config_n_self_layers(&c->config);
-    bool retention = self && yoco_config_is_retention(&c->config);
-    const yoco_tensor *always[] = {l->mixer_norm, l->q_proj, l->out_proj, l->ffn_norm,
-                                   l->fc1,        l->gate,   l->fc2};
-    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
-        assert_non_null(always[i]);
-    assert_int_equal(l->k_proj != NULL, self);
-    assert_int_equal(l->v_proj != NULL, self);
-    assert_int_equal(l->g_proj != NULL, retention);
-    assert_int_equal(l->gt_proj != NULL, retention);
-    assert_int_equal(l->fc2->shape[0], c->config.dim);
-    assert_int_equal(l->fc2->shape[1], c->config.hidden_dim);
+    const yoco_model_config *config = &c->shape->config;
+    int kept = config->n_layers / 2;
+    bool retention = index < kept && config->sliding_window == 0;
+    for (int role = 0; role < YOCO_N_ROLES; role++) {
+        bool is_kv = role == YOCO_ROLE_K || role == YOCO_ROLE_V;
+        bool wanted = role == YOCO_ROLE_G || role == YOCO_ROLE_DECAY ? retention
+                      : index == kept ? is_kv || role == YOCO_ROLE_MIXER_NORM
+                                      : index < kept || !is_kv;
+        assert_int_equal(l->role[role] != NULL, wanted);
+    }
+    if (index == kept) {
+        assert_int_equal(l->role[YOCO_ROLE_K]->shape[0], yoco_config_kv_dim(config));
+        return;
+    }
+    assert_int_equal(l->role[YOCO_ROLE_FC2]->shape[0], config->dim);
+    assert_int_equal(l->role[YOCO_ROLE_FC2]->shape[1], config->hidden_dim);
 }
 
 static void test_open_references(void **state)
@@ -69,13 +73,11 @@ static void test_open_references(void **state)
         yoco_checkpoint *c;
         assert_int_equal(yoco_checkpoint_open(reference(rows[i].name), &c), YOCO_OK);
         assert_int_equal(c->dtype, rows[i].dtype);
-        assert_int_equal(c->k_proj->shape[0], yoco_config_kv_dim(&c->config));
-        assert_non_null(c->kv_norm);
-        assert_non_null(c->v_proj);
         assert_non_null(c->final_norm);
         assert_int_equal(c->output_projection == c->embed_tokens,
-                         c->config.share_input_output_embed);
-        for (int layer = 0; layer < c->config.n_layers; layer++)
+                         c->shape->config.share_input_output_embed);
+        assert_int_equal(c->shape->n_layers, c->shape->config.n_layers + 1);
+        for (int layer = 0; layer < c->shape->n_layers; layer++)
             layer_check(c, layer);
         yoco_checkpoint_close(c);
     }
@@ -93,22 +95,22 @@ static void test_slots(void **state)
     } rows[] = {
         {c->embed_tokens, "embed_tokens.weight"},
         {c->output_projection, "output_projection.weight"},
-        {c->kv_norm, "cross_decoder.kv_layer_norm.weight"},
-        {c->k_proj, "cross_decoder.k_proj.weight"},
-        {c->v_proj, "cross_decoder.v_proj.weight"},
+        {c->layers[2].role[YOCO_ROLE_MIXER_NORM], "cross_decoder.kv_layer_norm.weight"},
+        {c->layers[2].role[YOCO_ROLE_K], "cross_decoder.k_proj.weight"},
+        {c->layers[2].role[YOCO_ROLE_V], "cross_decoder.v_proj.weight"},
         {c->final_norm, "layer_norm.weight"},
-        {c->layers[1].mixer_norm, "self_decoder.layers.1.mixer_layer_norm.weight"},
-        {c->layers[1].q_proj, "self_decoder.layers.1.mixer.q_proj.weight"},
-        {c->layers[1].k_proj, "self_decoder.layers.1.mixer.k_proj.weight"},
-        {c->layers[1].v_proj, "self_decoder.layers.1.mixer.v_proj.weight"},
-        {c->layers[1].g_proj, "self_decoder.layers.1.mixer.g_proj.weight"},
-        {c->layers[1].gt_proj, "self_decoder.layers.1.mixer.gt_proj.weight"},
-        {c->layers[1].out_proj, "self_decoder.layers.1.mixer.out_proj.weight"},
-        {c->layers[2].ffn_norm, "cross_decoder.layers.0.final_layer_norm.weight"},
-        {c->layers[2].fc1, "cross_decoder.layers.0.ffn.fc1.weight"},
-        {c->layers[2].gate, "cross_decoder.layers.0.ffn.gate.weight"},
-        {c->layers[3].fc2, "cross_decoder.layers.1.ffn.fc2.weight"},
-        {c->layers[3].q_proj, "cross_decoder.layers.1.mixer.q_proj.weight"},
+        {c->layers[1].role[YOCO_ROLE_MIXER_NORM], "self_decoder.layers.1.mixer_layer_norm.weight"},
+        {c->layers[1].role[YOCO_ROLE_Q], "self_decoder.layers.1.mixer.q_proj.weight"},
+        {c->layers[1].role[YOCO_ROLE_K], "self_decoder.layers.1.mixer.k_proj.weight"},
+        {c->layers[1].role[YOCO_ROLE_V], "self_decoder.layers.1.mixer.v_proj.weight"},
+        {c->layers[1].role[YOCO_ROLE_G], "self_decoder.layers.1.mixer.g_proj.weight"},
+        {c->layers[1].role[YOCO_ROLE_DECAY], "self_decoder.layers.1.mixer.gt_proj.weight"},
+        {c->layers[1].role[YOCO_ROLE_OUT], "self_decoder.layers.1.mixer.out_proj.weight"},
+        {c->layers[3].role[YOCO_ROLE_FFN_NORM], "cross_decoder.layers.0.final_layer_norm.weight"},
+        {c->layers[3].role[YOCO_ROLE_FC1], "cross_decoder.layers.0.ffn.fc1.weight"},
+        {c->layers[3].role[YOCO_ROLE_GATE], "cross_decoder.layers.0.ffn.gate.weight"},
+        {c->layers[4].role[YOCO_ROLE_FC2], "cross_decoder.layers.1.ffn.fc2.weight"},
+        {c->layers[4].role[YOCO_ROLE_Q], "cross_decoder.layers.1.mixer.q_proj.weight"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_string_equal(rows[i].tensor->name, rows[i].name);
@@ -303,7 +305,8 @@ static void test_unaligned_data(void **state)
     yoco_checkpoint *aligned, *c;
     assert_int_equal(yoco_checkpoint_open(reference("swa-tiny"), &aligned), YOCO_OK);
     assert_int_equal(yoco_checkpoint_open(folder, &c), YOCO_OK);
-    const yoco_tensor *a = aligned->layers[3].fc2, *b = c->layers[3].fc2;
+    const yoco_tensor *a = aligned->layers[4].role[YOCO_ROLE_FC2],
+                      *b = c->layers[4].role[YOCO_ROLE_FC2];
     assert_int_equal((uintptr_t)b->data % 4, 0);
     assert_int_equal(a->bytes, b->bytes);
     yoco_tensor_release(c, b);
@@ -347,9 +350,11 @@ static void test_shards(void **state)
     yoco_checkpoint *whole, *c;
     assert_int_equal(yoco_checkpoint_open(reference("gret-tiny"), &whole), YOCO_OK);
     assert_int_equal(yoco_checkpoint_open(folder, &c), YOCO_OK);
-    for (int i = 0; i < c->config.n_layers; i++)
-        assert_memory_equal(c->layers[i].fc1->data, whole->layers[i].fc1->data,
-                            c->layers[i].fc1->bytes);
+    for (int i = 0; i < c->shape->n_layers; i++)
+        if (c->layers[i].role[YOCO_ROLE_FC1])
+            assert_memory_equal(c->layers[i].role[YOCO_ROLE_FC1]->data,
+                                whole->layers[i].role[YOCO_ROLE_FC1]->data,
+                                c->layers[i].role[YOCO_ROLE_FC1]->bytes);
     yoco_checkpoint_close(whole);
     yoco_checkpoint_close(c);
 

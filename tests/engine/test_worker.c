@@ -102,7 +102,9 @@ static void weights_that_are_not_finite_stop(void **state)
 {
     (void)state;
     yoco_checkpoint *checkpoint = checkpoint_tiny(8);
-    float *q = (float *)(uintptr_t)checkpoint->layers[3].q_proj->data; /* made here, so writable */
+    float *q = (float *)(uintptr_t)checkpoint->layers[4]
+                   .role[YOCO_ROLE_Q]
+                   ->data; /* made here, so writable */
     float logits[VOCAB];
     q[7] = NAN;
     yoco_worker *worker = open_worker(checkpoint);

@@ -13,13 +13,17 @@
 
 static const char *source_folder;
 
-static yoco_model_config shape(const char *name)
+/* Those that tests asked for; main frees them. */
+static yoco_model_shape *shapes[32];
+static int n_shapes;
+
+static const yoco_model_shape *shape(const char *name)
 {
     char path[4096];
-    yoco_model_config config;
     snprintf(path, sizeof path, "%s/configs/shapes/%s.json", source_folder, name);
-    assert_int_equal(yoco_model_config_load(path, &config), YOCO_OK);
-    return config;
+    assert_true(n_shapes < 32);
+    assert_int_equal(yoco_model_shape_load(path, &shapes[n_shapes]), YOCO_OK);
+    return shapes[n_shapes++];
 }
 
 static yoco_hardware machine(void)
@@ -29,11 +33,11 @@ static yoco_hardware machine(void)
     return h;
 }
 
-static yoco_cost cost_of(const yoco_model_config *config, const yoco_hardware *h, int64_t n_tokens,
+static yoco_cost cost_of(const yoco_model_shape *model, const yoco_hardware *h, int64_t n_tokens,
                          int64_t chunk, int n_ranks, int n_branches)
 {
     yoco_cost cost;
-    yoco_cost_input input = {.config = config,
+    yoco_cost_input input = {.shape = model,
                              .hardware = h,
                              .grid = {n_tokens, chunk, n_ranks},
                              .n_branches = n_branches,
@@ -83,7 +87,7 @@ static void work_of_ops(void **state)
 static void messages_by_hand(void **state)
 {
     (void)state;
-    yoco_model_config config = shape("yoco-3b-window");
+    const yoco_model_shape *model = shape("yoco-3b-window");
     yoco_hardware h = machine();
     h.device.launch_s = h.device.host_s = 0;
     h.device.host_byte_s = h.node.byte_s = h.network.port_byte_s = 1e18;
@@ -101,7 +105,7 @@ static void messages_by_hand(void **state)
         {16, 13, 80}, {24, 13 + 2, 300}, {32, 123, 300},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        yoco_cost cost = cost_of(&config, &h, 1 << 20, 2048, table[i].n_ranks, 1);
+        yoco_cost cost = cost_of(model, &h, 1 << 20, 2048, table[i].n_ranks, 1);
         if (fabs(cost.merge_s - 13 * 2 * table[i].reduce_s) > 1e-3 ||
             fabs(cost.last_edges_s - 13 * table[i].broadcast_s) > 1e-3)
             fail_msg("%d ranks: merges %g, last edges %g", table[i].n_ranks, cost.merge_s,
@@ -116,9 +120,9 @@ static void the_sums_hold(void **state)
     static const char *const names[] = {"yoco-3b-window", "yoco-3b-retention"};
     static const int ranks[] = {1, 2, 3, 7, 8, 64, 1024};
     for (size_t n = 0; n < 2; n++) {
-        yoco_model_config config = shape(names[n]);
+        const yoco_model_shape *model = shape(names[n]);
         for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
-            yoco_cost c = cost_of(&config, &h, 1 << 20, 1024, ranks[i], 4);
+            yoco_cost c = cost_of(model, &h, 1 << 20, 1024, ranks[i], 4);
             near(c.prefill_s, c.compute_s + c.uneven_s + c.chain_s + c.last_edges_s);
             near(c.step_s, c.repeated_s + c.attention_s + c.merge_s);
             assert_true(c.uneven_s > -1e-12 && c.chain_s >= 0 && c.last_edges_s >= 0);
@@ -129,27 +133,27 @@ static void the_sums_hold(void **state)
 static void limits_are_named(void **state)
 {
     (void)state;
-    yoco_model_config window = shape("yoco-3b-window"), retention = shape("yoco-3b-retention");
+    const yoco_model_shape *window = shape("yoco-3b-window"),
+                           *retention = shape("yoco-3b-retention");
     yoco_hardware h = machine();
-    assert_int_equal(cost_of(&window, &h, 1 << 20, 2048, 8, 1).prefill_limit, YOCO_LIMIT_COMPUTE);
-    assert_int_equal(cost_of(&window, &h, 1 << 20, 1 << 17, 64, 1).prefill_limit,
+    assert_int_equal(cost_of(window, &h, 1 << 20, 2048, 8, 1).prefill_limit, YOCO_LIMIT_COMPUTE);
+    assert_int_equal(cost_of(window, &h, 1 << 20, 1 << 17, 64, 1).prefill_limit,
                      YOCO_LIMIT_FEW_CHUNKS);
-    assert_int_equal(cost_of(&retention, &h, 1 << 20, 256, 4096, 1).prefill_limit,
-                     YOCO_LIMIT_CHAIN);
-    assert_int_equal(cost_of(&window, &h, 1 << 20, 1024, 1024, 1).prefill_limit,
+    assert_int_equal(cost_of(retention, &h, 1 << 20, 256, 4096, 1).prefill_limit, YOCO_LIMIT_CHAIN);
+    assert_int_equal(cost_of(window, &h, 1 << 20, 1024, 1024, 1).prefill_limit,
                      YOCO_LIMIT_LAST_EDGES);
-    assert_int_equal(cost_of(&window, &h, 1 << 20, 2048, 1, 1).step_limit, YOCO_LIMIT_ATTENTION);
-    assert_int_equal(cost_of(&window, &h, 1 << 20, 2048, 1024, 1).step_limit, YOCO_LIMIT_WEIGHTS);
+    assert_int_equal(cost_of(window, &h, 1 << 20, 2048, 1, 1).step_limit, YOCO_LIMIT_ATTENTION);
+    assert_int_equal(cost_of(window, &h, 1 << 20, 2048, 1024, 1).step_limit, YOCO_LIMIT_WEIGHTS);
     h.network.latency_s = 1e-3;
-    assert_int_equal(cost_of(&window, &h, 1 << 20, 2048, 1024, 1).step_limit, YOCO_LIMIT_MERGE);
+    assert_int_equal(cost_of(window, &h, 1 << 20, 2048, 1024, 1).step_limit, YOCO_LIMIT_MERGE);
 }
 
 static void recommendations_keep_their_word(void **state)
 {
     (void)state;
-    yoco_model_config config = shape("yoco-3b-window");
+    const yoco_model_shape *model = shape("yoco-3b-window");
     yoco_hardware h = machine();
-    yoco_cost_input input = {.config = &config,
+    yoco_cost_input input = {.shape = model,
                              .hardware = &h,
                              .grid = {1 << 20, 2048, 1},
                              .n_branches = 1,
@@ -159,17 +163,17 @@ static void recommendations_keep_their_word(void **state)
     yoco_cost cost;
     assert_int_equal(yoco_cost_recommend(&input, 0.5, &grid, &cost), YOCO_OK);
     assert_true(cost.prefill_s <= 0.5 && cost.fits);
-    yoco_cost fewer = cost_of(&config, &h, 1 << 20, grid.chunk_rows, grid.n_ranks / 2, 1);
+    yoco_cost fewer = cost_of(model, &h, 1 << 20, grid.chunk_rows, grid.n_ranks / 2, 1);
     assert_true(fewer.prefill_s > 0.5);
     assert_int_equal(yoco_cost_recommend(&input, 1e-6, &grid, &cost), YOCO_ERR_DATA);
     assert_int_equal(yoco_cost_recommend(&input, 0, &grid, &cost), YOCO_OK);
-    yoco_cost one = cost_of(&config, &h, 1 << 20, 8192, 1, 1);
+    yoco_cost one = cost_of(model, &h, 1 << 20, 8192, 1, 1);
     assert_true(one.prefill_s >= 0.5 * grid.n_ranks * cost.prefill_s);
     int64_t chunk;
     input.grid.n_ranks = 64;
     assert_int_equal(yoco_cost_best_chunk(&input, &chunk, &cost), YOCO_OK);
     for (int64_t rows = 256; rows <= 8192; rows *= 2)
-        assert_true(cost_of(&config, &h, 1 << 20, rows, 64, 1).prefill_s >= cost.prefill_s);
+        assert_true(cost_of(model, &h, 1 << 20, rows, 64, 1).prefill_s >= cost.prefill_s);
 }
 
 int main(int argc, char **argv)
@@ -185,5 +189,8 @@ int main(int argc, char **argv)
     if (argc != 2)
         return 2;
     source_folder = argv[1];
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
+    while (n_shapes > 0)
+        yoco_free(shapes[--n_shapes]);
+    return n_failed;
 }

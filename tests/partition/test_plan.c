@@ -18,18 +18,22 @@ static size_t bf16_bytes(const void *context, int64_t n_out, int64_t n_in)
     return 2 * (size_t)n_out * (size_t)n_in;
 }
 
-static yoco_model_config shape(const char *name)
+/* Those that tests asked for; main frees them. */
+static yoco_model_shape *shapes[32];
+static int n_shapes;
+
+static const yoco_model_shape *shape(const char *name)
 {
     char path[4096];
-    yoco_model_config config;
     snprintf(path, sizeof path, "%s/configs/shapes/%s.json", source_folder, name);
-    assert_int_equal(yoco_model_config_load(path, &config), YOCO_OK);
-    return config;
+    assert_true(n_shapes < 32);
+    assert_int_equal(yoco_model_shape_load(path, &shapes[n_shapes]), YOCO_OK);
+    return shapes[n_shapes++];
 }
 
-static yoco_plan_input input_of(const yoco_model_config *config, int64_t n_tokens, int n_ranks)
+static yoco_plan_input input_of(const yoco_model_shape *model, int64_t n_tokens, int n_ranks)
 {
-    return (yoco_plan_input){.config = config,
+    return (yoco_plan_input){.shape = model,
                              .grid = {n_tokens, 2048, n_ranks},
                              .n_branches = 1,
                              .branch_rows = 256,
@@ -56,9 +60,9 @@ static void the_total_is_the_sum(void **state)
     (void)state;
     const char *const names[] = {"yoco-demo-window", "yoco-demo-retention", "yoco-3b-window"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        yoco_model_config config = shape(names[i]);
+        const yoco_model_shape *model = shape(names[i]);
         for (int rank = 0; rank < 3; rank++) {
-            yoco_plan p = plan_of(input_of(&config, 100000, 3), rank);
+            yoco_plan p = plan_of(input_of(model, 100000, 3), rank);
             size_t sum = p.weight_bytes + p.embedding_bytes + p.token_bytes + p.runtime_bytes;
             for (int b = 0; b < YOCO_N_BUFFERS; b++)
                 sum += p.buffer_bytes[b];
@@ -71,13 +75,13 @@ static void the_total_is_the_sum(void **state)
 static void the_3b_shape_keeps_4_gib_of_a_million_tokens(void **state)
 {
     (void)state;
-    yoco_model_config config = shape("yoco-3b-window");
+    const yoco_model_shape *model = shape("yoco-3b-window");
     static const int ranks[] = {1, 2, 3, 64};
     size_t first = SIZE_MAX;
     for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
         size_t sum = 0;
         for (int rank = 0; rank < ranks[i]; rank++) {
-            yoco_plan p = plan_of(input_of(&config, 1 << 20, ranks[i]), rank);
+            yoco_plan p = plan_of(input_of(model, 1 << 20, ranks[i]), rank);
             sum += context_kv_bytes(&p);
             if (rank > 0)
                 continue;
@@ -95,57 +99,55 @@ static void edges_of_the_3b_shape(void **state)
     const size_t expected[] = {(size_t)13 * 2 * 1023 * 3072 * 2, (size_t)13 * 24 * 128 * 128 * 4};
     const char *const names[] = {"yoco-3b-window", "yoco-3b-retention"};
     for (int i = 0; i < 2; i++) {
-        yoco_model_config config = shape(names[i]);
-        yoco_plan p = plan_of(input_of(&config, 1 << 20, 64), 0);
+        const yoco_model_shape *model = shape(names[i]);
+        yoco_plan p = plan_of(input_of(model, 1 << 20, 64), 0);
         assert_int_equal(p.buffer_bytes[YOCO_BUF_EDGE_IN], expected[i]);
         assert_int_equal(p.buffer_bytes[YOCO_BUF_EDGE_OUT], expected[i]);
         assert_int_equal(p.buffer_bytes[YOCO_BUF_CONTEXT_EDGE], expected[i]);
     }
 }
 
-static void each_kind_of_self_decoder_has_its_own_buffers(void **state)
+/* 4 layers of 4 heads of 64, a window of 256; chunks of 2048. */
+static void work_memory_is_that_of_the_largest_layer(void **state)
 {
     (void)state;
-    static const yoco_buffer of_window[] = {YOCO_BUF_WINDOW_K, YOCO_BUF_WINDOW_V};
-    static const yoco_buffer of_retention[] = {YOCO_BUF_GATE, YOCO_BUF_DECAY, YOCO_BUF_BLOCK_STATE,
-                                               YOCO_BUF_STATE};
-    yoco_model_config window = shape("yoco-demo-window"), retention = shape("yoco-demo-retention");
-    yoco_plan w = plan_of(input_of(&window, 5000, 2), 0);
-    yoco_plan r = plan_of(input_of(&retention, 5000, 2), 0);
-    for (size_t i = 0; i < sizeof of_window / sizeof *of_window; i++) {
-        assert_true(w.buffer_bytes[of_window[i]] > 0);
-        assert_int_equal(r.buffer_bytes[of_window[i]], 0);
-    }
-    for (size_t i = 0; i < sizeof of_retention / sizeof *of_retention; i++) {
-        assert_true(r.buffer_bytes[of_retention[i]] > 0);
-        assert_int_equal(w.buffer_bytes[of_retention[i]], 0);
-    }
-    assert_int_equal(w.edge_rows, window.sliding_window - 1);
-    assert_int_equal(r.edge_rows + r.ring_rows, 0);
+    const yoco_model_shape *window = shape("yoco-demo-window"),
+                           *retention = shape("yoco-demo-retention");
+    yoco_plan w = plan_of(input_of(window, 5000, 2), 0);
+    yoco_plan r = plan_of(input_of(retention, 5000, 2), 0);
+    const size_t state_bytes = (size_t)4 * 64 * 64 * 4;
+    assert_int_equal(w.buffer_bytes[YOCO_BUF_PAST], (size_t)2 * (255 + 2048) * 256 * 2);
+    assert_int_equal(r.buffer_bytes[YOCO_BUF_PAST], state_bytes);
+    assert_int_equal(w.buffer_bytes[YOCO_BUF_SCRATCH], 0);
+    assert_int_equal(r.buffer_bytes[YOCO_BUF_SCRATCH], 8 * state_bytes + (size_t)2 * 2048 * 4 * 4);
+    assert_int_equal(w.largest_slot_bytes, (size_t)2 * 255 * 256 * 2);
+    assert_int_equal(r.largest_slot_bytes, state_bytes);
+    assert_int_equal(w.branch_past_bytes, (size_t)4 * 2 * 256 * 256 * 2);
+    assert_int_equal(r.branch_past_bytes, 4 * state_bytes);
 }
 
 /* A window wider than everything it could see costs only what it sees. */
 static void a_window_is_bounded_by_the_prompt(void **state)
 {
     (void)state;
-    yoco_model_config config = shape("yoco-demo-window");
-    yoco_plan_input input = input_of(&config, 10, 1);
+    const yoco_model_shape *model = shape("yoco-demo-window");
+    yoco_plan_input input = input_of(model, 10, 1);
     input.branch_rows = 4;
     yoco_plan p = plan_of(input, 0);
-    assert_int_equal(p.edge_rows, 14);
-    assert_int_equal(p.ring_rows, 4);
+    assert_int_equal(p.largest_slot_bytes, (size_t)2 * 14 * 256 * 2);
+    assert_int_equal(p.branch_past_bytes, (size_t)4 * 2 * 4 * 256 * 2);
     assert_int_equal(p.piece_rows, 10);
-    assert_int_equal(p.buffer_bytes[YOCO_BUF_WINDOW_K], (size_t)(14 + 10) * 256 * 2);
+    assert_int_equal(p.buffer_bytes[YOCO_BUF_PAST], (size_t)2 * (14 + 10) * 256 * 2);
 }
 
 static void only_rank_0_computes_logits(void **state)
 {
     (void)state;
-    yoco_model_config config = shape("yoco-demo-window");
-    yoco_plan first = plan_of(input_of(&config, 4096, 2), 0);
-    yoco_plan second = plan_of(input_of(&config, 4096, 2), 1);
-    size_t output = bf16_bytes(NULL, config.vocab_size, config.dim);
-    size_t logits = (size_t)config.vocab_size * sizeof(float);
+    const yoco_model_shape *model = shape("yoco-demo-window");
+    yoco_plan first = plan_of(input_of(model, 4096, 2), 0);
+    yoco_plan second = plan_of(input_of(model, 4096, 2), 1);
+    size_t output = bf16_bytes(NULL, model->vocab_size, model->dim);
+    size_t logits = (size_t)model->vocab_size * sizeof(float);
     assert_int_equal(first.weight_bytes - second.weight_bytes, output);
     assert_int_equal(first.buffer_bytes[YOCO_BUF_LOGITS], logits);
     assert_int_equal(second.buffer_bytes[YOCO_BUF_LOGITS], 0);
@@ -155,8 +157,8 @@ static void only_rank_0_computes_logits(void **state)
 static void partials_cover_blocks_of_context_and_branches(void **state)
 {
     (void)state;
-    yoco_model_config config = shape("yoco-demo-window");
-    yoco_plan_input input = input_of(&config, 5000, 1);
+    const yoco_model_shape *model = shape("yoco-demo-window");
+    yoco_plan_input input = input_of(model, 5000, 1);
     input.n_branches = 3;
     input.branch_rows = 1025;
     assert_int_equal(plan_of(input, 0).n_partials, 5 * 3 + 3 * 2);
@@ -169,8 +171,8 @@ static void partials_cover_blocks_of_context_and_branches(void **state)
 static void an_empty_context_is_legal(void **state)
 {
     (void)state;
-    yoco_model_config config = shape("yoco-demo-retention");
-    yoco_plan p = plan_of(input_of(&config, 0, 5), 4);
+    const yoco_model_shape *model = shape("yoco-demo-retention");
+    yoco_plan p = plan_of(input_of(model, 0, 5), 4);
     assert_int_equal(context_kv_bytes(&p), 0);
     assert_int_equal(p.shard_rows, 0);
     assert_int_equal(p.piece_rows, 256);
@@ -179,8 +181,8 @@ static void an_empty_context_is_legal(void **state)
 static void overflow_is_refused(void **state)
 {
     (void)state;
-    yoco_model_config config = shape("yoco-demo-window");
-    yoco_plan_input input = input_of(&config, INT64_C(1) << 36, 1);
+    const yoco_model_shape *model = shape("yoco-demo-window");
+    yoco_plan_input input = input_of(model, INT64_C(1) << 36, 1);
     yoco_plan plan;
     input.grid.chunk_rows = 1;
     input.n_branches = 1 << 20;
@@ -195,8 +197,8 @@ static void the_printout_names_every_part(void **state)
     (void)state;
     static const char *const parts[] = {"weights",  "shared K,V",        "edges",
                                         "branches", "work: activations", "total"};
-    yoco_model_config config = shape("yoco-demo-window");
-    yoco_plan p = plan_of(input_of(&config, 1 << 20, 1), 0);
+    const yoco_model_shape *model = shape("yoco-demo-window");
+    yoco_plan p = plan_of(input_of(model, 1 << 20, 1), 0);
     char text[2048], total[64], cut[40];
     yoco_plan_print(&p, text, sizeof text);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
@@ -213,7 +215,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_total_is_the_sum),
         cmocka_unit_test(the_3b_shape_keeps_4_gib_of_a_million_tokens),
         cmocka_unit_test(edges_of_the_3b_shape),
-        cmocka_unit_test(each_kind_of_self_decoder_has_its_own_buffers),
+        cmocka_unit_test(work_memory_is_that_of_the_largest_layer),
         cmocka_unit_test(a_window_is_bounded_by_the_prompt),
         cmocka_unit_test(only_rank_0_computes_logits),
         cmocka_unit_test(partials_cover_blocks_of_context_and_branches),
@@ -224,5 +226,8 @@ int main(int argc, char **argv)
     if (argc != 2)
         return 2;
     source_folder = argv[1];
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
+    while (n_shapes > 0)
+        yoco_free(shapes[--n_shapes]);
+    return n_failed;
 }

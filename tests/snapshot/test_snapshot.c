@@ -43,7 +43,7 @@ static yoco_status prefill(int64_t n_tokens, const volatile sig_atomic_t *stop,
                            yoco_snapshot_result *result)
 {
     const yoco_snapshot_target target = {.folder = folder, .stop = stop, .temporary = true};
-    int64_t chunk = checkpoint->config.sliding_window > 0 ? CHUNK : YOCO_RETENTION_ROWS;
+    int64_t chunk = checkpoint->shape->config.sliding_window > 0 ? CHUNK : YOCO_RETENTION_ROWS;
     assert_int_equal(yoco_worker_reserve_durable(worker, n_tokens, chunk, 1, 2), YOCO_OK);
     return yoco_worker_prefill_durable(worker, ids, &target, NULL, NULL, result);
 }
@@ -51,7 +51,7 @@ static yoco_status prefill(int64_t n_tokens, const volatile sig_atomic_t *stop,
 static void load(int64_t n_tokens)
 {
     const yoco_snapshot_target target = {.folder = folder};
-    int64_t chunk = checkpoint->config.sliding_window > 0 ? CHUNK : YOCO_RETENTION_ROWS;
+    int64_t chunk = checkpoint->shape->config.sliding_window > 0 ? CHUNK : YOCO_RETENTION_ROWS;
     assert_int_equal(yoco_worker_reserve(worker, n_tokens, chunk, 1, 2), YOCO_OK);
     assert_int_equal(yoco_worker_load(worker, &target), YOCO_OK);
 }

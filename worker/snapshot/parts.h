@@ -3,7 +3,7 @@
 #define YOCO_SNAPSHOT_PARTS_H
 
 #include "configs/context/file.h"
-#include "worker/internal.h"
+#include "worker/past/past.h"
 
 enum { YOCO_SNAPSHOT_STAGE_BYTES = 1 << 20 };
 
@@ -15,15 +15,13 @@ typedef struct yoco_snapshot {
     int64_t edge_period;
 } yoco_snapshot;
 
-/* One file's data: n segments of equal size in device memory. */
+typedef struct yoco_snapshot_writer yoco_snapshot_writer;
+
+/* What one file holds: segments of device memory, one after the other. Those of a chunk: K, then V,
+ * of each store; those of an edge: one of each past, which stand in `buffer`. */
 typedef struct yoco_snapshot_payload {
     yoco_context_part part;
-    int n_segments;
-    size_t bytes;  /* of a segment */
-    char *k, *v;   /* chunk: its segments */
-    char *edges;   /* edge: a segment per layer, plan.edge_bytes apart */
-    int n_tensors; /* what the file says about them */
-    yoco_tensor tensors[2];
+    yoco_buffer buffer;
 } yoco_snapshot_payload;
 
 yoco_snapshot_payload yoco_snapshot_chunk(const yoco_snapshot *s, int64_t chunk);
@@ -45,20 +43,14 @@ yoco_status yoco_snapshot_restore(yoco_snapshot *s, int64_t *begin);
 /* Everything that the manifest lists, or an error. */
 yoco_status yoco_snapshot_restore_all(yoco_snapshot *s);
 
-/* The first chunk from `begin` on that this rank owns. */
-int64_t yoco_snapshot_first_chunk(const yoco_worker *w, int64_t begin);
-
 /* One thread per rank that writes chunks and edges behind the computation, straight from where they
  * stand; only edges, whose buffers are used again, are copied. The thread makes no call of MPI. */
 yoco_status yoco_snapshot_writer_open(yoco_snapshot *s, int64_t begin, yoco_snapshot_writer **out);
-/* For each layer, once its edge stands in EDGE_OUT. Waits where the copy before is not on disk. */
-void yoco_snapshot_writer_copy_edge(yoco_snapshot_writer *writer, int64_t chunk, int layer);
-/* K and V of this chunk are final, and so are its edges. */
-void yoco_snapshot_writer_give_chunk(yoco_snapshot_writer *writer, int64_t chunk);
+/* Its context is the writer. An edge is copied from EDGE_OUT; that waits where the copy before is
+ * not on disk. */
+extern const yoco_ring_sink yoco_snapshot_writer_sink;
 /* Collective: waits until every rank has written what it was given, for as long as it takes. */
 yoco_status yoco_snapshot_writer_drain(yoco_snapshot_writer *writer);
-/* Whether a file could not be written. */
-bool yoco_snapshot_writer_failed(yoco_snapshot_writer *writer);
 /* Returns the first failure. */
 yoco_status yoco_snapshot_writer_close(yoco_snapshot_writer *writer);
 

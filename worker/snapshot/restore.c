@@ -4,12 +4,6 @@
 #include "partition/edge_period.h"
 #include "worker/snapshot/parts.h"
 
-int64_t yoco_snapshot_first_chunk(const yoco_worker *w, int64_t begin)
-{
-    int64_t n_ranks = w->comm->n_ranks;
-    return begin + ((w->comm->rank - begin) % n_ranks + n_ranks) % n_ranks;
-}
-
 /* The smallest of the ranks' values; all are >= 0. */
 static yoco_status all_min(yoco_comm *comm, int64_t mine, int64_t *out)
 {

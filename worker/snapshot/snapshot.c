@@ -25,12 +25,12 @@ static yoco_context_identity identity_of(const yoco_worker *w, const yoco_snapsh
 static int64_t edge_period(const yoco_worker *w)
 {
     const yoco_grid *grid = &w->plan.input.grid;
-    /* Of the model and the chunk size alone: a full window, a full chunk. */
-    size_t state = w->plan.edge_bytes;
-    size_t window = 2 * (size_t)(w->model->config.sliding_window - 1) * yoco_row_bytes(w);
-    size_t edge = yoco_config_is_retention(&w->model->config) ? state : window;
-    return yoco_edge_period(yoco_grid_n_chunks(grid), (size_t)w->model->n_self * edge,
-                            2 * (size_t)grid->chunk_rows * yoco_kv_row_bytes(w));
+    /* Of the model and the chunk size alone: full windows, a full chunk. */
+    size_t edges = 0, rows = (size_t)yoco_shape_kept_width(w->model->shape);
+    for (int i = 0; i < w->model->n_pasts; i++)
+        edges += yoco_past_bytes_before(w, &w->pasts[i], INT64_MAX);
+    return yoco_edge_period(yoco_grid_n_chunks(grid), edges,
+                            (size_t)grid->chunk_rows * rows * yoco_dtype_bytes(w->model->dtype));
 }
 
 static yoco_status snapshot_create(yoco_worker *w, const int32_t *ids,
@@ -85,15 +85,18 @@ static yoco_status run_durable(yoco_snapshot *s, yoco_ring *ring, const int32_t 
                                yoco_progress progress, void *progress_context, yoco_status *written)
 {
     yoco_comm *comm = s->w->comm;
-    yoco_status opened = yoco_snapshot_writer_open(s, ring->begin, &ring->writer);
+    yoco_snapshot_writer *writer = NULL;
+    yoco_status opened = yoco_snapshot_writer_open(s, ring->begin, &writer);
     yoco_status status = comm->ops->agree(comm, opened);
+    ring->sink = &yoco_snapshot_writer_sink;
+    ring->sink_context = writer;
     if (status == YOCO_OK)
         status = yoco_ring_run(s->w, ring, ids, progress, progress_context);
     if (status == YOCO_OK)
-        status = yoco_snapshot_writer_drain(ring->writer);
-    s->w->ring.writer = NULL;
+        status = yoco_snapshot_writer_drain(writer);
+    s->w->ring.sink = NULL;
     if (opened == YOCO_OK)
-        *written = yoco_snapshot_writer_close(ring->writer);
+        *written = yoco_snapshot_writer_close(writer);
     return status;
 }
 

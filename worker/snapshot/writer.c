@@ -17,6 +17,7 @@ struct yoco_snapshot_writer {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
+    int64_t copying; /* the last chunk whose edges were copied; of the rank's own thread */
     /* under the mutex */
     int64_t next_chunk; /* the next to write */
     int64_t n_ready;    /* this rank's chunks before it are final */
@@ -85,9 +86,13 @@ yoco_status yoco_snapshot_writer_open(yoco_snapshot *s, int64_t begin, yoco_snap
         yoco_log_error("cannot allocate the writer of a snapshot");
         return YOCO_ERR_MEMORY;
     }
-    int64_t first = yoco_snapshot_first_chunk(s->w, begin);
-    *t = (yoco_snapshot_writer){
-        .s = s, .next_chunk = first, .n_ready = first, .copied = NONE, .last = NONE};
+    int64_t first = yoco_grid_first_chunk(&s->w->plan.input.grid, s->w->comm->rank, begin);
+    *t = (yoco_snapshot_writer){.s = s,
+                                .next_chunk = first,
+                                .n_ready = first,
+                                .copying = NONE,
+                                .copied = NONE,
+                                .last = NONE};
     yoco_status status =
         yoco_alloc(YOCO_SNAPSHOT_STAGE_BYTES, "the writer of a snapshot", &t->stage);
     pthread_mutex_init(&t->mutex, NULL);
@@ -120,25 +125,27 @@ static void copy_begin(yoco_snapshot_writer *t, int64_t chunk)
         pthread_cond_wait(&t->changed, &t->mutex);
     t->copied = chunk;
     t->copy_ready = false;
+    t->copying = chunk;
     pthread_mutex_unlock(&t->mutex);
 }
 
-void yoco_snapshot_writer_copy_edge(yoco_snapshot_writer *t, int64_t chunk, int layer)
+static void copy_edge(void *context, int64_t chunk, const yoco_past *past)
 {
+    yoco_snapshot_writer *t = context;
     yoco_worker *w = t->s->w;
     if (!is_copied(t, chunk))
         return;
-    if (layer == 0)
+    if (t->copying != chunk)
         copy_begin(t, chunk);
-    size_t at = (size_t)layer * w->plan.edge_bytes;
-    w->ops->copy(w->device, yoco_bytes(w, YOCO_BUF_EDGE_COPY) + at,
-                 yoco_bytes(w, YOCO_BUF_EDGE_OUT) + at, w->plan.edge_bytes);
+    w->ops->copy(w->device, yoco_bytes(w, YOCO_BUF_EDGE_COPY) + past->slot_at,
+                 yoco_bytes(w, YOCO_BUF_EDGE_OUT) + past->slot_at, past->slot_bytes);
 }
 
-void yoco_snapshot_writer_give_chunk(yoco_snapshot_writer *t, int64_t chunk)
+static void take_chunk(void *context, int64_t chunk)
 {
-    if (t->s->w->plan.edge_bytes == 0 && is_copied(t, chunk))
-        copy_begin(t, chunk); /* a window of 1 has edges without rows */
+    yoco_snapshot_writer *t = context;
+    if (is_copied(t, chunk) && t->copying != chunk)
+        copy_begin(t, chunk); /* edges without bytes: windows of 1 */
     pthread_mutex_lock(&t->mutex);
     t->n_ready = chunk + 1;
     if (t->copied == chunk)
@@ -182,13 +189,17 @@ yoco_status yoco_snapshot_writer_drain(yoco_snapshot_writer *t)
     return YOCO_OK;
 }
 
-bool yoco_snapshot_writer_failed(yoco_snapshot_writer *t)
+static bool has_failed(void *context)
 {
+    yoco_snapshot_writer *t = context;
     pthread_mutex_lock(&t->mutex);
     bool failed = t->status != YOCO_OK;
     pthread_mutex_unlock(&t->mutex);
     return failed;
 }
+
+const yoco_ring_sink yoco_snapshot_writer_sink = {
+    .edge = copy_edge, .chunk = take_chunk, .failed = has_failed};
 
 yoco_status yoco_snapshot_writer_close(yoco_snapshot_writer *t)
 {

@@ -8,32 +8,22 @@
 #include "coordinator/timing/measure.h"
 #include "kernels/sim/sim.h"
 
-yoco_status __wrap_yoco_merge_o_exponents(const yoco_checkpoint *checkpoint, int *o_exponent);
-
-/* Norms of weights that are not there: 3 million multiplications for each rank. */
-yoco_status __wrap_yoco_merge_o_exponents(const yoco_checkpoint *checkpoint, int *o_exponent)
-{
-    for (int i = 0; i < yoco_config_kv_dim(&checkpoint->config); i++)
-        o_exponent[i] = 0;
-    return YOCO_OK;
-}
-
 typedef struct sim_options {
     const char *model, *hardware;
     int64_t n_tokens, chunk_rows, n_branches, n_steps, n_ranks, slow_rank;
     double slow_rank_time;
 } sim_options;
 
-static yoco_status load(const sim_options *o, yoco_hardware *hardware, yoco_model_config *config)
+static yoco_status load(const sim_options *o, yoco_hardware *hardware, yoco_model_shape **shape)
 {
     if (!o->model || !o->hardware || o->n_tokens < 1) {
         yoco_log_error("yoco-sim: --model, --hardware and --tokens are needed");
         return YOCO_ERR_USAGE;
     }
     YOCO_TRY(yoco_hardware_load(o->hardware, hardware));
-    YOCO_TRY(yoco_model_config_load(o->model, config));
-    config->max_seq_len =
-        yoco_i64_max(config->max_seq_len, o->n_tokens + YOCO_SCALE_MAX_STEPS); /* no weights */
+    YOCO_TRY(yoco_model_shape_load(o->model, shape));
+    (*shape)->max_seq_len =
+        yoco_i64_max((*shape)->max_seq_len, o->n_tokens + YOCO_SCALE_MAX_STEPS); /* no weights */
     return YOCO_OK;
 }
 
@@ -46,11 +36,11 @@ static size_t no_weights(const void *context, int64_t n_out, int64_t n_in)
 }
 
 /* Of the buffers that messages and collectives start from or arrive in, the largest. */
-static yoco_status message_bytes(const sim_options *o, const yoco_model_config *config,
+static yoco_status message_bytes(const sim_options *o, const yoco_model_shape *shape,
                                  const yoco_comm *comm, size_t *out)
 {
     yoco_plan plan;
-    yoco_plan_input input = {.config = config,
+    yoco_plan_input input = {.shape = shape,
                              .grid = {o->n_tokens, o->chunk_rows, comm->n_ranks},
                              .rank = comm->rank,
                              .n_branches = (int)o->n_branches,
@@ -70,14 +60,14 @@ static yoco_status message_bytes(const sim_options *o, const yoco_model_config *
 static yoco_status simulate(const sim_options *o, yoco_comm *comm)
 {
     yoco_hardware hardware;
-    yoco_model_config config;
+    yoco_model_shape *shape = NULL;
     size_t bytes = 0;
-    YOCO_TRY(load(o, &hardware, &config));
-    YOCO_TRY(message_bytes(o, &config, comm, &bytes));
+    YOCO_TRY(load(o, &hardware, &shape));
+    YOCO_TRY(message_bytes(o, shape, comm, &bytes));
     YOCO_TRY(
         yoco_sim_describe(&hardware, bytes, comm->rank == o->slow_rank ? o->slow_rank_time : 1.0));
     yoco_checkpoint *checkpoint = NULL;
-    YOCO_TRY(yoco_checkpoint_borrow(&config, YOCO_BF16, yoco_sim_zeros(), &checkpoint));
+    YOCO_TRY(yoco_checkpoint_borrow(shape, YOCO_BF16, yoco_sim_zeros(), &checkpoint));
     yoco_device_options device = {.n_threads = 1, .dtype = YOCO_BF16};
     yoco_worker *worker = NULL;
     yoco_status status = yoco_worker_create(comm, &yoco_sim_ops, &device, checkpoint, &worker);
@@ -99,6 +89,7 @@ static yoco_status simulate(const sim_options *o, yoco_comm *comm)
     }
     yoco_worker_free(worker);
     yoco_checkpoint_close(checkpoint);
+    yoco_free(shape);
     return status;
 }
 

@@ -1,0 +1,208 @@
+#include "configs/model/layer.h"
+
+#include <stdio.h>
+
+enum { ALIGNMENT = 64 };
+
+typedef enum axis {
+    AXIS_NONE,
+    AXIS_DIM,
+    AXIS_HEADS,
+    AXIS_Q,
+    AXIS_K,
+    AXIS_V,
+    AXIS_OUT,
+    AXIS_HIDDEN
+} axis;
+
+enum {
+    WINDOW = 1 << YOCO_LAYER_WINDOW,
+    RETENTION = 1 << YOCO_LAYER_RETENTION,
+    KEEP = 1 << YOCO_LAYER_KEEP,
+    CROSS = 1 << YOCO_LAYER_CROSS,
+    MIXERS = WINDOW | RETENTION | CROSS,
+    KEEPERS = WINDOW | RETENTION | KEEP,
+    ALL = MIXERS | KEEP,
+};
+
+/* The one list of a layer's tensors. */
+static const struct rule {
+    yoco_role role;
+    axis rows, columns;
+    int kinds;
+} rules[] = {
+    {YOCO_ROLE_MIXER_NORM, AXIS_DIM, AXIS_NONE, ALL},
+    {YOCO_ROLE_Q, AXIS_Q, AXIS_DIM, MIXERS},
+    {YOCO_ROLE_K, AXIS_K, AXIS_DIM, KEEPERS},
+    {YOCO_ROLE_V, AXIS_V, AXIS_DIM, KEEPERS},
+    {YOCO_ROLE_G, AXIS_OUT, AXIS_DIM, RETENTION},
+    {YOCO_ROLE_DECAY, AXIS_HEADS, AXIS_DIM, RETENTION},
+    {YOCO_ROLE_OUT, AXIS_DIM, AXIS_OUT, MIXERS},
+    /* of every layer that has a feed-forward part */
+    {YOCO_ROLE_FFN_NORM, AXIS_DIM, AXIS_NONE, ALL},
+    {YOCO_ROLE_FC1, AXIS_HIDDEN, AXIS_DIM, ALL},
+    {YOCO_ROLE_GATE, AXIS_HIDDEN, AXIS_DIM, ALL},
+    {YOCO_ROLE_FC2, AXIS_DIM, AXIS_HIDDEN, ALL},
+};
+
+static int64_t axis_size(const yoco_layer_shape *layer, axis a)
+{
+    switch (a) {
+    case AXIS_DIM:
+        return layer->dim;
+    case AXIS_HEADS:
+        return layer->n_heads;
+    case AXIS_Q:
+        return yoco_layer_q_width(layer);
+    case AXIS_K:
+        return yoco_layer_k_width(layer);
+    case AXIS_V:
+        return yoco_layer_v_width(layer);
+    case AXIS_OUT:
+        return yoco_layer_out_width(layer);
+    case AXIS_HIDDEN:
+        return layer->hidden_dim;
+    case AXIS_NONE:
+        break;
+    }
+    return 0;
+}
+
+int yoco_layer_tensor_rules(const yoco_layer_shape *layer, yoco_tensor_rule out[YOCO_N_ROLES])
+{
+    int n = 0;
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        const struct rule *r = &rules[i];
+        bool feeds = r->role >= YOCO_ROLE_FFN_NORM;
+        if (!(r->kinds & 1 << layer->kind) || (feeds && layer->hidden_dim == 0))
+            continue;
+        out[n++] = (yoco_tensor_rule){.role = r->role,
+                                      .n_out = axis_size(layer, r->rows),
+                                      .n_in = axis_size(layer, r->columns)};
+    }
+    return n;
+}
+
+int yoco_layer_pasts(const yoco_layer_shape *layer, yoco_past_shape pasts[YOCO_MAX_PASTS])
+{
+    const int64_t k = yoco_layer_k_width(layer), v = yoco_layer_v_width(layer);
+    switch (layer->kind) {
+    case YOCO_LAYER_WINDOW:
+        pasts[0] = (yoco_past_shape){
+            .form = YOCO_PAST_WINDOW, .width = {k, v}, .n_rows = layer->window - 1};
+        return 1;
+    case YOCO_LAYER_RETENTION:
+        pasts[0] = (yoco_past_shape){.form = YOCO_PAST_STATE,
+                                     .state = {layer->n_heads, layer->k_dim, layer->v_dim}};
+        return 1;
+    case YOCO_LAYER_KEEP:
+        pasts[0] = (yoco_past_shape){.form = YOCO_PAST_ROWS, .width = {k, v}};
+        return 1;
+    case YOCO_LAYER_CROSS:
+    case YOCO_N_LAYER_KINDS:
+        break;
+    }
+    return 0;
+}
+
+static size_t rows_bytes(const yoco_past_shape *past, int64_t n_rows, yoco_dtype dtype)
+{
+    return (size_t)n_rows *
+           (yoco_past_row_bytes(past, 0, dtype) + yoco_past_row_bytes(past, 1, dtype));
+}
+
+size_t yoco_past_edge_bytes(const yoco_past_shape *past, int64_t position, yoco_dtype dtype)
+{
+    if (past->form == YOCO_PAST_STATE)
+        return position == 0 ? 0 : yoco_past_state_bytes(past);
+    return rows_bytes(past, yoco_past_edge_rows(past, position), dtype);
+}
+
+size_t yoco_past_branch_bytes(const yoco_past_shape *past, int64_t branch_rows, yoco_dtype dtype)
+{
+    if (past->form == YOCO_PAST_STATE)
+        return yoco_past_state_bytes(past);
+    return rows_bytes(past, yoco_past_ring_rows(past, branch_rows), dtype);
+}
+
+yoco_layer_wide yoco_layer_wide_of(const yoco_layer_shape *layer)
+{
+    const int64_t q = yoco_layer_q_width(layer), k = yoco_layer_k_width(layer);
+    const int64_t v = yoco_layer_v_width(layer), hidden = layer->hidden_dim;
+    yoco_layer_wide mixer = {.a = q + k, .b = v};
+    if (layer->kind == YOCO_LAYER_RETENTION)
+        mixer = (yoco_layer_wide){.a = q + k + yoco_layer_out_width(layer),
+                                  .b = v + yoco_layer_out_width(layer)};
+    if (layer->kind == YOCO_LAYER_CROSS)
+        mixer = (yoco_layer_wide){.a = q};
+    return (yoco_layer_wide){yoco_i64_max(mixer.a, hidden), yoco_i64_max(mixer.b, hidden)};
+}
+
+yoco_retention_scratch yoco_retention_scratch_of(const yoco_layer_shape *layer, int64_t n_rows)
+{
+    int64_t f32 = sizeof(float),
+            state = (int64_t)layer->n_heads * layer->k_dim * layer->v_dim * f32;
+    size_t gates = (size_t)yoco_round_up(n_rows * layer->n_heads * f32, ALIGNMENT), states;
+    if (!yoco_size_mul((size_t)yoco_round_up(state, ALIGNMENT),
+                       (size_t)yoco_div_up(n_rows, YOCO_RETENTION_ROWS), &states))
+        return (yoco_retention_scratch){.bytes = SIZE_MAX};
+    return (yoco_retention_scratch){
+        .gate = states, .decay = states + gates, .bytes = states + 2 * gates};
+}
+
+size_t yoco_layer_scratch(const yoco_layer_shape *layer, int64_t n_rows)
+{
+    return layer->kind == YOCO_LAYER_RETENTION ? yoco_retention_scratch_of(layer, n_rows).bytes : 0;
+}
+
+const char *yoco_layer_kind_name(yoco_layer_kind kind)
+{
+    static const char *const names[YOCO_N_LAYER_KINDS] = {
+        [YOCO_LAYER_WINDOW] = "window attention",
+        [YOCO_LAYER_RETENTION] = "gated retention",
+        [YOCO_LAYER_KEEP] = "K,V for later layers",
+        [YOCO_LAYER_CROSS] = "cross attention",
+    };
+    return names[kind];
+}
+
+int64_t yoco_layer_chunk_multiple(const yoco_layer_shape *layer)
+{
+    return layer->kind == YOCO_LAYER_RETENTION ? YOCO_RETENTION_ROWS : 1;
+}
+
+void yoco_layer_describe(const yoco_layer_shape *layer, char *text, size_t size)
+{
+    char window[48] = "", heads[64];
+    if (layer->kind == YOCO_LAYER_WINDOW)
+        snprintf(window, sizeof window, " over %d tokens", layer->window);
+    if (layer->n_heads == layer->n_kv_heads || layer->n_heads == 0)
+        snprintf(heads, sizeof heads, "%d heads of %d", layer->n_kv_heads, layer->k_dim);
+    else
+        snprintf(heads, sizeof heads, "%d heads of %d on %d", layer->n_heads, layer->k_dim,
+                 layer->n_kv_heads);
+    snprintf(text, size, "%s%s, %s", yoco_layer_kind_name(layer->kind), window, heads);
+}
+
+/* Query t sees min(window, t + 1) rows. */
+static int64_t window_pairs(int64_t n, int64_t window)
+{
+    int64_t head = yoco_i64_min(n, window);
+    return head * (head + 1) / 2 + (n - head) * window;
+}
+
+/* The same in blocks of YOCO_RETENTION_ROWS; reading and feeding the state costs a row as much as
+ * head_dim more pairs. */
+static int64_t retention_pairs(int64_t n, int64_t head_dim)
+{
+    int64_t rows = YOCO_RETENTION_ROWS;
+    return n / rows * window_pairs(rows, rows) + window_pairs(n % rows, rows) + n * head_dim;
+}
+
+double yoco_layer_mixer_flops(const yoco_layer_shape *layer, int64_t n_tokens)
+{
+    int64_t pairs = layer->kind == YOCO_LAYER_WINDOW      ? window_pairs(n_tokens, layer->window)
+                    : layer->kind == YOCO_LAYER_RETENTION ? retention_pairs(n_tokens, layer->k_dim)
+                                                          : 0;
+    return 2.0 * (double)(yoco_layer_q_width(layer) + yoco_layer_out_width(layer)) * (double)pairs;
+}

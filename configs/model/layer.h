@@ -1,0 +1,140 @@
+/* A layer of a model, as arithmetic: its kind and sizes, the tensors it asks for, what it remembers
+ * of the positions before, and the work memory it takes. What a kind computes stands in
+ * worker/layers. A new kind is a member of yoco_layer_kind, its lines in layer.c and a file there.
+ */
+#ifndef YOCO_LAYER_H
+#define YOCO_LAYER_H
+
+#include "base.h"
+
+typedef enum yoco_layer_kind {
+    YOCO_LAYER_WINDOW,    /* attention over the rows before */
+    YOCO_LAYER_RETENTION, /* gated retention */
+    YOCO_LAYER_KEEP,      /* K,V of every row for later layers; adds nothing to the stream itself */
+    YOCO_LAYER_CROSS,     /* attention over the K,V of another layer */
+    YOCO_N_LAYER_KINDS
+} yoco_layer_kind;
+
+typedef struct yoco_layer_shape {
+    yoco_layer_kind kind;
+    int source; /* the layer whose past it reads: its own index, or an earlier layer's */
+    int dim;    /* of the residual stream */
+    int n_heads, n_kv_heads, k_dim, v_dim; /* n_heads 0: no queries */
+    int window;     /* rows that a query sees, itself included; 0: no such bound */
+    int rotation;   /* of Q and K: which of the model's */
+    int hidden_dim; /* of the feed-forward part; 0: none */
+} yoco_layer_shape;
+
+/* What a layer's tensor is for. */
+typedef enum yoco_role {
+    YOCO_ROLE_MIXER_NORM,
+    YOCO_ROLE_Q,
+    YOCO_ROLE_K,
+    YOCO_ROLE_V,
+    YOCO_ROLE_G,     /* gate of the mixer's output */
+    YOCO_ROLE_DECAY, /* gate of the state */
+    YOCO_ROLE_OUT,
+    YOCO_ROLE_FFN_NORM,
+    YOCO_ROLE_FC1,
+    YOCO_ROLE_GATE,
+    YOCO_ROLE_FC2,
+    YOCO_N_ROLES
+} yoco_role;
+
+typedef struct yoco_tensor_rule {
+    yoco_role role;
+    int64_t n_out, n_in; /* n_in 0: a vector of n_out */
+} yoco_tensor_rule;
+
+/* The tensors of a layer, in the order of their roles. Returns how many. */
+int yoco_layer_tensor_rules(const yoco_layer_shape *layer, yoco_tensor_rule rules[YOCO_N_ROLES]);
+
+/* Forms of memory; worker/past has a file for each. */
+typedef enum yoco_past_form {
+    YOCO_PAST_ROWS,   /* rows of every position, distributed by the chunk grid */
+    YOCO_PAST_WINDOW, /* the last rows before a position: an edge that goes from chunk to chunk */
+    YOCO_PAST_STATE,  /* a fixed size, in f32: an edge too */
+} yoco_past_form;
+
+enum { YOCO_MAX_PASTS = 3, YOCO_PAST_PARTS = 2, YOCO_STATE_DIMS = 3 };
+
+/* One past of a layer. A layer may have several, whose edges leave at different times. */
+typedef struct yoco_past_shape {
+    yoco_past_form form;
+    int64_t width[YOCO_PAST_PARTS]; /* ROWS, WINDOW: elements of a row of K and of V, in the run's
+                                       dtype */
+    int64_t n_rows;                 /* WINDOW: the most rows before a position that are seen */
+    int64_t state[YOCO_STATE_DIMS]; /* STATE: its shape */
+} yoco_past_shape;
+
+/* The pasts of its own that a layer has. Returns how many. */
+int yoco_layer_pasts(const yoco_layer_shape *layer, yoco_past_shape pasts[YOCO_MAX_PASTS]);
+
+/* Bytes of the edge that stands before `position`; 0 for what has none. */
+size_t yoco_past_edge_bytes(const yoco_past_shape *past, int64_t position, yoco_dtype dtype);
+/* Rows of it, WINDOW; 0 else. */
+static inline int64_t yoco_past_edge_rows(const yoco_past_shape *past, int64_t position)
+{
+    return past->form == YOCO_PAST_WINDOW ? yoco_i64_min(past->n_rows, position) : 0;
+}
+/* Bytes of one branch's own part, WINDOW and STATE, where a branch has at most branch_rows rows. */
+size_t yoco_past_branch_bytes(const yoco_past_shape *past, int64_t branch_rows, yoco_dtype dtype);
+/* Rows of a branch's ring, WINDOW. */
+static inline int64_t yoco_past_ring_rows(const yoco_past_shape *past, int64_t branch_rows)
+{
+    return past->form == YOCO_PAST_WINDOW ? yoco_i64_min(past->n_rows + 1, branch_rows) : 0;
+}
+/* Bytes of a row of a part, ROWS and WINDOW. */
+static inline size_t yoco_past_row_bytes(const yoco_past_shape *past, int part, yoco_dtype dtype)
+{
+    return (size_t)past->width[part] * yoco_dtype_bytes(dtype);
+}
+/* Bytes of a STATE. */
+static inline size_t yoco_past_state_bytes(const yoco_past_shape *past)
+{
+    return (size_t)(past->state[0] * past->state[1] * past->state[2]) * sizeof(float);
+}
+
+/* Widths of Q, K, V and of a mixer's output, in elements of a row. */
+static inline int64_t yoco_layer_q_width(const yoco_layer_shape *layer)
+{
+    return (int64_t)layer->n_heads * layer->k_dim;
+}
+static inline int64_t yoco_layer_k_width(const yoco_layer_shape *layer)
+{
+    return (int64_t)layer->n_kv_heads * layer->k_dim;
+}
+static inline int64_t yoco_layer_v_width(const yoco_layer_shape *layer)
+{
+    return (int64_t)layer->n_kv_heads * layer->v_dim;
+}
+static inline int64_t yoco_layer_out_width(const yoco_layer_shape *layer)
+{
+    return (int64_t)layer->n_heads * layer->v_dim;
+}
+
+/* Work memory of a layer: f32 elements for each row, in two buffers. The mixer's is free when the
+ * feed-forward part starts. */
+typedef struct yoco_layer_wide {
+    int64_t a, b;
+} yoco_layer_wide;
+yoco_layer_wide yoco_layer_wide_of(const yoco_layer_shape *layer);
+
+/* Further work memory of gated retention for n_rows rows: the states of its blocks, then what
+ * begins where, and its size, in bytes; SIZE_MAX where that overflows. */
+typedef struct yoco_retention_scratch {
+    size_t gate, decay, bytes;
+} yoco_retention_scratch;
+yoco_retention_scratch yoco_retention_scratch_of(const yoco_layer_shape *layer, int64_t n_rows);
+size_t yoco_layer_scratch(const yoco_layer_shape *layer, int64_t n_rows);
+
+const char *yoco_layer_kind_name(yoco_layer_kind kind); /* "window attention" */
+/* "window attention over 1024 tokens, 24 heads of 128"; always terminated. */
+void yoco_layer_describe(const yoco_layer_shape *layer, char *text, size_t size);
+/* Work of its mixer, without products of weights, on a document of n_tokens: 4 flops for each
+ * channel and pair of rows that see each other. */
+double yoco_layer_mixer_flops(const yoco_layer_shape *layer, int64_t n_tokens);
+/* Chunks are a multiple of this many rows. */
+int64_t yoco_layer_chunk_multiple(const yoco_layer_shape *layer);
+
+#endif

@@ -1,0 +1,88 @@
+#include "configs/model/shape.h"
+
+#include <string.h>
+
+yoco_status yoco_model_shape_load(const char *path, yoco_model_shape **out)
+{
+    yoco_model_config config;
+    YOCO_TRY(yoco_model_config_load(path, &config));
+    return yoco_model_shape_make(&config, out);
+}
+
+yoco_status yoco_model_shape_copy(const yoco_model_shape *shape, yoco_model_shape **out)
+{
+    size_t bytes = sizeof *shape + (size_t)shape->n_layers * sizeof *shape->layers;
+    YOCO_TRY(yoco_alloc(bytes, "a model's shape", (void **)out));
+    memcpy(*out, shape, bytes);
+    return YOCO_OK;
+}
+
+static bool keeps_rows(const yoco_layer_shape *layer)
+{
+    yoco_past_shape pasts[YOCO_MAX_PASTS];
+    for (int i = yoco_layer_pasts(layer, pasts); i-- > 0;)
+        if (pasts[i].form == YOCO_PAST_ROWS)
+            return true;
+    return false;
+}
+
+int yoco_shape_last_kept(const yoco_model_shape *shape)
+{
+    yoco_past_shape pasts[YOCO_MAX_PASTS];
+    int last = shape->n_layers - 1;
+    while (last > 0 && yoco_layer_pasts(&shape->layers[last], pasts) == 0)
+        last--;
+    return last;
+}
+
+bool yoco_shape_is_merged(const yoco_model_shape *shape, int layer)
+{
+    return shape->layers[layer].n_heads > 0 && keeps_rows(yoco_shape_source(shape, layer));
+}
+
+int yoco_shape_n_merged(const yoco_model_shape *shape)
+{
+    int n = 0;
+    for (int i = 0; i < shape->n_layers; i++)
+        n += yoco_shape_is_merged(shape, i);
+    return n;
+}
+
+int64_t yoco_shape_kept_width(const yoco_model_shape *shape)
+{
+    yoco_past_shape pasts[YOCO_MAX_PASTS];
+    int64_t width = 0;
+    for (int i = 0; i < shape->n_layers; i++)
+        for (int j = yoco_layer_pasts(&shape->layers[i], pasts); j-- > 0;)
+            if (pasts[j].form == YOCO_PAST_ROWS)
+                width += pasts[j].width[0] + pasts[j].width[1];
+    return width;
+}
+
+int yoco_shape_run(const yoco_model_shape *shape, int first)
+{
+    int n = 0;
+    bool same = true;
+    for (int i = first; i < shape->n_layers && same; i++, n += same) {
+        yoco_layer_shape layer = shape->layers[i];
+        layer.source = shape->layers[first].source;
+        same = memcmp(&layer, &shape->layers[first], sizeof layer) == 0;
+    }
+    return n;
+}
+
+int64_t yoco_shape_longest_window(const yoco_model_shape *shape)
+{
+    int64_t longest = 0;
+    for (int i = 0; i < shape->n_layers; i++)
+        longest = yoco_i64_max(longest, shape->layers[i].window);
+    return longest;
+}
+
+int64_t yoco_shape_chunk_multiple(const yoco_model_shape *shape)
+{
+    int64_t multiple = 1;
+    for (int i = 0; i < shape->n_layers; i++)
+        multiple = yoco_i64_max(multiple, yoco_layer_chunk_multiple(&shape->layers[i]));
+    return multiple;
+}

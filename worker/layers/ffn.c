@@ -1,0 +1,23 @@
+/* The feed-forward part that ends a layer: fc2(silu(fc1 x) * gate x). */
+#include "worker/pass.h"
+
+void yoco_feed_forward(yoco_pass *p)
+{
+    yoco_worker *w = p->w;
+    float *a = yoco_f32(w, YOCO_BUF_WIDE_A), *b = yoco_f32(w, YOCO_BUF_WIDE_B);
+    if (p->layer->shape->hidden_dim == 0)
+        return;
+    yoco_norm_rows(p, p->layer->vectors[YOCO_ROLE_FFN_NORM]);
+    yoco_project(p, YOCO_ROLE_FC1, a);
+    yoco_project(p, YOCO_ROLE_GATE, b);
+    w->ops->swiglu(w->device, &(yoco_swiglu_args){.n = p->n_rows * p->layer->shape->hidden_dim,
+                                                  .a = a,
+                                                  .b = b,
+                                                  .out_dtype = w->model->dtype,
+                                                  .out = w->buffers[YOCO_BUF_HIDDEN]});
+    p->linear(w->device, &(yoco_linear_args){.n_rows = p->n_rows,
+                                             .weight = p->layer->weights[YOCO_ROLE_FC2],
+                                             .x = w->buffers[YOCO_BUF_HIDDEN],
+                                             .y = yoco_f32(w, YOCO_BUF_X),
+                                             .accumulate = true});
+}

@@ -1,0 +1,30 @@
+/* Kinds of layers: what each computes. A kind takes the norm of the stream in NORM (n_rows, dim)
+ * and leaves there what its output product takes, (n_rows, n_heads v_dim); norm, output product,
+ * residual and feed-forward part are the caller's. */
+#ifndef YOCO_LAYERS_H
+#define YOCO_LAYERS_H
+
+#include "worker/past/past.h"
+
+struct yoco_layer_ops {
+    /* A piece: what needs no past. K and V that the layer keeps; an edge may leave here. NULL:
+     * nothing. */
+    yoco_status (*keep)(yoco_pass *p);
+    /* A piece, after keep: takes the edges that enter, mixes. NULL: it adds nothing to the stream.
+     */
+    yoco_status (*mix)(yoco_pass *p);
+    /* One row of each of several branches. */
+    yoco_status (*step)(yoco_pass *p);
+    /* Of a kind that keeps rows: bounds of |v_j|, for the exact merge: (v_width). YOCO_ERR_DATA,
+     * logged, where a weight is not finite. NULL: it keeps none. */
+    yoco_status (*value_bounds)(const yoco_layer_shape *shape, const yoco_layer_tensors *tensors,
+                                double *bounds);
+};
+
+/* The registry. */
+const yoco_layer_ops *yoco_layer_ops_of(yoco_layer_kind kind);
+
+extern const yoco_layer_ops yoco_window_layer, yoco_retention_layer, yoco_keep_layer,
+    yoco_cross_layer;
+
+#endif

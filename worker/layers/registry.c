@@ -1,0 +1,13 @@
+#include "worker/layers/layers.h"
+
+static const yoco_layer_ops *const kinds[YOCO_N_LAYER_KINDS] = {
+    [YOCO_LAYER_WINDOW] = &yoco_window_layer,
+    [YOCO_LAYER_RETENTION] = &yoco_retention_layer,
+    [YOCO_LAYER_KEEP] = &yoco_keep_layer,
+    [YOCO_LAYER_CROSS] = &yoco_cross_layer,
+};
+
+const yoco_layer_ops *yoco_layer_ops_of(yoco_layer_kind kind)
+{
+    return kinds[kind];
+}

@@ -1,0 +1,85 @@
+/* Attention over the rows before, as far as the window reaches. */
+#include "worker/layers/layers.h"
+#include "worker/layers/qkv.h"
+
+static const yoco_past *past_of(const yoco_pass *p)
+{
+    return &p->w->pasts[p->layer->first_past];
+}
+
+/* A piece shorter than the window passes on part of the edge that it takes; any other sends first. */
+static bool gives_own_rows(const yoco_pass *p)
+{
+    const yoco_past *past = past_of(p);
+    return yoco_window_edge(p, past) == 0 ||
+           (p->port->gives_first && p->n_rows >= past->shape.n_rows);
+}
+
+static yoco_status keep(yoco_pass *p)
+{
+    const yoco_past *past = past_of(p);
+    yoco_make_kv(p, yoco_window_own(p, past, 0), yoco_window_own(p, past, 1));
+    return gives_own_rows(p) ? p->port->give(p, past) : YOCO_OK;
+}
+
+static void attend(yoco_pass *p, const float *q, int64_t begin, int64_t end)
+{
+    const yoco_layer_shape *s = p->layer->shape;
+    const yoco_past *past = past_of(p);
+    yoco_worker *w = p->w;
+    if (begin == end)
+        return;
+    w->ops->window_attend(w->device, &(yoco_window_args){.n_edge = yoco_window_edge(p, past),
+                                                         .q_begin = begin,
+                                                         .q_end = end,
+                                                         .window = s->window,
+                                                         .n_heads = s->n_heads,
+                                                         .head_dim = s->k_dim,
+                                                         .scale_log2 = yoco_scale_log2(s->k_dim),
+                                                         .q = q,
+                                                         .kv_dtype = w->model->dtype,
+                                                         .k = yoco_past_work(w, past, 0),
+                                                         .v = yoco_past_work(w, past, 1),
+                                                         .out_dtype = w->model->dtype,
+                                                         .out = w->buffers[YOCO_BUF_NORM]});
+}
+
+/* Queries that see no row of the edge do not wait for it. */
+static yoco_status mix(yoco_pass *p)
+{
+    const yoco_past *past = past_of(p);
+    const float *q = yoco_make_q(p);
+    int64_t n_waiting =
+        yoco_window_edge(p, past) == 0 ? 0 : yoco_i64_min(past->shape.n_rows, p->n_rows);
+    attend(p, q, n_waiting, p->n_rows);
+    if (n_waiting == 0)
+        return YOCO_OK;
+    YOCO_TRY(p->port->take(p, past));
+    if (!gives_own_rows(p))
+        YOCO_TRY(p->port->give(p, past));
+    attend(p, q, 0, n_waiting);
+    return YOCO_OK;
+}
+
+static yoco_status step(yoco_pass *p)
+{
+    const yoco_layer_shape *s = p->layer->shape;
+    const yoco_past *past = past_of(p);
+    yoco_worker *w = p->w;
+    const float *q = yoco_make_q(p);
+    yoco_make_kv(p, yoco_window_own(p, past, 0), yoco_window_own(p, past, 1));
+    yoco_window_step(p, past, w->views);
+    w->ops->window_step(w->device, &(yoco_window_step_args){.n_queries = p->n_rows,
+                                                            .n_heads = s->n_heads,
+                                                            .head_dim = s->k_dim,
+                                                            .window = s->window,
+                                                            .scale_log2 = yoco_scale_log2(s->k_dim),
+                                                            .q = q,
+                                                            .kv_dtype = w->model->dtype,
+                                                            .views = w->views,
+                                                            .out_dtype = w->model->dtype,
+                                                            .out = w->buffers[YOCO_BUF_NORM]});
+    return YOCO_OK;
+}
+
+const yoco_layer_ops yoco_window_layer = {.keep = keep, .mix = mix, .step = step};

@@ -1,0 +1,63 @@
+/* Rows on their way through the layers: a piece of consecutive rows in the prefill, or one row each of several branches
+ * in a step. */
+#ifndef YOCO_PASS_H
+#define YOCO_PASS_H
+
+#include "worker/internal.h"
+
+/* Where a piece's edges come from and go to: the ring of ranks, or a branch's private memory. Called once for each past
+ * of a layer that has an edge. The edge stands in the past's work memory. */
+typedef struct yoco_edge_port {
+    yoco_status (*take)(yoco_pass *p, const yoco_past *past); /* work memory <- edge */
+    yoco_status (*give)(yoco_pass *p, const yoco_past *past); /* edge <- work memory */
+    bool gives_first; /* an edge may leave before the one that enters was taken */
+} yoco_edge_port;
+
+typedef void (*yoco_linear)(yoco_device *device, const yoco_linear_args *args);
+
+struct yoco_pass {
+    yoco_worker *w;
+    yoco_linear linear;         /* linear_slabs or linear_rows */
+    const yoco_layer *layer;    /* the one at work */
+    int64_t n_rows;
+    const int32_t *ids;         /* (n_rows), host */
+    /* a piece */
+    const yoco_edge_port *port; /* NULL: a step */
+    int64_t position;           /* of its first row */
+    int64_t chunk;              /* ring: which chunk this is; else -1 */
+    int branch;                 /* branch: which branch */
+    /* a step */
+    const int *branches; /* (n_rows) */
+};
+
+/* A piece from the embedding to where its pasts are complete: prefill stops there. */
+yoco_status yoco_piece_run(yoco_pass *p);
+
+/* What the layers of all kinds use. Rows are those of the pass. */
+void yoco_embed_rows(yoco_pass *p);
+/* NORM <- norm of X */
+void yoco_norm_rows(yoco_pass *p, const float *weight);
+/* y <- W NORM */
+void yoco_project(yoco_pass *p, yoco_role role, float *y);
+/* Turns heads of k_dim by the layer's rotation. */
+void yoco_rotate(yoco_pass *p, int n_heads, const float *x, yoco_dtype dtype, void *out,
+                 float scale);
+void yoco_cast_rows(yoco_pass *p, int64_t width, const float *x, void *out);
+/* X += W_out NORM */
+void yoco_add_output(yoco_pass *p);
+/* X += feed-forward part of the layer */
+void yoco_feed_forward(yoco_pass *p);
+
+/* Work memory beside X and NORM: f32, `before` elements of a row behind the beginning. */
+static inline float *yoco_wide(const yoco_pass *p, yoco_buffer buffer, int64_t before)
+{
+    return yoco_f32(p->w, buffer) + before * p->w->plan.rows;
+}
+
+/* k_dim^-1/2 log2(e): scores in base 2. */
+static inline float yoco_scale_log2(int k_dim)
+{
+    return (float)(1.4426950408889634 / sqrt(k_dim));
+}
+
+#endif

@@ -1,0 +1,123 @@
+/* Rows of every position: those of the context lie in the shards of the chunks' owners, those of a branch in blocks,
+ * block j of branch b on rank (b + j) mod n_ranks; every rank computes them all. */
+#include "worker/past/past.h"
+
+static yoco_buffer part_of(yoco_buffer k, int part)
+{
+    return k + (yoco_buffer)part;
+}
+
+char *yoco_store_shard(const yoco_worker *w, const yoco_store *store, int part)
+{
+    return yoco_bytes(w, part_of(YOCO_BUF_SHARD_K, part)) + store->shard_at[part];
+}
+
+char *yoco_store_branch(const yoco_worker *w, const yoco_store *store, int branch, int part)
+{
+    return yoco_bytes(w, part_of(YOCO_BUF_BRANCH_K, part)) + store->branch_at[part] +
+           (size_t)w->branch_first_row[branch] * store->row_bytes[part];
+}
+
+/* A chunk's are made where they stay. */
+void *yoco_store_rows(const yoco_pass *p, const yoco_store *store, int part)
+{
+    yoco_worker *w = p->w;
+    if (p->chunk < 0)
+        return w->buffers[part_of(YOCO_BUF_PIECE_K, part)];
+    int64_t row = yoco_grid_shard_row(&w->plan.input.grid, p->chunk);
+    return yoco_store_shard(w, store, part) + (size_t)row * store->row_bytes[part];
+}
+
+/* Rows of the pass from `first` on, as rows `row`.. of a branch. */
+static void append(yoco_worker *w, const yoco_store *store, int branch, int64_t row, int64_t first,
+                   int64_t n_rows)
+{
+    for (int64_t done = 0, n; done < n_rows; done += n) {
+        int64_t at = row + done;
+        n = yoco_i64_min(YOCO_BLOCK_ROWS - at % YOCO_BLOCK_ROWS, n_rows - done);
+        if (yoco_branch_owner(branch, at / YOCO_BLOCK_ROWS, w->comm->n_ranks) != w->comm->rank)
+            continue;
+        for (int part = 0; part < YOCO_PAST_PARTS; part++) {
+            size_t bytes = store->row_bytes[part];
+            w->ops->copy(w->device,
+                         yoco_store_branch(w, store, branch, part) +
+                             (size_t)yoco_branch_shard_row(at, w->comm->n_ranks) * bytes,
+                         yoco_bytes(w, part_of(YOCO_BUF_PIECE_K, part)) +
+                             (size_t)(first + done) * bytes,
+                         (size_t)n * bytes);
+        }
+    }
+}
+
+void yoco_store_append(yoco_pass *p, const yoco_store *store)
+{
+    yoco_worker *w = p->w;
+    if (p->chunk >= 0)
+        return;
+    if (p->port) {
+        append(w, store, p->branch, w->branch_n_rows[p->branch], 0, p->n_rows);
+        return;
+    }
+    for (int64_t i = 0; i < p->n_rows; i++)
+        append(w, store, p->branches[i], w->branch_n_rows[p->branches[i]], i, 1);
+}
+
+static int64_t add_segment(yoco_worker *w, int index, yoco_kv_segment segment)
+{
+    w->segments[index] = segment;
+    return segment.first_partial +
+           segment.n_queries * yoco_kv_n_blocks(segment.n_rows, segment.chunk_rows);
+}
+
+/* Segment 0: the context, for all queries. One more for each row: its branch's own rows, this one included. */
+static int make_segments(yoco_pass *p, const yoco_store *store)
+{
+    yoco_worker *w = p->w;
+    const yoco_grid *grid = &w->plan.input.grid;
+    int64_t partial = add_segment(w, 0,
+                                  (yoco_kv_segment){.n_queries = p->n_rows,
+                                                    .n_rows = w->plan.shard_rows,
+                                                    .chunk_rows = grid->chunk_rows,
+                                                    .k = yoco_store_shard(w, store, 0),
+                                                    .v = yoco_store_shard(w, store, 1)});
+    for (int i = 0; i < p->n_rows; i++) {
+        int branch = p->branches[i];
+        partial = add_segment(
+            w, 1 + i,
+            (yoco_kv_segment){.first_query = i,
+                              .n_queries = 1,
+                              .n_rows = yoco_branch_rank_rows(branch, w->branch_n_rows[branch] + 1,
+                                                              w->plan.input.rank, grid->n_ranks),
+                              .chunk_rows = YOCO_BLOCK_ROWS,
+                              .k = yoco_store_branch(w, store, branch, 0),
+                              .v = yoco_store_branch(w, store, branch, 1),
+                              .first_partial = partial});
+    }
+    return 1 + (int)p->n_rows;
+}
+
+yoco_status yoco_store_attend(yoco_pass *p, const float *q)
+{
+    yoco_worker *w = p->w;
+    const yoco_layer_shape *s = p->layer->shape;
+    const yoco_attend_args args = {.n_queries = p->n_rows,
+                                   .n_heads = s->n_heads,
+                                   .n_kv_heads = s->n_kv_heads,
+                                   .head_dim = s->k_dim,
+                                   .scale_log2 = yoco_scale_log2(s->k_dim),
+                                   .n_segments = make_segments(p, &w->stores[p->layer->store]),
+                                   .segments = w->segments,
+                                   .kv_dtype = w->model->dtype,
+                                   .q = q,
+                                   .max = yoco_f32(w, YOCO_BUF_PARTIAL_MAX),
+                                   .sum = yoco_f32(w, YOCO_BUF_PARTIAL_SUM),
+                                   .partial = yoco_f32(w, YOCO_BUF_PARTIAL_OUT),
+                                   .l_exponent = w->model->l_exponent,
+                                   .o_exponent = p->layer->read_exponent,
+                                   .global_max = yoco_f32(w, YOCO_BUF_GLOBAL_MAX),
+                                   .fixed = w->buffers[YOCO_BUF_FIXED],
+                                   .out_dtype = w->model->dtype,
+                                   .out = w->buffers[YOCO_BUF_NORM]};
+    w->ops->attend(w->device, &args);
+    return yoco_merge(w, &args);
+}

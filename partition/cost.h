@@ -1,6 +1,7 @@
 /* The formula: how long a prefill and a decode step take on described hardware, what they wait for,
- * and which number of ranks and which chunk size suit. Closed forms over the same work per op
- * (op_work.h) that the simulation charges for; docs/SCALING.md derives each term. Pure arithmetic.
+ * and which number of ranks and which chunk size suit. What a rank computes is counted by who runs
+ * it, on the tally device; messages, the chain of edges and efficiency are closed forms, which
+ * docs/SCALING.md derives. Pure arithmetic.
  */
 #ifndef YOCO_COST_H
 #define YOCO_COST_H
@@ -8,14 +9,40 @@
 #include "configs/machine/hardware.h"
 #include "partition/plan.h"
 
-typedef struct yoco_cost_input {
+/* One past whose edge goes from chunk to chunk, in seconds from the beginning of a whole chunk. */
+typedef struct yoco_cost_edge {
+    double bytes;
+    double give_s;   /* when it can leave */
+    double take_s;   /* when the one that enters is needed */
+    double pass_s;   /* from there to when it can leave, or, where it has left before, to when it is
+                        loaded */
+    bool is_chained; /* it needs the one that enters */
+} yoco_cost_edge;
+
+/* Counted work: seconds of one rank. */
+typedef struct yoco_cost_account {
+    double chunk_s; /* one whole chunk of the prefill */
+    int n_edges;
+    yoco_cost_edge *edges; /* (n_edges); yoco_free */
+    /* one step, on the rank with the most rows: what every rank repeats, over rows of all
+     * positions, and of merges */
+    double repeated_s, attention_s, merge_s;
+    int n_reductions;       /* of a step, in which all ranks take part */
+    double reduction_bytes; /* of all of them */
+} yoco_cost_account;
+
+typedef struct yoco_cost_input yoco_cost_input;
+typedef yoco_status (*yoco_cost_measure)(const yoco_cost_input *input, yoco_cost_account *out);
+
+struct yoco_cost_input {
     const yoco_model_shape *shape;
     const yoco_hardware *hardware;
     yoco_grid grid;      /* at least 1 token */
     int n_branches;      /* that step together */
     int64_t branch_rows; /* most rows of a branch, for the memory */
     yoco_dtype dtype;
-} yoco_cost_input;
+    yoco_cost_measure measure; /* yoco_worker_tally */
+};
 
 typedef enum yoco_limit {
     YOCO_LIMIT_COMPUTE,    /* prefill: the ranks compute */
@@ -32,7 +59,7 @@ const char *yoco_limit_text(yoco_limit limit); /* "too few chunks" */
 
 /* Seconds. */
 typedef struct yoco_cost {
-    double chunk_s; /* one whole chunk through the self-decoder */
+    double chunk_s; /* one whole chunk */
     double hop_s;   /* one edge, from when it enters a chunk until it can enter the next */
 
     double prefill_s;    /* the sum of the next four */

@@ -1,5 +1,5 @@
-/* What the ops of kernels.h must do, as flops and as bytes of device memory: what the simulated
- * device charges for and what the formula adds up. `element` is the size of the run's dtype. */
+/* What the ops of kernels.h must do, as flops and as bytes of device memory: what the tally
+ * device counts. `element` is the size of the run's dtype. */
 #ifndef YOCO_OP_WORK_H
 #define YOCO_OP_WORK_H
 
@@ -13,6 +13,12 @@ typedef struct yoco_work {
 static inline double yoco_work_s(const yoco_hardware *hardware, yoco_work work)
 {
     return yoco_hardware_op_s(hardware, work.kind, work.flops, work.bytes);
+}
+
+/* A copy between device and host. */
+static inline double yoco_host_copy_s(const yoco_hardware *hardware, size_t bytes)
+{
+    return hardware->device.host_s + (double)bytes / hardware->device.host_byte_s;
 }
 
 /* Slabs are padded to 64 rows. y is read too where the product accumulates. */

@@ -20,7 +20,8 @@ partition           base configs/* partition
 kernels             base kernels
 kernels/cpu         base kernels kernels/cpu
 kernels/reference   base kernels kernels/reference
-kernels/sim         base configs/* partition kernels kernels/sim
+kernels/tally       base configs/* partition kernels kernels/tally
+kernels/sim         base configs/* partition kernels kernels/tally kernels/sim
 kernels/cuda        base kernels kernels/cuda
 comm                base comm comm/watch
 comm/mpi            base comm comm/watch comm/mpi
@@ -28,8 +29,10 @@ comm/ucx            base comm comm/ucx
 comm/nccl           base comm comm/nccl
 comm/sim            base kernels/sim/sim.h comm/sim
 comm/watch          base comm comm/watch
-worker              base configs/* partition kernels comm worker worker/snapshot/parts.h
-worker/snapshot     base configs/* partition kernels comm worker worker/snapshot
+worker              base configs/* partition kernels kernels/tally comm worker worker/past worker/layers
+worker/past         base configs/* partition kernels comm worker worker/past
+worker/layers       base configs/* partition kernels comm worker worker/past worker/layers
+worker/snapshot     base configs/* partition kernels comm worker worker/past worker/snapshot
 coordinator             base comm/comm.h coordinator/cli
 coordinator/text        base configs/files coordinator/text
 coordinator/cli         base configs/files configs/model configs/context comm/comm.h coordinator/cli
@@ -42,7 +45,7 @@ coordinator/batch       $ask coordinator/batch
 coordinator/eval        $ask coordinator/eval
 coordinator/bench       $session coordinator/timing coordinator/bench coordinator/ask/output.h
 coordinator/scale       $session coordinator/timing coordinator/plan coordinator/scale coordinator/eval/pages.h
-coordinator/scale/sim   $engine coordinator/cli coordinator/timing kernels kernels/sim
+coordinator/scale/sim   $engine coordinator/cli coordinator/timing kernels kernels/tally kernels/sim
 coordinator/doctor      $session coordinator/plan coordinator/doctor coordinator/batch/task.h
 tests               base configs/* partition kernels comm comm/* worker worker/snapshot coordinator/* tests
 "

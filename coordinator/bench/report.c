@@ -28,22 +28,22 @@ static decode_row derive_decode(const yoco_bench_report *r, const yoco_bench_con
                                 int i)
 {
     const yoco_model_shape *m = r->session->checkpoint->shape;
-    int n_cross = yoco_shape_n_merged(m);
+    int n_merged = yoco_shape_n_merged(m);
     decode_row row = {.n_branches = r->branches.values[i], .step_s = context->step_s[i]};
     row.tokens_s = (double)row.n_branches / row.step_s.median;
-    row.step_bytes = (double)(n_cross * context->kv_bytes + r->weight_bytes);
+    row.step_bytes = (double)(n_merged * context->kv_bytes + r->weight_bytes);
     row.step_fraction = row.step_bytes / row.step_s.median / context->step_byte_s.median;
 
     int64_t n_tokens = context->n_tokens - r->base.n_tokens;
     double seconds = row.step_s.median - r->base.step_s[i].median;
     row.attention_s = n_tokens > 0 && seconds > 0 ? seconds : NAN;
     row.attention_bytes =
-        n_tokens > 0 ? (double)(n_cross * (context->kv_bytes - r->base.kv_bytes)) : NAN;
+        n_tokens > 0 ? (double)(n_merged * (context->kv_bytes - r->base.kv_bytes)) : NAN;
     row.attention_byte_s = row.attention_bytes / row.attention_s;
     row.attention_fraction = row.attention_byte_s / context->kv_byte_s.median;
     row.memory_fraction = row.attention_byte_s / r->large_byte_s.median;
     row.attention_flop_s =
-        4.0 * m->dim * n_cross * (double)(n_tokens * row.n_branches) / row.attention_s;
+        4.0 * m->dim * n_merged * (double)(n_tokens * row.n_branches) / row.attention_s;
     return row;
 }
 

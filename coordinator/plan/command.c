@@ -5,9 +5,9 @@
 
 #include "coordinator/cli/commands.h"
 #include "coordinator/plan/input.h"
-#include "partition/cost.h"
 #include "partition/transformer.h"
 #include "streams.h"
+#include "worker/tally.h"
 
 typedef struct plan_options {
     yoco_plan_question question;
@@ -126,7 +126,8 @@ static yoco_status print_time(const plan_options *o, const yoco_plan_input *plan
                              .grid = plan->grid,
                              .n_branches = plan->n_branches,
                              .branch_rows = plan->branch_rows,
-                             .dtype = plan->dtype};
+                             .dtype = plan->dtype,
+                             .measure = yoco_worker_tally};
     YOCO_TRY(yoco_cost_make(&input, &cost));
     print_cost(&cost, &input);
     print_recommendation(o, &input);

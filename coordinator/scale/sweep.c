@@ -10,7 +10,7 @@
 #include "configs/files/hash.h"
 #include "coordinator/cli/machine.h"
 #include "coordinator/scale/child.h"
-#include "partition/cost.h"
+#include "worker/tally.h"
 
 enum { MAX_PATH = 4096, MAX_NUMBER = 32, MAX_LAUNCHER_WORDS = 32, DEFAULT_CHUNK = 2048 };
 
@@ -47,7 +47,8 @@ static yoco_cost_input cost_input(const yoco_sweep *s, const yoco_scale_point *p
                              .grid = {p->n_tokens, chunk, p->n_ranks},
                              .n_branches = (int)p->n_branches,
                              .branch_rows = s->branch_rows,
-                             .dtype = YOCO_BF16};
+                             .dtype = YOCO_BF16,
+                             .measure = yoco_worker_tally};
 }
 
 static yoco_status choose_chunk(const yoco_sweep *s, const yoco_scale_point *p, int64_t *chunk)

@@ -3,7 +3,8 @@
 #include <smpi/smpi.h>
 #include <sys/mman.h>
 
-#include "kernels/sim/account.h"
+#include "kernels/sim/sim.h"
+#include "kernels/tally/tally.h"
 #include "machine_limits.h"
 
 static struct {
@@ -41,8 +42,47 @@ static void *map_messages(size_t bytes)
     return SMPI_SHARED_MALLOC(bytes);
 }
 
+static void *address(void *context, size_t bytes)
+{
+    (void)context;
+    if (bytes > ZERO_BYTES)
+        return NULL;
+    return bytes <= sim.message_bytes ? sim.messages : sim.zeros;
+}
+
+static void charge(void *context, yoco_tally_part part, yoco_work work)
+{
+    (void)context;
+    (void)part;
+    sim.pending_s += yoco_work_s(&sim.hardware, work);
+}
+
+static void charge_host_copy(void *context, yoco_tally_part part, size_t bytes)
+{
+    (void)context;
+    (void)part;
+    sim.pending_s += yoco_host_copy_s(&sim.hardware, bytes);
+}
+
+void yoco_sim_settle(void)
+{
+    double flops = sim.pending_s * sim.slowdown * FLOPS_PER_S;
+    sim.pending_s = 0;
+    if (flops > 0)
+        smpi_execute_flops(flops);
+}
+
+static void settle(void *context)
+{
+    (void)context;
+    yoco_sim_settle();
+}
+
 yoco_status yoco_sim_describe(const yoco_hardware *hardware, size_t message_bytes, double slowdown)
 {
+    static const yoco_tally tally = {
+        .work = charge, .host_copy = charge_host_copy, .settle = settle, .address = address};
+    yoco_tally_begin(&tally);
     sim.slowdown = slowdown;
     sim.hardware = *hardware;
     sim.message_bytes = message_bytes > 0 ? message_bytes : 1;
@@ -57,29 +97,4 @@ yoco_status yoco_sim_describe(const yoco_hardware *hardware, size_t message_byte
 const void *yoco_sim_zeros(void)
 {
     return sim.zeros;
-}
-
-void *yoco_sim_address(size_t bytes)
-{
-    if (bytes > ZERO_BYTES)
-        return NULL;
-    return bytes <= sim.message_bytes ? sim.messages : sim.zeros;
-}
-
-void yoco_sim_charge(yoco_work work)
-{
-    sim.pending_s += yoco_work_s(&sim.hardware, work);
-}
-
-void yoco_sim_charge_host_copy(size_t bytes)
-{
-    sim.pending_s += sim.hardware.device.host_s + (double)bytes / sim.hardware.device.host_byte_s;
-}
-
-void yoco_sim_settle(void)
-{
-    double flops = sim.pending_s * sim.slowdown * FLOPS_PER_S;
-    sim.pending_s = 0;
-    if (flops > 0)
-        smpi_execute_flops(flops);
 }

@@ -2,6 +2,7 @@
  * prediction. */
 #include "partition/cost.h"
 #include "partition/op_work.h"
+#include "worker/tally.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -42,7 +43,8 @@ static yoco_cost cost_of(const yoco_model_shape *model, const yoco_hardware *h, 
                              .grid = {n_tokens, chunk, n_ranks},
                              .n_branches = n_branches,
                              .branch_rows = 256,
-                             .dtype = YOCO_BF16};
+                             .dtype = YOCO_BF16,
+                             .measure = yoco_worker_tally};
     assert_int_equal(yoco_cost_make(&input, &cost), YOCO_OK);
     return cost;
 }
@@ -158,7 +160,8 @@ static void recommendations_keep_their_word(void **state)
                              .grid = {1 << 20, 2048, 1},
                              .n_branches = 1,
                              .branch_rows = 256,
-                             .dtype = YOCO_BF16};
+                             .dtype = YOCO_BF16,
+                             .measure = yoco_worker_tally};
     yoco_grid grid;
     yoco_cost cost;
     assert_int_equal(yoco_cost_recommend(&input, 0.5, &grid, &cost), YOCO_OK);

@@ -7,6 +7,7 @@
 #include "coordinator/cli/options.h"
 #include "coordinator/timing/measure.h"
 #include "kernels/sim/sim.h"
+#include "kernels/tally/tally.h"
 
 typedef struct sim_options {
     const char *model, *hardware;
@@ -70,7 +71,7 @@ static yoco_status simulate(const sim_options *o, yoco_comm *comm)
     YOCO_TRY(yoco_checkpoint_borrow(shape, YOCO_BF16, yoco_sim_zeros(), &checkpoint));
     yoco_device_options device = {.n_threads = 1, .dtype = YOCO_BF16};
     yoco_worker *worker = NULL;
-    yoco_status status = yoco_worker_create(comm, &yoco_sim_ops, &device, checkpoint, &worker);
+    yoco_status status = yoco_worker_create(comm, &yoco_tally_ops, &device, checkpoint, &worker);
     yoco_scale_spec spec = {.n_tokens = o->n_tokens,
                             .chunk_rows = o->chunk_rows,
                             .n_branches = o->n_branches,

@@ -1,15 +1,16 @@
 /* The table. What each op must do stands in partition/op_work.h. */
+#include "kernels/tally/tally.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "kernels/sim/account.h"
 
 /* The flags that a merge carries are the one upload that is read back (worker/merge.c). */
 enum { FLAG_BYTES = 64 };
 
 struct yoco_device {
     yoco_dtype dtype;
+    bool is_merging; /* from merge_max to merge_finish */
     const void *flags_at;
     char flags[FLAG_BYTES];
 };
@@ -20,9 +21,26 @@ struct yoco_weight {
 
 static const double F32_BYTES = 4;
 
+static const yoco_tally *tally;
+
+void yoco_tally_begin(const yoco_tally *to)
+{
+    tally = to;
+}
+
+static void charge(yoco_tally_part part, yoco_work work)
+{
+    tally->work(tally->context, part, work);
+}
+
 static void charge_bytes(double bytes)
 {
-    yoco_sim_charge(yoco_work_pointwise(bytes));
+    charge(YOCO_TALLY_REPEATED, yoco_work_pointwise(bytes));
+}
+
+static void charge_part_bytes(yoco_tally_part part, double bytes)
+{
+    charge(part, yoco_work_pointwise(bytes));
 }
 
 static double bytes_of(yoco_dtype dtype)
@@ -33,7 +51,7 @@ static double bytes_of(yoco_dtype dtype)
 static void describe(const yoco_device_options *options, char *text, size_t size)
 {
     (void)options;
-    snprintf(text, size, "simulated");
+    snprintf(text, size, "tally");
 }
 
 static size_t weight_bytes(const yoco_device_options *options, int64_t n_out, int64_t n_in)
@@ -44,8 +62,8 @@ static size_t weight_bytes(const yoco_device_options *options, int64_t n_out, in
 static yoco_status open_device(const yoco_device_options *options, yoco_device **out)
 {
     yoco_device *device = NULL;
-    YOCO_TRY(yoco_alloc(sizeof *device, "the simulated device", (void **)&device));
-    device->dtype = options->dtype;
+    YOCO_TRY(yoco_alloc(sizeof *device, "the tally device", (void **)&device));
+    *device = (yoco_device){.dtype = options->dtype};
     *out = device;
     return YOCO_OK;
 }
@@ -58,17 +76,17 @@ static void close_device(yoco_device *device)
 static yoco_status synchronize(yoco_device *device)
 {
     (void)device;
-    yoco_sim_settle();
+    tally->settle(tally->context);
     return YOCO_OK;
 }
 
 static yoco_status alloc_buffer(yoco_device *device, size_t bytes, const char *what, void **out)
 {
     (void)device;
-    *out = bytes > 0 ? yoco_sim_address(bytes) : NULL;
+    *out = bytes > 0 ? tally->address(tally->context, bytes) : NULL;
     if (bytes == 0 || *out)
         return YOCO_OK;
-    yoco_log_error("%s: %zu bytes are too many for a simulation", what, bytes);
+    yoco_log_error("%s: %zu bytes are too many for a tally", what, bytes);
     return YOCO_ERR_MEMORY;
 }
 
@@ -78,9 +96,14 @@ static void free_buffer(yoco_device *device, void *ptr)
     (void)ptr;
 }
 
+static yoco_tally_part merging(const yoco_device *device)
+{
+    return device->is_merging ? YOCO_TALLY_MERGE : YOCO_TALLY_REPEATED;
+}
+
 static void upload(yoco_device *device, void *to, const void *from, size_t bytes)
 {
-    yoco_sim_charge_host_copy(bytes);
+    tally->host_copy(tally->context, merging(device), bytes);
     if (bytes > FLAG_BYTES)
         return;
     device->flags_at = to;
@@ -89,7 +112,7 @@ static void upload(yoco_device *device, void *to, const void *from, size_t bytes
 
 static void download(yoco_device *device, void *to, const void *from, size_t bytes)
 {
-    yoco_sim_charge_host_copy(bytes);
+    tally->host_copy(tally->context, merging(device), bytes);
     if (from == device->flags_at && bytes <= FLAG_BYTES)
         memcpy(to, device->flags, bytes);
 }
@@ -102,7 +125,7 @@ static yoco_status fetch(yoco_device *device, void *to, const void *from, size_t
 
 static bool device_at(int index, char *text, size_t size)
 {
-    snprintf(text, size, "simulated");
+    snprintf(text, size, "tally");
     return index == 0;
 }
 
@@ -150,8 +173,8 @@ static void rms_norm(yoco_device *device, const yoco_rms_norm_args *a)
 
 static void linear(const yoco_device *device, const yoco_linear_args *a, yoco_work_kind kind)
 {
-    yoco_sim_charge(yoco_work_linear(kind, a->n_rows, a->weight->n_out, a->weight->n_in,
-                                     yoco_dtype_bytes(device->dtype), a->accumulate));
+    charge(YOCO_TALLY_REPEATED, yoco_work_linear(kind, a->n_rows, a->weight->n_out, a->weight->n_in,
+                                                 yoco_dtype_bytes(device->dtype), a->accumulate));
 }
 
 static void linear_slabs(yoco_device *device, const yoco_linear_args *a)
@@ -192,9 +215,9 @@ static void swiglu(yoco_device *device, const yoco_swiglu_args *a)
 static void window_attend(yoco_device *device, const yoco_window_args *a)
 {
     (void)device;
-    yoco_sim_charge(yoco_work_window(a->n_edge, a->q_begin, a->q_end, a->window,
-                                     (int64_t)a->n_heads * a->head_dim,
-                                     yoco_dtype_bytes(a->kv_dtype)));
+    charge(YOCO_TALLY_REPEATED,
+           yoco_work_window(a->n_edge, a->q_begin, a->q_end, a->window,
+                            (int64_t)a->n_heads * a->head_dim, yoco_dtype_bytes(a->kv_dtype)));
 }
 
 static void window_step(yoco_device *device, const yoco_window_step_args *a)
@@ -204,35 +227,36 @@ static void window_step(yoco_device *device, const yoco_window_step_args *a)
     for (int64_t i = 0; i < a->n_queries; i++)
         for (int part = 0; part < YOCO_WINDOW_VIEW_PARTS; part++)
             n_rows += a->views[i].n_rows[part];
-    yoco_sim_charge(yoco_work_attend(1, n_rows, dim, dim, yoco_dtype_bytes(a->kv_dtype), 0));
+    charge(YOCO_TALLY_REPEATED,
+           yoco_work_attend(1, n_rows, dim, dim, yoco_dtype_bytes(a->kv_dtype), 0));
 }
 
 static void retention_local(yoco_device *device, const yoco_retention_args *a)
 {
     (void)device;
-    yoco_sim_charge(
-        yoco_work_retention_local(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
+    charge(YOCO_TALLY_REPEATED,
+           yoco_work_retention_local(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
 }
 
 static void retention_scan(yoco_device *device, const yoco_retention_args *a)
 {
     (void)device;
-    yoco_sim_charge(
-        yoco_work_retention_scan(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
+    charge(YOCO_TALLY_REPEATED,
+           yoco_work_retention_scan(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
 }
 
 static void retention_correct(yoco_device *device, const yoco_retention_args *a)
 {
     (void)device;
-    yoco_sim_charge(
-        yoco_work_retention_correct(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
+    charge(YOCO_TALLY_REPEATED,
+           yoco_work_retention_correct(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
 }
 
 static void retention_step(yoco_device *device, const yoco_retention_step_args *a)
 {
     (void)device;
-    yoco_sim_charge(
-        yoco_work_retention_step(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
+    charge(YOCO_TALLY_REPEATED,
+           yoco_work_retention_step(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
 }
 
 static void attend(yoco_device *device, const yoco_attend_args *a)
@@ -242,10 +266,11 @@ static void attend(yoco_device *device, const yoco_attend_args *a)
     for (int i = 0; i < a->n_segments; i++) {
         const yoco_kv_segment *s = &a->segments[i];
         if (s->n_rows > 0)
-            yoco_sim_charge(
-                yoco_work_attend(s->n_queries, s->n_rows, dim, (int64_t)a->n_kv_heads * a->head_dim,
-                                 yoco_dtype_bytes(a->kv_dtype),
-                                 s->n_queries * yoco_kv_n_blocks(s->n_rows, s->chunk_rows)));
+            charge(YOCO_TALLY_ATTENTION,
+                   yoco_work_attend(s->n_queries, s->n_rows, dim,
+                                    (int64_t)a->n_kv_heads * a->head_dim,
+                                    yoco_dtype_bytes(a->kv_dtype),
+                                    s->n_queries * yoco_kv_n_blocks(s->n_rows, s->chunk_rows)));
     }
 }
 
@@ -260,21 +285,24 @@ static int64_t count_partials(const yoco_attend_args *a)
 
 static void merge_max(yoco_device *device, const yoco_attend_args *a)
 {
-    (void)device;
-    charge_bytes(F32_BYTES * (double)(count_partials(a) * a->n_heads * (1 + a->head_dim)));
+    device->is_merging = true;
+    charge_part_bytes(YOCO_TALLY_ATTENTION,
+                      F32_BYTES * (double)(count_partials(a) * a->n_heads * (1 + a->head_dim)));
 }
 
 static void merge_sum(yoco_device *device, const yoco_attend_args *a)
 {
     (void)device;
-    charge_bytes((double)(a->n_heads * (1 + a->head_dim)) *
-                 (F32_BYTES * (double)count_partials(a) + 8 * (double)a->n_queries));
+    charge_part_bytes(YOCO_TALLY_ATTENTION,
+                      (double)(a->n_heads * (1 + a->head_dim)) *
+                          (F32_BYTES * (double)count_partials(a) + 8 * (double)a->n_queries));
 }
 
 static void merge_finish(yoco_device *device, const yoco_attend_args *a)
 {
-    (void)device;
-    charge_bytes((double)(a->n_queries * a->n_heads * a->head_dim) * (8 + bytes_of(a->out_dtype)));
+    device->is_merging = false;
+    charge_part_bytes(YOCO_TALLY_MERGE, (double)(a->n_queries * a->n_heads * a->head_dim) *
+                                            (8 + bytes_of(a->out_dtype)));
 }
 
 static void argmax(yoco_device *device, const yoco_argmax_args *a)
@@ -295,14 +323,13 @@ static void draw(yoco_device *device, const yoco_draw_args *a)
 
 static uint64_t hash(yoco_device *device, const void *ptr, size_t bytes)
 {
-    (void)device;
     (void)ptr;
-    charge_bytes((double)bytes);
+    charge_part_bytes(merging(device), (double)bytes);
     return 0;
 }
 
-const yoco_ops yoco_sim_ops = {
-    .name = "sim",
+const yoco_ops yoco_tally_ops = {
+    .name = "tally",
     .host_memory = true,
     .device_at = device_at,
     .describe = describe,

@@ -140,11 +140,11 @@ void log_end(const char *expected)
         fail_msg("expected one line with '%s', got '%s'", expected, text);
 }
 
-yoco_checkpoint *checkpoint_tiny(int sliding_window)
+static yoco_model_shape *tiny_shape(int n_layers, int sliding_window)
 {
     const yoco_model_config config = {.dim = 32,
                                       .hidden_dim = 48,
-                                      .n_layers = 4,
+                                      .n_layers = n_layers,
                                       .n_self_heads = 2,
                                       .n_attn_heads = 4,
                                       .n_attn_kv_heads = 2,
@@ -154,9 +154,31 @@ yoco_checkpoint *checkpoint_tiny(int sliding_window)
                                       .norm_eps = 1e-5f,
                                       .rope_theta = 10000.0};
     yoco_model_shape *shape;
-    yoco_checkpoint *checkpoint;
     assert_int_equal(yoco_model_shape_make(&config, &shape), YOCO_OK);
+    return shape;
+}
+
+static yoco_checkpoint *random_checkpoint(yoco_model_shape *shape)
+{
+    yoco_checkpoint *checkpoint;
     assert_int_equal(yoco_checkpoint_random(shape, YOCO_F32, 1, &checkpoint), YOCO_OK);
     yoco_free(shape);
     return checkpoint;
+}
+
+yoco_checkpoint *checkpoint_tiny(int sliding_window)
+{
+    return random_checkpoint(tiny_shape(4, sliding_window));
+}
+
+yoco_checkpoint *checkpoint_mixed(void)
+{
+    yoco_model_shape *shape = tiny_shape(6, 8);
+    yoco_layer_shape *layers = shape->layers;
+    layers[1].kind = YOCO_LAYER_RETENTION;
+    layers[1].window = 0;
+    layers[2] = layers[3];
+    layers[2].source = layers[4].source = 2;
+    layers[2].n_kv_heads = layers[4].n_kv_heads = 4;
+    return random_checkpoint(shape);
 }

@@ -26,6 +26,9 @@ void safetensors_file(const char *path, const char *header, size_t n_data);
 /* Random weights in f32, the same at every call: 2 + 2 layers, 50 ids, at most 1000 positions;
  * sliding_window 0: gated retention. */
 yoco_checkpoint *checkpoint_tiny(int sliding_window);
+/* Random weights of a model that no params.json describes: a window, a retention, two layers that
+ * keep K,V of different widths, three that read one or the other. */
+yoco_checkpoint *checkpoint_mixed(void);
 
 /* Catches stderr between the two calls. `log_end` fails the test unless exactly one line came, and
  * it holds `expected`; NULL: no line at all. */

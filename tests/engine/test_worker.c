@@ -15,7 +15,7 @@
 #define YOCO_TEST_TRANSPORT "mpi"
 #endif
 
-enum { VOCAB = 50, CHUNK = 4, MAX_TOKENS = 64 };
+enum { VOCAB = 50, CHUNK = 4, MAX_TOKENS = 64, MOST_TOKENS = 1000 };
 
 static yoco_comm *comm;
 
@@ -28,16 +28,16 @@ static yoco_worker *open_worker(const yoco_checkpoint *checkpoint)
     return worker;
 }
 
-static void fill_ids(int32_t ids[MAX_TOKENS])
+static void fill_ids(int32_t *ids, int n)
 {
-    for (int i = 0; i < MAX_TOKENS; i++)
+    for (int i = 0; i < n; i++)
         ids[i] = i * 17 % VOCAB;
 }
 
 static void prefill(yoco_worker *worker, int64_t n_tokens, int64_t chunk_rows)
 {
-    int32_t ids[MAX_TOKENS];
-    fill_ids(ids);
+    int32_t ids[MOST_TOKENS];
+    fill_ids(ids, MOST_TOKENS);
     assert_int_equal(yoco_worker_reserve(worker, n_tokens, chunk_rows, 1, 3), YOCO_OK);
     assert_int_equal(yoco_worker_prefill(worker, ids, NULL, NULL), YOCO_OK);
     assert_int_equal(yoco_worker_branch(worker, 0, ids, 1), YOCO_OK);
@@ -143,21 +143,19 @@ static void a_context_replaces_an_earlier_one(void **state)
 }
 
 /* Every rank alone computes what all of them compute together, and they can meet again. */
-static void groups_give_the_same_bits(void **state)
+static void check_groups(yoco_checkpoint *checkpoint, int64_t n_tokens, int64_t chunk_rows)
 {
-    (void)state;
-    yoco_checkpoint *checkpoint = checkpoint_tiny(8);
     yoco_worker *worker = open_worker(checkpoint);
     yoco_comm *world = comm, *alone;
     float together[VOCAB] = {0}, mine[VOCAB] = {0};
-    prefill(worker, 30, CHUNK);
+    prefill(worker, n_tokens, chunk_rows);
     assert_int_equal(step(worker, 5, together), YOCO_OK);
     assert_int_equal(world->ops->broadcast(world, 0, together, sizeof together), YOCO_OK);
 
     assert_int_equal(world->ops->split(world, world->rank, &alone), YOCO_OK);
     assert_int_equal(yoco_worker_regroup(worker, alone), YOCO_OK);
     comm = alone;
-    prefill(worker, 30, CHUNK);
+    prefill(worker, n_tokens, chunk_rows);
     assert_int_equal(step(worker, 5, mine), YOCO_OK);
     assert_memory_equal(mine, together, sizeof mine);
     comm = world;
@@ -165,10 +163,50 @@ static void groups_give_the_same_bits(void **state)
     assert_int_equal(yoco_worker_regroup(worker, world), YOCO_OK);
     alone->ops->close(alone);
     memset(mine, 0, sizeof mine);
-    prefill(worker, 30, CHUNK);
+    prefill(worker, n_tokens, chunk_rows);
     assert_int_equal(step(worker, 5, mine), YOCO_OK);
     if (world->rank == 0)
         assert_memory_equal(mine, together, sizeof mine);
+    yoco_worker_free(worker);
+    yoco_checkpoint_close(checkpoint);
+}
+
+static void groups_give_the_same_bits(void **state)
+{
+    (void)state;
+    check_groups(checkpoint_tiny(8), 30, CHUNK);
+}
+
+/* Pasts of different forms and widths in one model, which no family has yet. */
+static void layers_of_several_kinds(void **state)
+{
+    (void)state;
+    check_groups(checkpoint_mixed(), 0, YOCO_RETENTION_ROWS);
+    check_groups(checkpoint_mixed(), MAX_TOKENS, YOCO_RETENTION_ROWS);
+    check_groups(checkpoint_mixed(), 4 * YOCO_RETENTION_ROWS - 100, YOCO_RETENTION_ROWS);
+}
+
+/* A question, token by token and in one piece, where rounding differs: the same answer, nearly. */
+static void pieces_and_steps_agree(void **state)
+{
+    (void)state;
+    enum { N_QUESTION = 20 };
+    yoco_checkpoint *checkpoint = checkpoint_mixed();
+    yoco_worker *worker = open_worker(checkpoint);
+    int32_t ids[MAX_TOKENS];
+    float piece[VOCAB] = {0}, steps[VOCAB] = {0};
+    fill_ids(ids, MAX_TOKENS);
+    assert_int_equal(
+        yoco_worker_reserve(worker, MAX_TOKENS, YOCO_RETENTION_ROWS, 1, N_QUESTION + 1), YOCO_OK);
+    assert_int_equal(yoco_worker_prefill(worker, ids, NULL, NULL), YOCO_OK);
+    assert_int_equal(yoco_worker_branch(worker, 0, ids, N_QUESTION), YOCO_OK);
+    assert_int_equal(step(worker, 5, piece), YOCO_OK);
+    assert_int_equal(yoco_worker_branch(worker, 0, ids, 0), YOCO_OK);
+    for (int i = 0; i < N_QUESTION; i++)
+        assert_int_equal(step(worker, ids[i], steps), YOCO_OK);
+    assert_int_equal(step(worker, 5, steps), YOCO_OK);
+    for (int i = 0; i < VOCAB; i++)
+        assert_true(fabsf(piece[i] - steps[i]) < 1e-4f);
     yoco_worker_free(worker);
     yoco_checkpoint_close(checkpoint);
 }
@@ -182,6 +220,8 @@ int main(void)
         cmocka_unit_test(weights_that_are_not_finite_stop),
         cmocka_unit_test(a_context_replaces_an_earlier_one),
         cmocka_unit_test(groups_give_the_same_bits),
+        cmocka_unit_test(layers_of_several_kinds),
+        cmocka_unit_test(pieces_and_steps_agree),
     };
     yoco_comm_options options = {.deadline_s = 30};
     yoco_comm *control;

@@ -13,19 +13,22 @@
 
 #include "tests/configs/fixture.h"
 
-enum { VOCAB = 50, CHUNK = 4, N_TOKENS = 62 };
+enum { VOCAB = 50, CHUNK = 4, N_TOKENS = 62, MOST_TOKENS = 900 };
 
 static yoco_comm *comm;
-static int32_t ids[N_TOKENS];
+static int32_t ids[MOST_TOKENS];
 static char folder[64];
 
 static yoco_worker *worker;
 static yoco_checkpoint *checkpoint;
 
-static void open_worker(int sliding_window)
+static int64_t chunk_rows;
+
+static void open_worker(yoco_checkpoint *opened)
 {
     const yoco_device_options options = {.n_threads = 1, .isa = YOCO_ISA_PORTABLE};
-    checkpoint = checkpoint_tiny(sliding_window);
+    checkpoint = opened;
+    chunk_rows = yoco_shape_chunk_multiple(checkpoint->shape) > 1 ? YOCO_RETENTION_ROWS : CHUNK;
     assert_int_equal(yoco_worker_create(comm, yoco_ops_find("auto"), &options, checkpoint, &worker),
                      YOCO_OK);
 }
@@ -43,16 +46,14 @@ static yoco_status prefill(int64_t n_tokens, const volatile sig_atomic_t *stop,
                            yoco_snapshot_result *result)
 {
     const yoco_snapshot_target target = {.folder = folder, .stop = stop, .temporary = true};
-    int64_t chunk = checkpoint->shape->config.sliding_window > 0 ? CHUNK : YOCO_RETENTION_ROWS;
-    assert_int_equal(yoco_worker_reserve_durable(worker, n_tokens, chunk, 1, 2), YOCO_OK);
+    assert_int_equal(yoco_worker_reserve_durable(worker, n_tokens, chunk_rows, 1, 2), YOCO_OK);
     return yoco_worker_prefill_durable(worker, ids, &target, NULL, NULL, result);
 }
 
 static void load(int64_t n_tokens)
 {
     const yoco_snapshot_target target = {.folder = folder};
-    int64_t chunk = checkpoint->shape->config.sliding_window > 0 ? CHUNK : YOCO_RETENTION_ROWS;
-    assert_int_equal(yoco_worker_reserve(worker, n_tokens, chunk, 1, 2), YOCO_OK);
+    assert_int_equal(yoco_worker_reserve(worker, n_tokens, chunk_rows, 1, 2), YOCO_OK);
     assert_int_equal(yoco_worker_load(worker, &target), YOCO_OK);
 }
 
@@ -68,7 +69,7 @@ static void check_without_tokens(int sliding_window)
 {
     float made[VOCAB] = {0}, loaded[VOCAB] = {0};
     yoco_snapshot_result result;
-    open_worker(sliding_window);
+    open_worker(checkpoint_tiny(sliding_window));
     assert_int_equal(prefill(0, NULL, &result), YOCO_OK);
     assert_int_equal(result.durable, YOCO_OK);
     step(made);
@@ -92,7 +93,7 @@ static void a_stop_is_taken_up(void **state)
     volatile sig_atomic_t stop = comm->rank == comm->n_ranks - 1;
     float made[VOCAB] = {0}, loaded[VOCAB] = {0};
     yoco_snapshot_result result;
-    open_worker(8);
+    open_worker(checkpoint_tiny(8));
     yoco_log_set_quiet(true);
     assert_int_equal(prefill(N_TOKENS, &stop, &result), YOCO_ERR_STOPPED);
     stop = 0;
@@ -112,7 +113,7 @@ static void nothing_is_computed_twice(void **state)
     (void)state;
     float made[VOCAB] = {0}, again[VOCAB] = {0};
     yoco_snapshot_result result;
-    open_worker(8);
+    open_worker(checkpoint_tiny(8));
     assert_int_equal(prefill(N_TOKENS, NULL, &result), YOCO_OK);
     assert_int_equal(result.n_restored, 0);
     step(made);
@@ -125,18 +126,48 @@ static void nothing_is_computed_twice(void **state)
     close_worker();
 }
 
+/* Edges of different forms in one file, rows of different widths in another. */
+static void layers_of_several_kinds(void **state)
+{
+    (void)state;
+    volatile sig_atomic_t stop = 1;
+    float made[VOCAB] = {0}, loaded[VOCAB] = {0};
+    yoco_snapshot_result result;
+    open_worker(checkpoint_mixed());
+    yoco_log_set_quiet(true);
+    yoco_status status = prefill(MOST_TOKENS, &stop, &result);
+    assert_true(status == YOCO_ERR_STOPPED || comm->n_ranks > 1);
+    stop = 0;
+    assert_int_equal(prefill(MOST_TOKENS, &stop, &result), YOCO_OK);
+    yoco_log_set_quiet(false);
+    assert_true(result.n_restored > 0);
+    step(made);
+    load(MOST_TOKENS);
+    step(loaded);
+    assert_memory_equal(made, loaded, sizeof made);
+    close_worker();
+
+    open_worker(checkpoint_mixed());
+    assert_int_equal(prefill(MOST_TOKENS, NULL, &result), YOCO_OK);
+    assert_int_equal(result.n_restored, 0);
+    step(loaded);
+    assert_memory_equal(made, loaded, sizeof made);
+    close_worker();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_context_without_tokens),
         cmocka_unit_test(a_stop_is_taken_up),
         cmocka_unit_test(nothing_is_computed_twice),
+        cmocka_unit_test(layers_of_several_kinds),
     };
     yoco_comm_options options = {.deadline_s = 30};
     yoco_status status = yoco_comm_open_mpi(&options, 0, &comm);
     if (status != YOCO_OK)
         return yoco_status_exit_code(status);
-    for (int i = 0; i < N_TOKENS; i++)
+    for (int i = 0; i < MOST_TOKENS; i++)
         ids[i] = i * 17 % VOCAB;
     snprintf(folder, sizeof folder, "/tmp/yoco-test-%ld", (long)getpid());
     status = comm->ops->broadcast(comm, 0, folder, sizeof folder);

@@ -186,6 +186,55 @@ static void layers_of_several_kinds(void **state)
     check_groups(checkpoint_mixed(), 4 * YOCO_RETENTION_ROWS - 100, YOCO_RETENTION_ROWS);
 }
 
+/* A yoco_row_sink. */
+typedef struct gathered {
+    int64_t n;
+    float rows[MAX_TOKENS * 32];
+} gathered;
+
+static yoco_status add_rows(void *context, const void *rows, int64_t n_rows)
+{
+    gathered *to = context;
+    assert_true(to->n + n_rows <= MAX_TOKENS);
+    memcpy(to->rows + to->n * 32, rows, (size_t)n_rows * 32 * sizeof(float));
+    to->n += n_rows;
+    return YOCO_OK;
+}
+
+static void gather_all(yoco_worker *worker, int64_t n_tokens, int64_t n_own, gathered out[2])
+{
+    int32_t ids[MAX_TOKENS];
+    fill_ids(ids, MAX_TOKENS);
+    assert_int_equal(yoco_worker_reserve(worker, n_tokens, YOCO_RETENTION_ROWS, 2, 1 + n_own),
+                     YOCO_OK);
+    assert_int_equal(yoco_worker_prefill(worker, ids, NULL, NULL), YOCO_OK);
+    for (int branch = 0; branch < 2; branch++)
+        assert_int_equal(yoco_worker_branch(worker, branch, ids + n_tokens, n_own), YOCO_OK);
+    for (int values = 0; values < 2; values++) {
+        out[values].n = 0;
+        assert_int_equal(yoco_worker_gather(worker, 1, values, add_rows, &out[values]), YOCO_OK);
+    }
+}
+
+/* Rows that two layers keep, of a context and of branches, do not lie on each other. */
+static void rows_of_a_branch_are_those_of_a_context(void **state)
+{
+    (void)state;
+    static gathered of_branch[2], of_context[2];
+    yoco_checkpoint *checkpoint = checkpoint_mixed();
+    yoco_worker *worker = open_worker(checkpoint);
+    gather_all(worker, 40, 20, of_branch);
+    gather_all(worker, 60, 0, of_context);
+    for (int values = 0; values < 2 && comm->rank == 0; values++) {
+        assert_int_equal(of_branch[values].n, 60);
+        assert_int_equal(of_context[values].n, 60);
+        for (int i = 0; i < 60 * 32; i++)
+            assert_true(fabsf(of_branch[values].rows[i] - of_context[values].rows[i]) < 1e-4f);
+    }
+    yoco_worker_free(worker);
+    yoco_checkpoint_close(checkpoint);
+}
+
 /* A question, token by token and in one piece, where rounding differs: the same answer, nearly. */
 static void pieces_and_steps_agree(void **state)
 {
@@ -221,6 +270,7 @@ int main(void)
         cmocka_unit_test(a_context_replaces_an_earlier_one),
         cmocka_unit_test(groups_give_the_same_bits),
         cmocka_unit_test(layers_of_several_kinds),
+        cmocka_unit_test(rows_of_a_branch_are_those_of_a_context),
         cmocka_unit_test(pieces_and_steps_agree),
     };
     yoco_comm_options options = {.deadline_s = 30};

@@ -107,7 +107,8 @@ size_t yoco_plan_past_work(const yoco_plan *p, const yoco_past_shape *past,
 {
     const yoco_plan_input *in = &p->input;
     size_t end = past->form == YOCO_PAST_STATE ? aligned(yoco_past_state_bytes(past)) : 0;
-    size_t n_rows = (size_t)(yoco_past_edge_rows(past, in->grid.n_tokens + in->branch_rows) + p->rows);
+    size_t n_rows =
+        (size_t)(yoco_past_edge_rows(past, in->grid.n_tokens + in->branch_rows) + p->rows);
     for (int part = 0; part < YOCO_PAST_PARTS; part++) {
         at[part] = past->form == YOCO_PAST_WINDOW ? end : 0;
         if (past->form == YOCO_PAST_WINDOW)

@@ -24,15 +24,15 @@ typedef enum yoco_buffer {
     YOCO_BUF_BRANCH_PAST, /* (n_branches), for each WINDOW past a ring, K then V (ring rows, width)
                              T; for each STATE past a state */
     /* work, shared by prefill and decode */
-    YOCO_BUF_X,        /* (rows, dim): the residual stream */
-    YOCO_BUF_NORM,     /* (rows, dim) T: input of the next product */
-    YOCO_BUF_WIDE_A,   /* (rows, yoco_layer_wide.a): q, k, out | fc1 */
-    YOCO_BUF_WIDE_B,   /* (rows, yoco_layer_wide.b): v, g | gate */
-    YOCO_BUF_HIDDEN,   /* (rows, hidden) T */
-    YOCO_BUF_PAST,     /* of the layer at work. WINDOW: K, then V (edge rows + rows, width) T; STATE:
-                          the state */
-    YOCO_BUF_SCRATCH,  /* yoco_layer_scratch */
-    YOCO_BUF_PIECE_K,  /* (rows, k_width) T: rows of branches before they are stored */
+    YOCO_BUF_X,       /* (rows, dim): the residual stream */
+    YOCO_BUF_NORM,    /* (rows, dim) T: input of the next product */
+    YOCO_BUF_WIDE_A,  /* (rows, yoco_layer_wide.a): q, k, out | fc1 */
+    YOCO_BUF_WIDE_B,  /* (rows, yoco_layer_wide.b): v, g | gate */
+    YOCO_BUF_HIDDEN,  /* (rows, hidden) T */
+    YOCO_BUF_PAST,    /* of the layer at work. WINDOW: K, then V (edge rows + rows, width) T; STATE:
+                         the state */
+    YOCO_BUF_SCRATCH, /* yoco_layer_scratch */
+    YOCO_BUF_PIECE_K, /* (rows, k_width) T: rows of branches before they are stored */
     YOCO_BUF_PIECE_V,
     YOCO_BUF_IDS,       /* (rows) i32 */
     YOCO_BUF_POSITIONS, /* (rows) i64 */
@@ -64,15 +64,16 @@ typedef struct yoco_plan_input {
 
 typedef struct yoco_plan {
     yoco_plan_input input;
-    int64_t rows;       /* see yoco_buffer */
-    int64_t piece_rows; /* most rows of one prefill piece */
-    int64_t shard_rows; /* context rows on this rank */
+    int64_t rows;              /* see yoco_buffer */
+    int64_t piece_rows;        /* most rows of one prefill piece */
+    int64_t shard_rows;        /* context rows on this rank */
     int64_t branch_shard_rows; /* rows of all branches on this rank */
     int64_t n_partials;
-    int n_merges;                     /* of a step: layers that attend over rows of all positions */
-    int64_t merge_heads, merge_width; /* the most heads of one of them, and elements of its output */
-    int n_edges;                      /* WINDOW and STATE pasts of all layers */
-    size_t slots_bytes;               /* their slots together */
+    int n_merges; /* of a step: layers that attend over rows of all positions */
+    int64_t merge_heads,
+        merge_width;    /* the most heads of one of them, and elements of its output */
+    int n_edges;        /* WINDOW and STATE pasts of all layers */
+    size_t slots_bytes; /* their slots together */
     size_t largest_slot_bytes;
     size_t branch_past_bytes; /* of one branch in BRANCH_PAST */
     size_t buffer_bytes[YOCO_N_BUFFERS];

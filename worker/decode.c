@@ -1,5 +1,6 @@
-/* A decode step: every rank runs the same rows, one of each branch, through all layers; where a layer attends over rows
- * of all positions, each rank takes its own and the partial results merge exactly. */
+/* A decode step: every rank runs the same rows, one of each branch, through all layers; where a
+ * layer attends over rows of all positions, each rank takes its own and the partial results merge
+ * exactly. */
 #include "trace.h"
 #include "worker/layers/layers.h"
 #include "worker/staging.h"
@@ -75,4 +76,3 @@ yoco_status yoco_worker_step(yoco_worker *w, int n_rows, const int *branches, co
     yoco_trace_end(mark, YOCO_SPAN_WORK, "step", n_rows, -1);
     return YOCO_OK;
 }
-

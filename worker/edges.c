@@ -1,6 +1,7 @@
-/* The ring: chunk c's edges come from the owner of chunk c - 1 and go to the owner of chunk c + 1, one message for each
- * past that has an edge, with a receive slot and a send buffer of its own. A slot's receive is posted as soon as the slot
- * is free: when the job starts, and when its last edge was copied out. */
+/* The ring: chunk c's edges come from the owner of chunk c - 1 and go to the owner of chunk c + 1,
+ * one message for each past that has an edge, with a receive slot and a send buffer of its own. A
+ * slot's receive is posted as soon as the slot is free: when the job starts, and when its last edge
+ * was copied out. */
 #include "worker/edges.h"
 
 #include "trace.h"
@@ -13,8 +14,7 @@ static yoco_status wait_edge(yoco_worker *w, yoco_request *request, int64_t chun
         return YOCO_OK;
     yoco_trace_mark mark = yoco_trace_begin();
     YOCO_TRY(w->comm->ops->wait(
-        w->comm, request,
-        &(yoco_wait_for){.what = "edge", .chunk = chunk, .layer = past->layer}));
+        w->comm, request, &(yoco_wait_for){.what = "edge", .chunk = chunk, .layer = past->layer}));
     yoco_trace_end(mark, YOCO_SPAN_EDGE_WAIT, "edge", chunk, past->layer);
     return YOCO_OK;
 }

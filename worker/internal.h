@@ -24,16 +24,17 @@ struct yoco_past {
     yoco_past_shape shape;
     const yoco_past_ops *ops;
     int index, layer;
-    size_t slot_at, slot_bytes;        /* in EDGE_IN, EDGE_OUT, EDGE_COPY and CONTEXT_EDGE */
-    size_t branch_at;                  /* in one branch's part of BRANCH_PAST */
-    size_t work_at[YOCO_PAST_PARTS];   /* in PAST */
+    size_t slot_at, slot_bytes;      /* in EDGE_IN, EDGE_OUT, EDGE_COPY and CONTEXT_EDGE */
+    size_t branch_at;                /* in one branch's part of BRANCH_PAST */
+    size_t work_at[YOCO_PAST_PARTS]; /* in PAST */
 };
 
 /* A ROWS past of a layer: K and V of every position. */
 typedef struct yoco_store {
     int layer;
     size_t row_bytes[YOCO_PAST_PARTS];
-    size_t shard_at[YOCO_PAST_PARTS], branch_at[YOCO_PAST_PARTS]; /* in SHARD_K and _V, BRANCH_K and _V */
+    size_t shard_at[YOCO_PAST_PARTS],
+        branch_at[YOCO_PAST_PARTS]; /* in SHARD_K and _V, BRANCH_K and _V */
 } yoco_store;
 
 /* What is done with what a prefill makes, besides. The ring calls it on the owner of a chunk. */
@@ -48,8 +49,8 @@ typedef struct yoco_ring_sink {
 
 /* One prefill: which chunks the ranks run, and what is done with them besides. */
 typedef struct yoco_ring {
-    int64_t begin; /* chunks before it were restored; its edges lie in EDGE_IN */
-    int64_t end;   /* n_chunks, lower once a stop was asked for; see ring_agree_end */
+    int64_t begin;              /* chunks before it were restored; its edges lie in EDGE_IN */
+    int64_t end;                /* n_chunks, lower once a stop was asked for; see ring_agree_end */
     const yoco_ring_sink *sink; /* NULL: none */
     void *sink_context;
     const volatile sig_atomic_t *stop; /* NULL: nobody asks */

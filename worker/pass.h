@@ -1,12 +1,13 @@
-/* Rows on their way through the layers: a piece of consecutive rows in the prefill, or one row each of several branches
- * in a step. */
+/* Rows on their way through the layers: a piece of consecutive rows in the prefill, or one row each
+ * of several branches in a step. */
 #ifndef YOCO_PASS_H
 #define YOCO_PASS_H
 
 #include "worker/internal.h"
 
-/* Where a piece's edges come from and go to: the ring of ranks, or a branch's private memory. Called once for each past
- * of a layer that has an edge. The edge stands in the past's work memory. */
+/* Where a piece's edges come from and go to: the ring of ranks, or a branch's private memory.
+ * Called once for each past of a layer that has an edge. The edge stands in the past's work memory.
+ */
 typedef struct yoco_edge_port {
     yoco_status (*take)(yoco_pass *p, const yoco_past *past); /* work memory <- edge */
     yoco_status (*give)(yoco_pass *p, const yoco_past *past); /* edge <- work memory */
@@ -17,10 +18,10 @@ typedef void (*yoco_linear)(yoco_device *device, const yoco_linear_args *args);
 
 struct yoco_pass {
     yoco_worker *w;
-    yoco_linear linear;         /* linear_slabs or linear_rows */
-    const yoco_layer *layer;    /* the one at work */
+    yoco_linear linear;      /* linear_slabs or linear_rows */
+    const yoco_layer *layer; /* the one at work */
     int64_t n_rows;
-    const int32_t *ids;         /* (n_rows), host */
+    const int32_t *ids; /* (n_rows), host */
     /* a piece */
     const yoco_edge_port *port; /* NULL: a step */
     int64_t position;           /* of its first row */

@@ -1,5 +1,6 @@
-/* A piece of consecutive rows through the layers, as far as anything is remembered of it: prefill stops there. What
- * needs no past is computed before an edge is waited for, and an edge leaves as soon as it can. */
+/* A piece of consecutive rows through the layers, as far as anything is remembered of it: prefill
+ * stops there. What needs no past is computed before an edge is waited for, and an edge leaves as
+ * soon as it can. */
 #include "worker/layers/layers.h"
 #include "worker/staging.h"
 

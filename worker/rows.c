@@ -25,14 +25,13 @@ void yoco_embed_rows(yoco_pass *p)
                                                 .ids = w->buffers[YOCO_BUF_IDS],
                                                 .x = yoco_f32(w, YOCO_BUF_X)});
     for (int i = 0; i < m->n_rotations; i++)
-        w->ops->rope_table(
-            w->device,
-            &(yoco_rope_table_args){.n_rows = p->n_rows,
-                                    .n_freqs = m->rotations[i].head_dim / 2,
-                                    .positions = w->buffers[YOCO_BUF_POSITIONS],
-                                    .frequencies = w->model->frequencies[i],
-                                    .cos = yoco_wide(p, YOCO_BUF_COS, angles_before(m, i)),
-                                    .sin = yoco_wide(p, YOCO_BUF_SIN, angles_before(m, i))});
+        w->ops->rope_table(w->device, &(yoco_rope_table_args){
+                                          .n_rows = p->n_rows,
+                                          .n_freqs = m->rotations[i].head_dim / 2,
+                                          .positions = w->buffers[YOCO_BUF_POSITIONS],
+                                          .frequencies = w->model->frequencies[i],
+                                          .cos = yoco_wide(p, YOCO_BUF_COS, angles_before(m, i)),
+                                          .sin = yoco_wide(p, YOCO_BUF_SIN, angles_before(m, i))});
 }
 
 void yoco_norm_rows(yoco_pass *p, const float *weight)

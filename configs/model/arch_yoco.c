@@ -1,5 +1,6 @@
-/* The family of arXiv 2405.05254, by the fields of params.json and the tensor names of the authors' released code: half
- * of the layers make a self-decoder, one layer keeps the K,V that the other half attends over. */
+/* The family of arXiv 2405.05254, by the fields of params.json and the tensor names of the authors'
+ * released code: half of the layers make a self-decoder, one layer keeps the K,V that the other
+ * half attends over. */
 #include <math.h>
 #include <stdio.h>
 
@@ -8,16 +9,16 @@
 static yoco_layer_shape self_layer(const yoco_model_config *c, int index)
 {
     int head_dim = c->dim / c->n_self_heads;
-    return (yoco_layer_shape){
-        .kind = c->sliding_window == 0 ? YOCO_LAYER_RETENTION : YOCO_LAYER_WINDOW,
-        .source = index,
-        .dim = c->dim,
-        .n_heads = c->n_self_heads,
-        .n_kv_heads = c->n_self_heads,
-        .k_dim = head_dim,
-        .v_dim = head_dim,
-        .window = c->sliding_window,
-        .hidden_dim = c->hidden_dim};
+    return (yoco_layer_shape){.kind =
+                                  c->sliding_window == 0 ? YOCO_LAYER_RETENTION : YOCO_LAYER_WINDOW,
+                              .source = index,
+                              .dim = c->dim,
+                              .n_heads = c->n_self_heads,
+                              .n_kv_heads = c->n_self_heads,
+                              .k_dim = head_dim,
+                              .v_dim = head_dim,
+                              .window = c->sliding_window,
+                              .hidden_dim = c->hidden_dim};
 }
 
 static yoco_layer_shape keep_layer(const yoco_model_config *c, int index, int rotation)
@@ -84,13 +85,17 @@ double yoco_rotation_frequency(const yoco_rotation *rotation, int i)
 
 /* Tensors. */
 
-static const char *const layer_names[YOCO_N_ROLES] = {
-    [YOCO_ROLE_MIXER_NORM] = "mixer_layer_norm", [YOCO_ROLE_Q] = "mixer.q_proj",
-    [YOCO_ROLE_K] = "mixer.k_proj",              [YOCO_ROLE_V] = "mixer.v_proj",
-    [YOCO_ROLE_G] = "mixer.g_proj",              [YOCO_ROLE_DECAY] = "mixer.gt_proj",
-    [YOCO_ROLE_OUT] = "mixer.out_proj",          [YOCO_ROLE_FFN_NORM] = "final_layer_norm",
-    [YOCO_ROLE_FC1] = "ffn.fc1",                 [YOCO_ROLE_GATE] = "ffn.gate",
-    [YOCO_ROLE_FC2] = "ffn.fc2"};
+static const char *const layer_names[YOCO_N_ROLES] = {[YOCO_ROLE_MIXER_NORM] = "mixer_layer_norm",
+                                                      [YOCO_ROLE_Q] = "mixer.q_proj",
+                                                      [YOCO_ROLE_K] = "mixer.k_proj",
+                                                      [YOCO_ROLE_V] = "mixer.v_proj",
+                                                      [YOCO_ROLE_G] = "mixer.g_proj",
+                                                      [YOCO_ROLE_DECAY] = "mixer.gt_proj",
+                                                      [YOCO_ROLE_OUT] = "mixer.out_proj",
+                                                      [YOCO_ROLE_FFN_NORM] = "final_layer_norm",
+                                                      [YOCO_ROLE_FC1] = "ffn.fc1",
+                                                      [YOCO_ROLE_GATE] = "ffn.gate",
+                                                      [YOCO_ROLE_FC2] = "ffn.fc2"};
 
 static const char *const keep_names[YOCO_N_ROLES] = {
     [YOCO_ROLE_MIXER_NORM] = "kv_layer_norm", [YOCO_ROLE_K] = "k_proj", [YOCO_ROLE_V] = "v_proj"};

@@ -1,7 +1,8 @@
 /* Gated retention. */
 #include "worker/layers/layers.h"
 
-/* Where its parts stand in the work memory, (n_rows, heads, dim) but for gate and decay (n_rows, heads). */
+/* Where its parts stand in the work memory, (n_rows, heads, dim) but for gate and decay (n_rows,
+ * heads). */
 typedef struct parts {
     float *q, *k, *v, *g, *out, *gate, *decay, *states;
 } parts;

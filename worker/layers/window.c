@@ -7,7 +7,8 @@ static const yoco_past *past_of(const yoco_pass *p)
     return &p->w->pasts[p->layer->first_past];
 }
 
-/* A piece shorter than the window passes on part of the edge that it takes; any other sends first. */
+/* A piece shorter than the window passes on part of the edge that it takes; any other sends first.
+ */
 static bool gives_own_rows(const yoco_pass *p)
 {
     const yoco_past *past = past_of(p);

@@ -1,13 +1,13 @@
-/* What a layer remembers of the positions before, in the memory of one rank: rows of all positions, a window, or a
- * state (configs/model/layer.h). A kind of layer sees neither ranks nor slots nor branches; the ring, the branches and
- * the snapshots see forms of past and no kinds. */
+/* What a layer remembers of the positions before, in the memory of one rank: rows of all positions,
+ * a window, or a state (configs/model/layer.h). A kind of layer sees neither ranks nor slots nor
+ * branches; the ring, the branches and the snapshots see forms of past and no kinds. */
 #ifndef YOCO_PAST_H
 #define YOCO_PAST_H
 
 #include "worker/pass.h"
 
-/* What a form does with its work memory (YOCO_BUF_PAST), an edge and a branch. An edge is packed: yoco_past_edge_bytes
- * of the position it stands before. */
+/* What a form does with its work memory (YOCO_BUF_PAST), an edge and a branch. An edge is packed:
+ * yoco_past_edge_bytes of the position it stands before. */
 struct yoco_past_ops {
     /* work <- nothing, before position 0 */
     void (*clear)(yoco_worker *w, const yoco_past *past);
@@ -44,13 +44,15 @@ float *yoco_state_branch(const yoco_worker *w, const yoco_past *past, int branch
 
 /* ROWS. Where the rows of the pass go. */
 void *yoco_store_rows(const yoco_pass *p, const yoco_store *store, int part);
-/* Once they are there: stores those of branches in their blocks, block j of branch b on rank (b + j) mod n_ranks. */
+/* Once they are there: stores those of branches in their blocks, block j of branch b on rank (b +
+ * j) mod n_ranks. */
 void yoco_store_append(yoco_pass *p, const yoco_store *store);
 /* Local rows of a branch on this rank, and where they begin. */
 char *yoco_store_branch(const yoco_worker *w, const yoco_store *store, int branch, int part);
 char *yoco_store_shard(const yoco_worker *w, const yoco_store *store, int part);
-/* A step: attention of the rows over a store, the context's rows and those of their branches, merged over all ranks
- * (docs/DESIGN.md, "exact merge"). q: (n_rows, n_heads, k_dim). The output goes to NORM. */
+/* A step: attention of the rows over a store, the context's rows and those of their branches,
+ * merged over all ranks (docs/DESIGN.md, "exact merge"). q: (n_rows, n_heads, k_dim). The output
+ * goes to NORM. */
 yoco_status yoco_store_attend(yoco_pass *p, const float *q);
 
 #endif

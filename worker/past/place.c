@@ -1,4 +1,5 @@
-/* Where each past lies in the plan's buffers: in the order of the layers, one after the other, as the plan sums them. */
+/* Where each past lies in the plan's buffers: in the order of the layers, one after the other, as
+ * the plan sums them. */
 #include "worker/past/past.h"
 
 static void place_store(yoco_worker *w, int layer, const yoco_past_shape *shape, yoco_store *store,

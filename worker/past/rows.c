@@ -1,5 +1,6 @@
-/* Rows of every position: those of the context lie in the shards of the chunks' owners, those of a branch in blocks,
- * block j of branch b on rank (b + j) mod n_ranks; every rank computes them all. */
+/* Rows of every position: those of the context lie in the shards of the chunks' owners, those of a
+ * branch in blocks, block j of branch b on rank (b + j) mod n_ranks; every rank computes them all.
+ */
 #include "worker/past/past.h"
 
 static yoco_buffer part_of(yoco_buffer k, int part)
@@ -69,7 +70,8 @@ static int64_t add_segment(yoco_worker *w, int index, yoco_kv_segment segment)
            segment.n_queries * yoco_kv_n_blocks(segment.n_rows, segment.chunk_rows);
 }
 
-/* Segment 0: the context, for all queries. One more for each row: its branch's own rows, this one included. */
+/* Segment 0: the context, for all queries. One more for each row: its branch's own rows, this one
+ * included. */
 static int make_segments(yoco_pass *p, const yoco_store *store)
 {
     yoco_worker *w = p->w;

@@ -1,5 +1,6 @@
-/* A window: the rows before a position, as far as they are seen. Work memory: the rows of the edge, then those of the
- * pass. A branch's window is the context's last edge, shared and read-only, and a ring of its own rows. */
+/* A window: the rows before a position, as far as they are seen. Work memory: the rows of the edge,
+ * then those of the pass. A branch's window is the context's last edge, shared and read-only, and a
+ * ring of its own rows. */
 #include "worker/past/past.h"
 
 static size_t row_bytes(const yoco_worker *w, const yoco_past *past, int part)
@@ -83,7 +84,8 @@ static void view(const yoco_worker *w, const yoco_past *past, int branch, int64_
     }
 }
 
-/* Stores n_rows rows, which stand in the work memory from `first` on, as rows `row`.. of a branch. */
+/* Stores n_rows rows, which stand in the work memory from `first` on, as rows `row`.. of a branch.
+ */
 static void remember(yoco_worker *w, const yoco_past *past, int branch, int64_t row, int64_t first,
                      int64_t n_rows)
 {
@@ -94,8 +96,7 @@ static void remember(yoco_worker *w, const yoco_past *past, int branch, int64_t 
         n = yoco_i64_min(n_rows - done, n_ring - at);
         for (int part = 0; part < YOCO_PAST_PARTS; part++) {
             size_t bytes = row_bytes(w, past, part);
-            w->ops->copy(w->device,
-                         ring + part_at(w, past, part, n_ring) + (size_t)at * bytes,
+            w->ops->copy(w->device, ring + part_at(w, past, part, n_ring) + (size_t)at * bytes,
                          yoco_past_work(w, past, part) + (size_t)(first + done) * bytes,
                          (size_t)n * bytes);
         }
@@ -138,8 +139,8 @@ void yoco_window_step(yoco_pass *p, const yoco_past *past, yoco_window_view *vie
         int branch = p->branches[i];
         int64_t n_own = w->branch_n_rows[branch];
         remember(w, past, branch, n_own, i, 1);
-        view(w, past, branch, n_own + 1,
-             yoco_i64_min(past->shape.n_rows + 1, w->positions[i] + 1), &views[i]);
+        view(w, past, branch, n_own + 1, yoco_i64_min(past->shape.n_rows + 1, w->positions[i] + 1),
+             &views[i]);
     }
 }
 

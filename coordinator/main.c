@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "coordinator/agreement.h"
-#include "coordinator/commands.h"
-#include "coordinator/spin.h"
+#include "coordinator/cli/agreement.h"
+#include "coordinator/cli/commands.h"
+#include "coordinator/cli/spin.h"
 #include "failpoint.h"
 #include "streams.h"
 

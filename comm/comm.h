@@ -38,34 +38,22 @@ typedef struct yoco_wait_for {
 
 typedef struct yoco_comm yoco_comm;
 
+/* What a transport fills. Each slot does what the function of its name below says. */
 typedef struct yoco_comm_ops {
     const char *name;
     void (*close)(yoco_comm *comm);
-    /* Ends every rank of the job with this exit code; does not return. */
     void (*abort)(yoco_comm *comm, int exit_code);
-
-    /* Between two ranks, messages of one tag arrive in the order sent. Sizes must match: 0 bytes
-     * are legal, 2 GiB or more are YOCO_ERR_INTERNAL. */
     yoco_status (*send)(yoco_comm *comm, int peer, int tag, const void *data, size_t bytes,
                         yoco_request *request);
     yoco_status (*receive)(yoco_comm *comm, int peer, int tag, void *data, size_t bytes,
                            yoco_request *request);
-    yoco_status (*wait)(yoco_comm *comm, yoco_request *request,
-                        const yoco_wait_for *what); /* inactive: at once */
-
-    yoco_status (*all_max_f32)(yoco_comm *comm, float *data, int64_t n); /* in place; no NaN */
+    yoco_status (*wait)(yoco_comm *comm, yoco_request *request, const yoco_wait_for *what);
+    yoco_status (*all_max_f32)(yoco_comm *comm, float *data, int64_t n);
     yoco_status (*all_sum_i64)(yoco_comm *comm, int64_t *data, int64_t n);
     yoco_status (*broadcast)(yoco_comm *comm, int root, void *data, size_t bytes);
-    /* The worst status of all ranks, on every rank. */
     yoco_status (*agree)(yoco_comm *comm, yoco_status mine);
-
-    /* Ranks that name the same group >= 0 get a communicator of their own, their order kept. It is
-     * closed before the one it came from. abort from a group still ends every rank of the job. */
     yoco_status (*split)(yoco_comm *comm, int group, yoco_comm **out);
-    /* Waits until the device's stream has done what was put on it; see device_stream. */
     yoco_status (*drain)(yoco_comm *comm);
-    /* What is under way goes on; returns at once. Every wait does this, so only a transport that
-     * stands on this one calls it. */
     void (*progress)(yoco_comm *comm);
 } yoco_comm_ops;
 
@@ -92,6 +80,84 @@ struct yoco_comm {
     void (*idle)(void *context);
     void *idle_context;
 };
+
+/* Closes a communicator; NULL is not legal. A group is closed before the one it came from. */
+static inline void yoco_comm_close(yoco_comm *comm)
+{
+    comm->ops->close(comm);
+}
+
+/* Ends every rank of the job with this exit code, also from a group; does not return. */
+static inline void yoco_comm_abort(yoco_comm *comm, int exit_code)
+{
+    comm->ops->abort(comm, exit_code);
+}
+
+/* Starts a message. Between two ranks, messages of one tag (comm/tags.h) arrive in the order sent.
+ * Sizes must match: 0 bytes are legal, 2 GiB or more are YOCO_ERR_INTERNAL. `data` and `request`
+ * are not touched until the wait. */
+static inline yoco_status yoco_send(yoco_comm *comm, int peer, int tag, const void *data,
+                                    size_t bytes, yoco_request *request)
+{
+    return comm->ops->send(comm, peer, tag, data, bytes, request);
+}
+
+static inline yoco_status yoco_receive(yoco_comm *comm, int peer, int tag, void *data, size_t bytes,
+                                       yoco_request *request)
+{
+    return comm->ops->receive(comm, peer, tag, data, bytes, request);
+}
+
+/* Waits for a message; at once where nothing is under way. */
+static inline yoco_status yoco_wait(yoco_comm *comm, yoco_request *request,
+                                    const yoco_wait_for *what)
+{
+    return comm->ops->wait(comm, request, what);
+}
+
+/* Collective, in place: data (n) becomes the maximum over the ranks. No NaN. */
+static inline yoco_status yoco_all_max_f32(yoco_comm *comm, float *data, int64_t n)
+{
+    return comm->ops->all_max_f32(comm, data, n);
+}
+
+/* Collective, in place: data (n) becomes the sum over the ranks. */
+static inline yoco_status yoco_all_sum_i64(yoco_comm *comm, int64_t *data, int64_t n)
+{
+    return comm->ops->all_sum_i64(comm, data, n);
+}
+
+/* Collective: root's bytes to all ranks. */
+static inline yoco_status yoco_broadcast(yoco_comm *comm, int root, void *data, size_t bytes)
+{
+    return comm->ops->broadcast(comm, root, data, bytes);
+}
+
+/* Collective: the worst status of all ranks, on every rank. */
+static inline yoco_status yoco_agree(yoco_comm *comm, yoco_status mine)
+{
+    return comm->ops->agree(comm, mine);
+}
+
+/* Collective: ranks that name the same group >= 0 get a communicator of their own, their order
+ * kept. */
+static inline yoco_status yoco_comm_split(yoco_comm *comm, int group, yoco_comm **out)
+{
+    return comm->ops->split(comm, group, out);
+}
+
+/* Waits until the device's stream has done what was put on it; see device_stream. */
+static inline yoco_status yoco_comm_drain(yoco_comm *comm)
+{
+    return comm->ops->drain(comm);
+}
+
+/* Messages under way go on; returns at once. Every wait does this, so only a transport that stands
+ * on this one calls it. */
+static inline void yoco_comm_progress(yoco_comm *comm)
+{
+    comm->ops->progress(comm);
+}
 
 enum { YOCO_ANY_RANKS = -1 };
 

@@ -164,9 +164,8 @@ static yoco_status decode(generation *g, yoco_answer_grew grew, void *grew_conte
         if (status == YOCO_OK && g->options->stop && *g->options->stop)
             status = YOCO_ERR_STOPPED;
         yoco_trace_mark mark = yoco_trace_begin();
-        YOCO_TRY(comm->ops->agree(comm, status));
-        YOCO_TRY(
-            comm->ops->broadcast(comm, 0, g->verdicts, (size_t)g->n_rows * sizeof *g->verdicts));
+        YOCO_TRY(yoco_agree(comm, status));
+        YOCO_TRY(yoco_broadcast(comm, 0, g->verdicts, (size_t)g->n_rows * sizeof *g->verdicts));
         yoco_trace_end(mark, YOCO_SPAN_WAIT, "next ids", -1, -1);
         apply_verdicts(g);
         if (comm->rank == 0 && grew)
@@ -178,7 +177,7 @@ static yoco_status decode(generation *g, yoco_answer_grew grew, void *grew_conte
 static yoco_status run(generation *g, yoco_answer_grew grew, void *grew_context,
                        yoco_generate_times *times)
 {
-    YOCO_TRY(g->session->comm->ops->agree(g->session->comm, allocate(g)));
+    YOCO_TRY(yoco_agree(g->session->comm, allocate(g)));
     double start = yoco_now_s();
     YOCO_TRY(start_branches(g));
     times->questions_s = yoco_now_s() - start;

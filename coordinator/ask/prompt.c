@@ -245,23 +245,23 @@ static yoco_status load(const yoco_prompt_options *options, const yoco_tokenizer
 
 yoco_status yoco_ids_share(yoco_comm *comm, yoco_ids *ids)
 {
-    YOCO_TRY(comm->ops->broadcast(comm, 0, &ids->n, sizeof ids->n));
+    YOCO_TRY(yoco_broadcast(comm, 0, &ids->n, sizeof ids->n));
     size_t bytes = (size_t)ids->n * sizeof *ids->ids;
     yoco_status status = YOCO_OK;
     if (comm->rank != 0)
         status = yoco_alloc(bytes, "token ids", (void **)&ids->ids);
-    YOCO_TRY(comm->ops->agree(comm, status));
-    return comm->ops->broadcast(comm, 0, ids->ids, bytes);
+    YOCO_TRY(yoco_agree(comm, status));
+    return yoco_broadcast(comm, 0, ids->ids, bytes);
 }
 
 yoco_status yoco_prompt_share(yoco_comm *comm, yoco_prompt *prompt)
 {
     int64_t sizes[3] = {prompt->n_questions, prompt->has_questions, prompt->branch_rows};
-    YOCO_TRY(comm->ops->broadcast(comm, 0, sizes, sizeof sizes));
+    YOCO_TRY(yoco_broadcast(comm, 0, sizes, sizeof sizes));
     yoco_status status = YOCO_OK;
     if (!prompt->questions)
         status = allocate_questions(sizes[0], prompt);
-    YOCO_TRY(comm->ops->agree(comm, status));
+    YOCO_TRY(yoco_agree(comm, status));
     prompt->n_questions = (int)sizes[0];
     prompt->has_questions = sizes[1] != 0;
     prompt->branch_rows = sizes[2];
@@ -279,7 +279,7 @@ yoco_status yoco_prompt_load(yoco_comm *comm, const yoco_prompt_options *options
     yoco_status status = YOCO_OK;
     if (comm->rank == 0)
         status = load(options, tokenizer, vocab_size, max_seq_len, &prompt);
-    status = comm->ops->agree(comm, status);
+    status = yoco_agree(comm, status);
     if (status == YOCO_OK)
         status = yoco_prompt_share(comm, &prompt);
     if (status != YOCO_OK) {

@@ -161,6 +161,10 @@ static inline void yoco_comm_progress(yoco_comm *comm)
 
 enum { YOCO_ANY_RANKS = -1 };
 
+/* Opens the ranks: MPI's where a launcher has started this process, else one rank without MPI.
+ * `expected_ranks` as below. */
+yoco_status yoco_comm_open(const yoco_comm_options *options, int expected_ranks, yoco_comm **out);
+
 /* Starts MPI and gives the log its rank. `expected_ranks` (0: not given) and the launcher's own
  * task count are checked against the number of ranks: a launcher that cannot speak to this MPI
  * starts n programs of one rank each. A mismatch is YOCO_ERR_USAGE; YOCO_ANY_RANKS: nothing is
@@ -168,6 +172,9 @@ enum { YOCO_ANY_RANKS = -1 };
  * deadline holds for the start, too: a rank that never comes ends the job. */
 yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ranks,
                                yoco_comm **out);
+
+/* One rank without MPI: it sends to itself. */
+yoco_status yoco_comm_open_self(const yoco_comm_options *options, yoco_comm **out);
 
 /* Collective, after an open without hang_folder: what it does with one. */
 yoco_status yoco_comm_watch(yoco_comm *comm, const char *hang_folder);
@@ -184,12 +191,14 @@ yoco_status yoco_comm_agree_lines(yoco_comm *comm, yoco_status mine);
 /* Collective. Whether this rank is the first one where `differs` is true; *any: there is one. */
 yoco_status yoco_comm_first(yoco_comm *comm, bool differs, bool *is_first, bool *any);
 
-/* The MPI library and its device on one line; also before the open. */
+/* The MPI library and its device on one line, "none" where yoco was built without one; also before
+ * the open. */
 void yoco_comm_mpi_version(char *text, size_t size);
 
-/* The transports: "mpi", "ucx" (messages over UCX) and "nccl" (messages and collectives of device
- * memory over NCCL). "auto" is mpi, or nccl where it was built and the device has memory of its
- * own. A name that is unknown, was not built or does not fit the device is YOCO_ERR_USAGE. */
+/* The transports: "mpi" (what the ranks were opened with), "ucx" (messages over UCX) and "nccl"
+ * (messages and collectives of device memory over NCCL). "auto" is mpi, or nccl where it was built
+ * and the device has memory of its own. A name that is unknown, was not built or does not fit the
+ * device is YOCO_ERR_USAGE. */
 yoco_status yoco_transport_check(const char *name, bool device_memory); /* local */
 bool yoco_transport_built(const char *name);
 /* All but mpi stand on `control`, an open communicator that launches, agrees and carries the rest;

@@ -26,6 +26,7 @@ comm                base comm comm/watch
 comm/mpi            base comm comm/watch comm/mpi
 comm/ucx            base comm comm/ucx
 comm/nccl           base comm comm/nccl
+comm/self           base comm comm/watch comm/self
 comm/sim            base kernels/sim/sim.h comm/sim
 comm/watch          base comm comm/watch
 worker              base configs/* partition kernels comm worker worker/snapshot/parts.h

@@ -327,3 +327,10 @@ void yoco_watch_stop(void)
     watch.states = NULL;
     watch.folder = NULL;
 }
+
+yoco_status yoco_comm_watch(yoco_comm *comm, const char *hang_folder)
+{
+    char version[MAX_MPI_BYTES];
+    yoco_comm_mpi_version(version, sizeof version);
+    return yoco_watch_start(comm, hang_folder, version);
+}

@@ -54,11 +54,11 @@ static bool is_last_of_task(void)
 }
 
 /* MPI starts once in a process. */
-static yoco_status open_mpi(double deadline_s, int expected_ranks, yoco_comm **out)
+static yoco_status open_ranks(double deadline_s, int expected_ranks, yoco_comm **out)
 {
     const yoco_comm_options options = {.deadline_s = deadline_s};
     process.opened = true;
-    YOCO_TRY(yoco_comm_open_mpi(&options, expected_ranks, out));
+    YOCO_TRY(yoco_comm_open(&options, expected_ranks, out));
     yoco_log_set_quiet(false);
     return YOCO_OK;
 }
@@ -120,7 +120,7 @@ yoco_status yoco_agreement_open(double deadline_s, int64_t expected_ranks, yoco_
 {
     yoco_comm *comm;
     bool differ;
-    YOCO_TRY(open_mpi(deadline_s, 0, &comm));
+    YOCO_TRY(open_ranks(deadline_s, 0, &comm));
     yoco_status status = compare(comm, YOCO_OK, &differ);
     if (status == YOCO_OK)
         status = yoco_comm_expect_ranks(comm, (int)yoco_i64_min(expected_ranks, INT_MAX));
@@ -154,7 +154,7 @@ yoco_status yoco_agreement_open_alone(yoco_comm **out, bool *mine)
         return YOCO_OK;
     }
     yoco_comm *comm;
-    YOCO_TRY(open_mpi(start_deadline_s, YOCO_ANY_RANKS, &comm));
+    YOCO_TRY(open_ranks(start_deadline_s, YOCO_ANY_RANKS, &comm));
     yoco_status status = compare(comm, YOCO_OK, &differ);
     if (status != YOCO_OK || differ || comm->n_ranks == 1) {
         yoco_comm_close(comm);
@@ -190,7 +190,7 @@ int yoco_agreement_end(int exit_code)
     yoco_comm *comm;
     bool joins = process.needs_ranks || is_last_of_task();
     if (exit_code != 0 && !process.opened && yoco_comm_launched_tasks(&task) > 1 && joins &&
-        open_mpi(failure_deadline_s, YOCO_ANY_RANKS, &comm) == YOCO_OK) {
+        open_ranks(failure_deadline_s, YOCO_ANY_RANKS, &comm) == YOCO_OK) {
         compare(comm, status_of(exit_code), &differ);
         yoco_comm_close(comm);
     }

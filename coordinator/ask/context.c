@@ -74,17 +74,15 @@ yoco_status yoco_context_document(yoco_session *session, const yoco_snapshot_tar
 {
     yoco_comm *comm = session->comm;
     yoco_ids found = {0};
-    int64_t rows = 0;
-    YOCO_TRY(yoco_agree(comm,
-                        comm->rank == 0 ? read_document(session, target, &found, &rows) : YOCO_OK));
-    YOCO_TRY(yoco_broadcast(comm, 0, &rows, sizeof rows));
-    yoco_status status = yoco_ids_share(comm, &found);
-    if (status != YOCO_OK) {
-        yoco_free(found.ids);
-        return status;
-    }
-    *ids = found;
-    *chunk_rows = rows;
+    int64_t sizes[2] = {0}; /* tokens, rows of a chunk */
+    yoco_status status = YOCO_OK;
+    if (comm->rank == 0)
+        status = read_document(session, target, &found, &sizes[1]);
+    YOCO_TRY(yoco_agree(comm, status));
+    sizes[0] = found.n;
+    YOCO_TRY(yoco_broadcast(comm, 0, sizes, sizeof sizes));
+    *ids = (yoco_ids){found.ids, sizes[0]};
+    *chunk_rows = sizes[1];
     return YOCO_OK;
 }
 

@@ -63,22 +63,42 @@ static yoco_status finish(const yoco_batch_run *run, yoco_batch_entry *entry,
     return YOCO_OK;
 }
 
-/* Rank 0. What is wrong with the document is logged. */
-static yoco_status pack(const yoco_batch_run *run, int64_t job, yoco_bytes *bytes)
+/* Rank 0: the ids before a job's questions. What is wrong with the document is logged. */
+static yoco_status find_context(const yoco_batch_run *run, const yoco_batch_entry *entry,
+                                yoco_ids *out)
 {
-    const yoco_batch_entry *entry = entry_of(run, job);
     yoco_batch_fault fault = {.reason = ""};
-    yoco_ids context;
     char reason[640];
     yoco_log_forget_error();
     yoco_status status =
-        yoco_batch_entry_context(entry, run->documents, run->tokenizer, &fault, &context);
+        yoco_batch_entry_context(entry, run->documents, run->tokenizer, &fault, out);
     if (fault.reason[0]) {
         yoco_batch_fault_explain(entry->line, &fault, reason, sizeof reason);
         yoco_log_error("%s", reason);
     }
-    YOCO_TRY(status);
+    return status;
+}
+
+/* Rank 0. */
+static yoco_status pack(const yoco_batch_run *run, int64_t job, yoco_bytes *bytes)
+{
+    const yoco_batch_entry *entry = entry_of(run, job);
+    yoco_ids context;
+    YOCO_TRY(find_context(run, entry, &context));
     return yoco_batch_task_pack(entry, run->jobs[job], run->context ? NULL : &context, bytes);
+}
+
+/* Rank 0: the job as it is, and packed for the others without the ids before its questions. */
+static yoco_status send_out(const yoco_batch_run *run, int64_t job, yoco_bytes *bytes,
+                            yoco_batch_task *task)
+{
+    const yoco_batch_entry *entry = entry_of(run, job);
+    yoco_ids context;
+    YOCO_TRY(find_context(run, entry, &context));
+    *task = yoco_batch_task_borrow(entry, run->jobs[job], &context);
+    if (run->session->comm->n_ranks == 1)
+        return YOCO_OK;
+    return yoco_batch_task_pack(entry, run->jobs[job], NULL, bytes);
 }
 
 /* Rank 0's job to all ranks. */
@@ -87,10 +107,16 @@ static yoco_status deliver(const yoco_batch_run *run, int64_t job, yoco_bytes *b
 {
     yoco_comm *comm = run->session->comm;
     size_t at = 0;
+    yoco_status status = YOCO_OK;
     yoco_log_forget_error();
-    YOCO_TRY(yoco_agree(comm, comm->rank == 0 ? pack(run, job, bytes) : YOCO_OK));
+    if (comm->rank == 0)
+        status = send_out(run, job, bytes, task);
+    YOCO_TRY(yoco_agree(comm, status));
     YOCO_TRY(yoco_bytes_broadcast(comm, bytes));
-    return yoco_agree(comm, yoco_batch_task_unpack(bytes, &at, task));
+    if (comm->rank > 0)
+        status = yoco_batch_task_unpack(bytes, &at, task);
+    YOCO_TRY(yoco_agree(comm, status));
+    return run->context ? YOCO_OK : yoco_ids_share(comm, &task->prompt.context);
 }
 
 static yoco_status run_together(const yoco_batch_run *run, int64_t job)

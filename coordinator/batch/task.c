@@ -105,8 +105,23 @@ yoco_status yoco_batch_task_unpack(const yoco_bytes *bytes, size_t *at, yoco_bat
     return status;
 }
 
+yoco_batch_task yoco_batch_task_borrow(const yoco_batch_entry *entry, int64_t index,
+                                       const yoco_ids *context)
+{
+    yoco_batch_task task = {.borrows = true,
+                            .job = entry->job,
+                            .prompt = entry->prompt,
+                            .index = index,
+                            .line = entry->line};
+    task.prompt.context = *context;
+    memcpy(task.id, entry->id, sizeof task.id);
+    return task;
+}
+
 void yoco_batch_task_free(yoco_batch_task *task)
 {
+    if (task->borrows)
+        return;
     yoco_batch_job_free(&task->job);
     yoco_prompt_free(&task->prompt);
 }

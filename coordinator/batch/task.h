@@ -6,6 +6,7 @@
 #include "coordinator/session/bytes.h"
 
 typedef struct yoco_batch_task {
+    bool borrows; /* job and prompt are an entry's */
     yoco_batch_job job;
     yoco_prompt prompt;
     char id[YOCO_HASH_TEXT_BYTES];
@@ -19,6 +20,9 @@ yoco_status yoco_batch_task_pack(const yoco_batch_entry *entry, int64_t index,
 /* Reads one task at *at and moves *at behind it, also where memory does not do for it; out->index
  * is then set all the same. */
 yoco_status yoco_batch_task_unpack(const yoco_bytes *bytes, size_t *at, yoco_batch_task *out);
+/* An entry that was encoded as a task on its own rank, as long as the entry and the ids live. */
+yoco_batch_task yoco_batch_task_borrow(const yoco_batch_entry *entry, int64_t index,
+                                       const yoco_ids *context);
 void yoco_batch_task_free(yoco_batch_task *task);
 
 #endif

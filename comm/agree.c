@@ -15,17 +15,17 @@ yoco_status yoco_comm_agree_lines(yoco_comm *comm, yoco_status mine)
 {
     char line[YOCO_LOG_LINE_BYTES];
     bool is_held = yoco_log_release(line);
-    yoco_status worst = comm->ops->agree(comm, mine);
+    yoco_status worst = yoco_agree(comm, mine);
     if (worst == YOCO_OK)
         return YOCO_OK;
     int64_t *hashes = calloc((size_t)comm->n_ranks, sizeof *hashes);
-    if (comm->ops->agree(comm, hashes ? YOCO_OK : YOCO_ERR_MEMORY) != YOCO_OK || !hashes) {
+    if (yoco_agree(comm, hashes ? YOCO_OK : YOCO_ERR_MEMORY) != YOCO_OK || !hashes) {
         free(hashes);
         return worst;
     }
     if (mine != YOCO_OK && line[0])
         hashes[comm->rank] = line_hash(line);
-    comm->ops->all_sum_i64(comm, hashes, comm->n_ranks);
+    yoco_all_sum_i64(comm, hashes, comm->n_ranks);
     int first = 0;
     while (first < comm->rank && hashes[first] != hashes[comm->rank])
         first++;
@@ -39,7 +39,7 @@ yoco_status yoco_comm_first(yoco_comm *comm, bool differs, bool *is_first, bool 
 {
     float place = differs ? (float)(comm->n_ranks - comm->rank) : 0.0f; /* of the first: largest */
     float largest = place;
-    YOCO_TRY(comm->ops->all_max_f32(comm, &largest, 1));
+    YOCO_TRY(yoco_all_max_f32(comm, &largest, 1));
     *any = largest > 0.0f;
     *is_first = differs && place == largest;
     return YOCO_OK;

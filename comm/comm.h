@@ -38,34 +38,22 @@ typedef struct yoco_wait_for {
 
 typedef struct yoco_comm yoco_comm;
 
+/* What a transport fills. Each slot does what the function of its name below says. */
 typedef struct yoco_comm_ops {
     const char *name;
     void (*close)(yoco_comm *comm);
-    /* Ends every rank of the job with this exit code; does not return. */
     void (*abort)(yoco_comm *comm, int exit_code);
-
-    /* Between two ranks, messages of one tag arrive in the order sent. Sizes must match: 0 bytes
-     * are legal, 2 GiB or more are YOCO_ERR_INTERNAL. */
     yoco_status (*send)(yoco_comm *comm, int peer, int tag, const void *data, size_t bytes,
                         yoco_request *request);
     yoco_status (*receive)(yoco_comm *comm, int peer, int tag, void *data, size_t bytes,
                            yoco_request *request);
-    yoco_status (*wait)(yoco_comm *comm, yoco_request *request,
-                        const yoco_wait_for *what); /* inactive: at once */
-
-    yoco_status (*all_max_f32)(yoco_comm *comm, float *data, int64_t n); /* in place; no NaN */
+    yoco_status (*wait)(yoco_comm *comm, yoco_request *request, const yoco_wait_for *what);
+    yoco_status (*all_max_f32)(yoco_comm *comm, float *data, int64_t n);
     yoco_status (*all_sum_i64)(yoco_comm *comm, int64_t *data, int64_t n);
     yoco_status (*broadcast)(yoco_comm *comm, int root, void *data, size_t bytes);
-    /* The worst status of all ranks, on every rank. */
     yoco_status (*agree)(yoco_comm *comm, yoco_status mine);
-
-    /* Ranks that name the same group >= 0 get a communicator of their own, their order kept. It is
-     * closed before the one it came from. abort from a group still ends every rank of the job. */
     yoco_status (*split)(yoco_comm *comm, int group, yoco_comm **out);
-    /* Waits until the device's stream has done what was put on it; see device_stream. */
     yoco_status (*drain)(yoco_comm *comm);
-    /* What is under way goes on; returns at once. Every wait does this, so only a transport that
-     * stands on this one calls it. */
     void (*progress)(yoco_comm *comm);
 } yoco_comm_ops;
 
@@ -93,7 +81,89 @@ struct yoco_comm {
     void *idle_context;
 };
 
+/* Closes a communicator; NULL is not legal. A group is closed before the one it came from. */
+static inline void yoco_comm_close(yoco_comm *comm)
+{
+    comm->ops->close(comm);
+}
+
+/* Ends every rank of the job with this exit code, also from a group; does not return. */
+static inline void yoco_comm_abort(yoco_comm *comm, int exit_code)
+{
+    comm->ops->abort(comm, exit_code);
+}
+
+/* Starts a message. Between two ranks, messages of one tag (comm/tags.h) arrive in the order sent.
+ * Sizes must match: 0 bytes are legal, 2 GiB or more are YOCO_ERR_INTERNAL. `data` and `request`
+ * are not touched until the wait. */
+static inline yoco_status yoco_send(yoco_comm *comm, int peer, int tag, const void *data,
+                                    size_t bytes, yoco_request *request)
+{
+    return comm->ops->send(comm, peer, tag, data, bytes, request);
+}
+
+static inline yoco_status yoco_receive(yoco_comm *comm, int peer, int tag, void *data, size_t bytes,
+                                       yoco_request *request)
+{
+    return comm->ops->receive(comm, peer, tag, data, bytes, request);
+}
+
+/* Waits for a message; at once where nothing is under way. */
+static inline yoco_status yoco_wait(yoco_comm *comm, yoco_request *request,
+                                    const yoco_wait_for *what)
+{
+    return comm->ops->wait(comm, request, what);
+}
+
+/* Collective, in place: data (n) becomes the maximum over the ranks. No NaN. */
+static inline yoco_status yoco_all_max_f32(yoco_comm *comm, float *data, int64_t n)
+{
+    return comm->ops->all_max_f32(comm, data, n);
+}
+
+/* Collective, in place: data (n) becomes the sum over the ranks. */
+static inline yoco_status yoco_all_sum_i64(yoco_comm *comm, int64_t *data, int64_t n)
+{
+    return comm->ops->all_sum_i64(comm, data, n);
+}
+
+/* Collective: root's bytes to all ranks. */
+static inline yoco_status yoco_broadcast(yoco_comm *comm, int root, void *data, size_t bytes)
+{
+    return comm->ops->broadcast(comm, root, data, bytes);
+}
+
+/* Collective: the worst status of all ranks, on every rank. */
+static inline yoco_status yoco_agree(yoco_comm *comm, yoco_status mine)
+{
+    return comm->ops->agree(comm, mine);
+}
+
+/* Collective: ranks that name the same group >= 0 get a communicator of their own, their order
+ * kept. */
+static inline yoco_status yoco_comm_split(yoco_comm *comm, int group, yoco_comm **out)
+{
+    return comm->ops->split(comm, group, out);
+}
+
+/* Waits until the device's stream has done what was put on it; see device_stream. */
+static inline yoco_status yoco_comm_drain(yoco_comm *comm)
+{
+    return comm->ops->drain(comm);
+}
+
+/* Messages under way go on; returns at once. Every wait does this, so only a transport that stands
+ * on this one calls it. */
+static inline void yoco_comm_progress(yoco_comm *comm)
+{
+    comm->ops->progress(comm);
+}
+
 enum { YOCO_ANY_RANKS = -1 };
+
+/* Opens the ranks: MPI's where a launcher has started this process, else one rank without MPI.
+ * `expected_ranks` as below. */
+yoco_status yoco_comm_open(const yoco_comm_options *options, int expected_ranks, yoco_comm **out);
 
 /* Starts MPI and gives the log its rank. `expected_ranks` (0: not given) and the launcher's own
  * task count are checked against the number of ranks: a launcher that cannot speak to this MPI
@@ -102,6 +172,9 @@ enum { YOCO_ANY_RANKS = -1 };
  * deadline holds for the start, too: a rank that never comes ends the job. */
 yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ranks,
                                yoco_comm **out);
+
+/* One rank without MPI: it sends to itself. */
+yoco_status yoco_comm_open_self(const yoco_comm_options *options, yoco_comm **out);
 
 /* Collective, after an open without hang_folder: what it does with one. */
 yoco_status yoco_comm_watch(yoco_comm *comm, const char *hang_folder);
@@ -118,12 +191,14 @@ yoco_status yoco_comm_agree_lines(yoco_comm *comm, yoco_status mine);
 /* Collective. Whether this rank is the first one where `differs` is true; *any: there is one. */
 yoco_status yoco_comm_first(yoco_comm *comm, bool differs, bool *is_first, bool *any);
 
-/* The MPI library and its device on one line; also before the open. */
+/* The MPI library and its device on one line, "none" where yoco was built without one; also before
+ * the open. */
 void yoco_comm_mpi_version(char *text, size_t size);
 
-/* The transports: "mpi", "ucx" (messages over UCX) and "nccl" (messages and collectives of device
- * memory over NCCL). "auto" is mpi, or nccl where it was built and the device has memory of its
- * own. A name that is unknown, was not built or does not fit the device is YOCO_ERR_USAGE. */
+/* The transports: "mpi" (what the ranks were opened with), "ucx" (messages over UCX) and "nccl"
+ * (messages and collectives of device memory over NCCL). "auto" is mpi, or nccl where it was built
+ * and the device has memory of its own. A name that is unknown, was not built or does not fit the
+ * device is YOCO_ERR_USAGE. */
 yoco_status yoco_transport_check(const char *name, bool device_memory); /* local */
 bool yoco_transport_built(const char *name);
 /* All but mpi stand on `control`, an open communicator that launches, agrees and carries the rest;

@@ -44,6 +44,19 @@ yoco_launch yoco_launch_read(const char *(*get)(const char *name))
     return launch;
 }
 
+bool yoco_launch_found(const char *(*get)(const char *name))
+{
+    static const char *const marks[] = {
+        "PMI_RANK",       "PMI_SIZE",    "PMI_ID",         "PMI_FD",
+        "PMI_PORT",       "PMIX_RANK",   "PMIX_NAMESPACE", "OMPI_COMM_WORLD_SIZE",
+        "PALS_RANKID",    "ALPS_APP_PE", "FLUX_JOB_SIZE",  "MPIRUN_RANK",
+        "MPI_LOCALNRANKS"};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (get(marks[i]))
+            return true;
+    return yoco_launch_read(get).variable != NULL;
+}
+
 yoco_status yoco_launch_check(const yoco_launch *launch, int rank, int n_ranks, int expected_ranks)
 {
     /* Where the launcher's tasks did not find each other, every one of them is rank 0. */

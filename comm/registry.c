@@ -1,7 +1,11 @@
-/* Which transports were built: the only place that asks. */
+/* Which transports were built: the only place that asks; and which of them opens the ranks. */
 #include "comm/comm.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "comm/launch.h"
 
 static yoco_status keep(yoco_comm *control, yoco_comm **out)
 {
@@ -69,4 +73,66 @@ yoco_status yoco_transport_open(const char *name, bool device_memory, yoco_comm 
 {
     YOCO_TRY(yoco_transport_check(name, device_memory));
     return transports[find(name, device_memory)].open(control, out);
+}
+
+static const char *get_variable(const char *name)
+{
+    return getenv(name);
+}
+
+int yoco_comm_launched_tasks(int *task)
+{
+    yoco_launch launch = yoco_launch_read(get_variable);
+    *task = launch.task;
+    return launch.variable ? launch.n_tasks : 0;
+}
+
+yoco_status yoco_comm_expect_ranks(const yoco_comm *comm, int expected_ranks)
+{
+    yoco_launch launch = yoco_launch_read(get_variable);
+    return yoco_launch_check(&launch, comm->rank, comm->n_ranks, expected_ranks);
+}
+
+#ifdef YOCO_WITH_MPI
+static const bool with_mpi = true;
+#else
+static const bool with_mpi = false;
+
+yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ranks,
+                               yoco_comm **out)
+{
+    (void)options;
+    (void)expected_ranks;
+    (void)out;
+    yoco_log_error("this yoco was built without MPI: it runs one rank");
+    return YOCO_ERR_USAGE;
+}
+
+void yoco_comm_mpi_version(char *text, size_t size)
+{
+    snprintf(text, size, "none");
+}
+#endif
+
+static yoco_status open_self(const yoco_comm_options *options, int expected_ranks, yoco_comm **out)
+{
+    yoco_comm *comm;
+    YOCO_TRY(yoco_comm_open_self(options, &comm));
+    yoco_status status = YOCO_OK;
+    if (expected_ranks != YOCO_ANY_RANKS)
+        status = yoco_comm_expect_ranks(comm, expected_ranks);
+    if (status == YOCO_OK)
+        *out = comm;
+    else
+        yoco_comm_close(comm);
+    return status;
+}
+
+yoco_status yoco_comm_open(const yoco_comm_options *options, int expected_ranks, yoco_comm **out)
+{
+    int task;
+    bool launched = yoco_launch_found(get_variable);
+    if (launched && (with_mpi || yoco_comm_launched_tasks(&task) > 1))
+        return yoco_comm_open_mpi(options, expected_ranks, out);
+    return open_self(options, expected_ranks, out);
 }

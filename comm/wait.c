@@ -35,7 +35,7 @@ void yoco_subject_text(const yoco_subject *subject, char *text, size_t size)
 
 _Noreturn static void stop(yoco_comm *comm)
 {
-    comm->ops->abort(comm, YOCO_EXIT_STOPPED);
+    yoco_comm_abort(comm, YOCO_EXIT_STOPPED);
     _exit(YOCO_EXIT_STOPPED);
 }
 

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 # A folder, and whose headers it may include: folders, single files, or patterns of either. `base` is the
 # root: base.h, failpoint.h, trace.h. The longest matching folder counts, so kernels/cpu does not see
 # kernels/reference, and comm/comm.h is not comm/mpi.
-engine='base configs/* partition comm/comm.h worker worker/snapshot'
+engine='base configs/* partition comm/comm.h comm/tags.h worker worker/snapshot'
 session="$engine coordinator/text coordinator/cli coordinator/session coordinator/report"
 ask="$session coordinator/ask"
 allowed="
@@ -27,6 +27,7 @@ comm                base comm comm/watch
 comm/mpi            base comm comm/watch comm/mpi
 comm/ucx            base comm comm/ucx
 comm/nccl           base comm comm/nccl
+comm/self           base comm comm/watch comm/self
 comm/sim            base kernels/sim/sim.h comm/sim
 comm/watch          base comm comm/watch
 worker              base configs/* partition kernels kernels/tally comm worker worker/past worker/layers
@@ -36,17 +37,17 @@ worker/snapshot     base configs/* partition kernels comm worker worker/past wor
 coordinator             base comm/comm.h coordinator/cli
 coordinator/text        base configs/files coordinator/text
 coordinator/cli         base configs/files configs/model configs/context comm/comm.h coordinator/cli
-coordinator/report      base coordinator/report
+coordinator/report      base coordinator/text coordinator/report
 coordinator/timing      $engine coordinator/timing
-coordinator/session     $engine coordinator/text coordinator/cli coordinator/session coordinator/batch/task.h
+coordinator/session     $engine coordinator/text coordinator/cli coordinator/session
 coordinator/ask         $engine coordinator/text coordinator/cli coordinator/session coordinator/ask
 coordinator/plan        $session coordinator/plan
 coordinator/batch       $ask coordinator/batch
 coordinator/eval        $ask coordinator/eval
-coordinator/bench       $session coordinator/timing coordinator/bench coordinator/ask/output.h
-coordinator/scale       $session coordinator/timing coordinator/plan coordinator/scale coordinator/eval/pages.h
+coordinator/bench       $session coordinator/timing coordinator/bench
+coordinator/scale       $session coordinator/timing coordinator/plan coordinator/scale
 coordinator/scale/sim   $engine coordinator/cli coordinator/timing kernels kernels/tally kernels/sim
-coordinator/doctor      $session coordinator/plan coordinator/doctor coordinator/batch/task.h
+coordinator/doctor      $session coordinator/plan coordinator/doctor
 tests               base configs/* partition kernels comm comm/* worker worker/snapshot coordinator/* tests
 "
 

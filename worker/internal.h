@@ -5,15 +5,10 @@
 #include <math.h>
 #include <signal.h>
 
+#include "comm/tags.h"
 #include "configs/files/lock.h"
 #include "worker/model.h"
 #include "worker/worker.h"
-
-enum {
-    YOCO_TAG_GATHER = 0,
-    YOCO_TAG_END = 1,  /* see ring_agree_end */
-    YOCO_TAG_EDGE = 2, /* + index of the past */
-};
 
 typedef struct yoco_past yoco_past;
 typedef struct yoco_past_ops yoco_past_ops;

@@ -4,7 +4,6 @@
  * finished by one wait loop, which yields the core, watches the deadline and ends the job when MPI
  * reports an error. So the functions that wait return YOCO_OK or do not return. */
 #include "comm/comm.h"
-#include "comm/launch.h"
 #include "comm/wait.h"
 #include "comm/watch/watch.h"
 #include "trace.h"
@@ -237,11 +236,6 @@ static const yoco_comm_ops mpi_ops = {
     .progress = mpi_progress,
 };
 
-static const char *get_variable(const char *name)
-{
-    return getenv(name);
-}
-
 static yoco_status setup_failed(int code)
 {
     char reason[MPI_MAX_ERROR_STRING] = "";
@@ -257,13 +251,6 @@ static yoco_status setup_failed(int code)
         if (code_ != MPI_SUCCESS)                                                                  \
             return setup_failed(code_);                                                            \
     } while (0)
-
-int yoco_comm_launched_tasks(int *task)
-{
-    yoco_launch launch = yoco_launch_read(get_variable);
-    *task = launch.task;
-    return launch.variable ? launch.n_tasks : 0;
-}
 
 /* MPI_Init comes back once every task has called it. Where one never does, the first that waits
  * speaks for all, as mpiexec then ends the others; a task that waits to hand its own error to them
@@ -321,9 +308,8 @@ static yoco_status find_ranks(int expected_ranks, mpi_comm *found)
     TRY_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &comm->rank));
     TRY_MPI(MPI_Comm_size(MPI_COMM_WORLD, &comm->n_ranks));
     yoco_log_set_rank(comm->rank, comm->n_ranks);
-    yoco_launch launch = yoco_launch_read(get_variable);
     if (expected_ranks != YOCO_ANY_RANKS)
-        YOCO_TRY(yoco_launch_check(&launch, comm->rank, comm->n_ranks, expected_ranks));
+        YOCO_TRY(yoco_comm_expect_ranks(comm, expected_ranks));
     YOCO_TRY(find_node(MPI_COMM_WORLD, comm));
     TRY_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &found->ranks)); /* inherits the error handler */
     return YOCO_OK;
@@ -373,19 +359,6 @@ void yoco_comm_mpi_version(char *text, size_t size)
     for (char *c = text; *c; c++)
         if (*c == '\t')
             *c = ' ';
-}
-
-yoco_status yoco_comm_watch(yoco_comm *comm, const char *hang_folder)
-{
-    char version[MPI_MAX_LIBRARY_VERSION_STRING];
-    yoco_comm_mpi_version(version, sizeof version);
-    return yoco_watch_start(comm, hang_folder, version);
-}
-
-yoco_status yoco_comm_expect_ranks(const yoco_comm *comm, int expected_ranks)
-{
-    yoco_launch launch = yoco_launch_read(get_variable);
-    return yoco_launch_check(&launch, comm->rank, comm->n_ranks, expected_ranks);
 }
 
 yoco_status yoco_comm_open_mpi(const yoco_comm_options *options, int expected_ranks,

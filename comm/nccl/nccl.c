@@ -12,14 +12,12 @@
 #include "comm/nccl/channels.h"
 #include "comm/nccl/cuda_place.h"
 #include "comm/over.h"
+#include "comm/tags.h"
 #include "trace.h"
 
 #include <string.h>
 
-enum {
-    HEADER_TAG = 1 << 14, /* beyond the tags of the engine */
-    ABORT_S = 5           /* ncclCommAbort may hang as well */
-};
+enum { ABORT_S = 5 }; /* ncclCommAbort may hang as well */
 
 typedef enum message_state { POSTED, STARTED, ON_STREAM } message_state;
 
@@ -205,11 +203,11 @@ static yoco_status post(nccl_comm *c, nccl_link *link, int tag, void *data, size
     if (c->over.base.device_stream)
         check_cuda(c, cudaEventRecord(m->ready, c->over.base.device_stream), &subject);
     memcpy(m->header, m->expected, sizeof m->header);
-    yoco_status status = link->incoming
-                             ? control->ops->receive(control, link->peer, HEADER_TAG, m->header,
-                                                     sizeof m->header, &m->header_request)
-                             : control->ops->send(control, link->peer, HEADER_TAG, m->header,
-                                                  sizeof m->header, &m->header_request);
+    yoco_status status =
+        link->incoming ? control->ops->receive(control, link->peer, YOCO_TAG_NCCL_HEADER, m->header,
+                                               sizeof m->header, &m->header_request)
+                       : control->ops->send(control, link->peer, YOCO_TAG_NCCL_HEADER, m->header,
+                                            sizeof m->header, &m->header_request);
     YOCO_TRY(status);
     *request = (yoco_request){
         .active = true, .device = true, .peer = link->peer, .tag = tag, .bytes = bytes};

@@ -66,7 +66,7 @@ static ucs_status_t finish(ucx_comm *c, ucs_status_ptr_t request, const yoco_sub
     ucs_status_t status;
     while ((status = ucp_request_check_status(request)) == UCS_INPROGRESS) {
         net_progress(c->net);
-        c->over.control->ops->progress(c->over.control);
+        yoco_comm_progress(c->over.control);
         yoco_pause_poll(&pause, &c->over.base, subject);
     }
     yoco_pause_end();
@@ -196,14 +196,14 @@ static void ucx_close(yoco_comm *comm)
         yoco_free(c->ranks);
     yoco_free(c);
     control->idle = NULL;
-    control->ops->close(control);
+    yoco_comm_close(control);
 }
 
 static void ucx_progress(yoco_comm *comm)
 {
     ucx_comm *c = (ucx_comm *)comm;
     net_progress(c->net);
-    c->over.control->ops->progress(c->over.control);
+    yoco_comm_progress(c->over.control);
 }
 
 static yoco_status ucx_split(yoco_comm *comm, int group, yoco_comm **out);
@@ -229,7 +229,7 @@ static const yoco_comm_ops ucx_ops = {
 static yoco_status group_make(ucx_comm *parent, yoco_comm *control, ucx_comm *c)
 {
     float last = (float)parent->net->n_groups;
-    YOCO_TRY(parent->over.control->ops->all_max_f32(parent->over.control, &last, 1));
+    YOCO_TRY(yoco_all_max_f32(parent->over.control, &last, 1));
     parent->net->n_groups = (int)last + 1;
     *c = (ucx_comm){.over = yoco_over_make(&ucx_ops, control, net_progress, parent->net),
                     .net = parent->net,
@@ -249,7 +249,7 @@ static yoco_status ucx_split(yoco_comm *comm, int group, yoco_comm **out)
         status = yoco_alloc((size_t)comm->n_ranks * sizeof *ranks, "a group", (void **)&ranks);
     status = yoco_over_agree(comm, status);
     if (status == YOCO_OK)
-        status = parent->over.control->ops->split(parent->over.control, group, &control);
+        status = yoco_comm_split(parent->over.control, group, &control);
     if (status != YOCO_OK) {
         yoco_free(ranks);
         yoco_free(c);
@@ -292,14 +292,14 @@ static yoco_status exchange(ucx_net *net, yoco_comm *control, const ucp_address_
                             size_t length)
 {
     float longest = (float)length;
-    YOCO_TRY(control->ops->all_max_f32(control, &longest, 1));
+    YOCO_TRY(yoco_all_max_f32(control, &longest, 1));
     net->address_words = yoco_div_up((int64_t)longest, (int64_t)sizeof(int64_t));
     size_t n = (size_t)net->n_ranks, bytes = (size_t)net->address_words * sizeof(int64_t);
     int64_t *mine = NULL;
     yoco_status status = yoco_alloc(bytes, "an address", (void **)&mine);
     if (status == YOCO_OK)
         status = yoco_alloc(n * bytes, "the ranks' addresses", (void **)&net->addresses);
-    status = control->ops->agree(control, status);
+    status = yoco_agree(control, status);
     if (status == YOCO_OK && mine && address) {
         memset(mine, 0, bytes);
         memcpy(mine, address, length);
@@ -319,7 +319,7 @@ static yoco_status net_connect(ucx_net *net, yoco_comm *control)
         if (got != UCS_OK)
             status = ucx_failed("no address", got);
     }
-    status = control->ops->agree(control, status);
+    status = yoco_agree(control, status);
     if (status == YOCO_OK)
         status = exchange(net, control, address, length);
     if (address)
@@ -356,12 +356,12 @@ yoco_status yoco_comm_open_ucx(yoco_comm *control, yoco_comm **out)
     yoco_status status = net_make(control, &net);
     if (status == YOCO_OK)
         status = yoco_alloc(sizeof *c, "the communicator", (void **)&c);
-    status = control->ops->agree(control, status);
+    status = yoco_agree(control, status);
     if (status == YOCO_OK && net)
         status = net_connect(net, control);
     float lacking = status == YOCO_OK && net && takes_device_memory(net) ? 0.0f : 1.0f;
     if (status == YOCO_OK)
-        status = control->ops->all_max_f32(control, &lacking, 1);
+        status = yoco_all_max_f32(control, &lacking, 1);
     if (status != YOCO_OK || !net || !c) { /* agreed: none is missing where all is well */
         if (net)
             net_close(net);

@@ -272,7 +272,7 @@ static yoco_status allocate(yoco_comm *comm, greeting **all)
         status = yoco_alloc(n * sizeof *watch.places, "the watchdog", (void **)&watch.places);
     if (status == YOCO_OK)
         status = yoco_alloc(n * sizeof *watch.states, "the watchdog", (void **)&watch.states);
-    return comm->ops->agree(comm, status);
+    return yoco_agree(comm, status);
 }
 
 static yoco_status begin(yoco_comm *comm, const char *folder, const char *mpi)
@@ -305,7 +305,7 @@ yoco_status yoco_watch_start(yoco_comm *comm, const char *folder, const char *mp
     if (status == YOCO_OK)
         status = meet(comm, all);
     if (status == YOCO_OK)
-        status = comm->ops->agree(comm, begin(comm, folder, mpi));
+        status = yoco_agree(comm, begin(comm, folder, mpi));
     yoco_free(all);
     if (status != YOCO_OK)
         yoco_watch_stop();
@@ -326,4 +326,11 @@ void yoco_watch_stop(void)
     watch.places = NULL;
     watch.states = NULL;
     watch.folder = NULL;
+}
+
+yoco_status yoco_comm_watch(yoco_comm *comm, const char *hang_folder)
+{
+    char version[MAX_MPI_BYTES];
+    yoco_comm_mpi_version(version, sizeof version);
+    return yoco_watch_start(comm, hang_folder, version);
 }

@@ -15,8 +15,8 @@ yoco_status yoco_context_target(yoco_session *session, const char *folder,
     yoco_status status = YOCO_OK;
     if (comm->rank == 0)
         status = yoco_session_hash(session, &model);
-    YOCO_TRY(comm->ops->agree(comm, status));
-    YOCO_TRY(comm->ops->broadcast(comm, 0, &model, sizeof model));
+    YOCO_TRY(yoco_agree(comm, status));
+    YOCO_TRY(yoco_broadcast(comm, 0, &model, sizeof model));
     *out =
         (yoco_snapshot_target){.folder = folder, .model = model, .tokenizer = session->tokenizer};
     return YOCO_OK;
@@ -74,17 +74,15 @@ yoco_status yoco_context_document(yoco_session *session, const yoco_snapshot_tar
 {
     yoco_comm *comm = session->comm;
     yoco_ids found = {0};
-    int64_t rows = 0;
-    YOCO_TRY(comm->ops->agree(comm, comm->rank == 0 ? read_document(session, target, &found, &rows)
-                                                    : YOCO_OK));
-    YOCO_TRY(comm->ops->broadcast(comm, 0, &rows, sizeof rows));
-    yoco_status status = yoco_ids_share(comm, &found);
-    if (status != YOCO_OK) {
-        yoco_free(found.ids);
-        return status;
-    }
-    *ids = found;
-    *chunk_rows = rows;
+    int64_t sizes[2] = {0}; /* tokens, rows of a chunk */
+    yoco_status status = YOCO_OK;
+    if (comm->rank == 0)
+        status = read_document(session, target, &found, &sizes[1]);
+    YOCO_TRY(yoco_agree(comm, status));
+    sizes[0] = found.n;
+    YOCO_TRY(yoco_broadcast(comm, 0, sizes, sizeof sizes));
+    *ids = (yoco_ids){found.ids, sizes[0]};
+    *chunk_rows = sizes[1];
     return YOCO_OK;
 }
 
@@ -94,7 +92,7 @@ yoco_status yoco_context_load(yoco_session *session, const yoco_snapshot_target 
     yoco_comm *comm = session->comm;
     double start = yoco_now_s();
     YOCO_TRY(yoco_worker_load(session->worker, target));
-    YOCO_TRY(comm->ops->agree(comm, YOCO_OK)); /* the slowest counts */
+    YOCO_TRY(yoco_agree(comm, YOCO_OK)); /* the slowest counts */
     *seconds = yoco_now_s() - start;
     int64_t n_tokens = yoco_worker_plan(session->worker)->input.grid.n_tokens;
     if (comm->rank == 0)

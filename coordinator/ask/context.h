@@ -16,8 +16,9 @@ yoco_status yoco_context_target(yoco_session *session, const char *folder,
  * frees it. */
 yoco_status yoco_context_open(const char *folder, yoco_context_manifest *out);
 
-/* Collective: the ids and the chunk size of a complete context, on every rank; one that this
- * session cannot go on from is refused. ids->ids is the caller's to free with yoco_free. */
+/* Collective: the ids of a complete context, on rank 0, their number and the chunk size, on every
+ * rank; one that this session cannot go on from is refused. ids->ids is the caller's to free with
+ * yoco_free; NULL above rank 0. */
 yoco_status yoco_context_document(yoco_session *session, const yoco_snapshot_target *target,
                                   yoco_ids *ids, int64_t *chunk_rows);
 

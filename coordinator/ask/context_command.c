@@ -79,8 +79,7 @@ static yoco_status save(void *parsed)
     }
     YOCO_TRY(yoco_session_open(&o->session, &session));
     yoco_comm *comm = session.comm;
-    yoco_status status =
-        comm->ops->agree(comm, comm->rank == 0 ? read_ids(&session, o, &ids) : YOCO_OK);
+    yoco_status status = yoco_agree(comm, comm->rank == 0 ? read_ids(&session, o, &ids) : YOCO_OK);
     if (status == YOCO_OK)
         status = yoco_ids_share(comm, &ids);
     if (status == YOCO_OK)

@@ -104,7 +104,7 @@ static yoco_status write_all(dump *d)
     yoco_comm *comm = d->session->comm;
     for (int i = 0; i < d->prompt->n_questions; i++) {
         yoco_status status = comm->rank == 0 ? write_tokens(d, i) : YOCO_OK;
-        YOCO_TRY(comm->ops->agree(comm, status));
+        YOCO_TRY(yoco_agree(comm, status));
         d->width = yoco_layer_k_width(kept);
         YOCO_TRY(yoco_worker_gather(d->session->worker, i, false, write_rows, d));
         d->width = yoco_layer_v_width(kept);
@@ -118,11 +118,11 @@ yoco_status yoco_dump_write(yoco_session *session, const char *path, const yoco_
 {
     dump d = {.session = session, .prompt = prompt, .answers = answers};
     yoco_comm *comm = session->comm;
-    YOCO_TRY(comm->ops->agree(comm, comm->rank == 0 ? describe(&d, path) : YOCO_OK));
+    YOCO_TRY(yoco_agree(comm, comm->rank == 0 ? describe(&d, path) : YOCO_OK));
     yoco_status status = write_all(&d);
     if (comm->rank == 0 && status == YOCO_OK)
         status = yoco_safetensors_finish(d.writer);
     else if (comm->rank == 0)
         yoco_safetensors_discard(d.writer);
-    return comm->ops->agree(comm, status);
+    return yoco_agree(comm, status);
 }

@@ -13,10 +13,10 @@ yoco_status yoco_failure_share(yoco_comm *comm, yoco_status status, const char *
 {
     float place = mine[0] ? (float)(comm->n_ranks - comm->rank) : 0.0f; /* the first has the most */
     snprintf(reason, YOCO_FAILURE_BYTES, "%s", mine[0] ? mine : yoco_status_text(status));
-    YOCO_TRY(comm->ops->all_max_f32(comm, &place, 1));
+    YOCO_TRY(yoco_all_max_f32(comm, &place, 1));
     if (place == 0.0f)
         return YOCO_OK;
-    return comm->ops->broadcast(comm, comm->n_ranks - (int)place, reason, YOCO_FAILURE_BYTES);
+    return yoco_broadcast(comm, comm->n_ranks - (int)place, reason, YOCO_FAILURE_BYTES);
 }
 
 yoco_status yoco_failure_worse(yoco_status a, yoco_status b)

@@ -5,11 +5,14 @@
 
 #include "trace.h"
 
-/* What rank 0 tells the others about one row after each step. */
-typedef struct verdict {
-    int32_t id;
-    int32_t done;
-} verdict;
+/* What the ranks tell each other after each step, as a sum: how many of them have each status, then
+ * rank 0's word for each row, its next id and whether it is done. */
+enum { N_VERDICT_HEAD = YOCO_N_STATUS };
+
+static int64_t verdict(int32_t id, bool done)
+{
+    return (int64_t)id << 1 | done;
+}
 
 typedef struct generation {
     yoco_session *session;
@@ -24,7 +27,7 @@ typedef struct generation {
     int *branches;     /* (n_questions), the first n_rows are in use, ascending */
     int32_t *ids;      /* (n_questions): the next token of each */
     double *units;     /* (n_questions): the random number of each */
-    verdict *verdicts; /* (n_questions) */
+    int64_t *verdicts; /* (N_VERDICT_HEAD + n_questions) */
 } generation;
 
 static bool is_greedy(const generation *g)
@@ -44,7 +47,7 @@ static yoco_status allocate(generation *g)
     g->branches = calloc(n, sizeof *g->branches);
     g->ids = calloc(n, sizeof *g->ids);
     g->units = calloc(n, sizeof *g->units);
-    g->verdicts = calloc(n, sizeof *g->verdicts);
+    g->verdicts = calloc(N_VERDICT_HEAD + n, sizeof *g->verdicts);
     if (!g->branches || !g->ids || !g->units || !g->verdicts) {
         yoco_log_error("cannot allocate the tables of %zu branches", n);
         return YOCO_ERR_MEMORY;
@@ -134,9 +137,23 @@ static yoco_status sample_rows(generation *g)
         if (g->logits)
             keep_logits(g, g->logits + i * vocab_size, g->ids[i], answer);
         YOCO_TRY(yoco_answer_add(answer, g->tokenizer, &g->options->stops, g->ids[i]));
-        g->verdicts[i] = (verdict){g->ids[i], answer->finish != YOCO_RUNNING};
+        g->verdicts[N_VERDICT_HEAD + i] = verdict(g->ids[i], answer->finish != YOCO_RUNNING);
     }
     return YOCO_OK;
+}
+
+/* Rank 0's verdicts and the worst status of all ranks, in one collective. */
+static yoco_status share_verdicts(generation *g, yoco_status mine)
+{
+    yoco_comm *comm = g->session->comm;
+    int n_silent = N_VERDICT_HEAD + (comm->rank == 0 ? 0 : g->n_rows); /* words of the last step */
+    memset(g->verdicts, 0, (size_t)n_silent * sizeof *g->verdicts);
+    g->verdicts[mine] = 1;
+    YOCO_TRY(yoco_all_sum_i64(comm, g->verdicts, N_VERDICT_HEAD + g->n_rows));
+    int worst = N_VERDICT_HEAD - 1;
+    while (worst > YOCO_OK && g->verdicts[worst] == 0)
+        worst--;
+    return (yoco_status)worst;
 }
 
 /* Rows that are done leave; the rest close up in order. */
@@ -144,10 +161,11 @@ static void apply_verdicts(generation *g)
 {
     int kept = 0;
     for (int i = 0; i < g->n_rows; i++) {
-        if (g->verdicts[i].done)
+        int64_t word = g->verdicts[N_VERDICT_HEAD + i];
+        if (word & 1)
             continue;
         g->branches[kept] = g->branches[i];
-        g->ids[kept++] = g->verdicts[i].id;
+        g->ids[kept++] = (int32_t)(word >> 1);
     }
     g->n_rows = kept;
 }
@@ -164,9 +182,7 @@ static yoco_status decode(generation *g, yoco_answer_grew grew, void *grew_conte
         if (status == YOCO_OK && g->options->stop && *g->options->stop)
             status = YOCO_ERR_STOPPED;
         yoco_trace_mark mark = yoco_trace_begin();
-        YOCO_TRY(comm->ops->agree(comm, status));
-        YOCO_TRY(
-            comm->ops->broadcast(comm, 0, g->verdicts, (size_t)g->n_rows * sizeof *g->verdicts));
+        YOCO_TRY(share_verdicts(g, status));
         yoco_trace_end(mark, YOCO_SPAN_WAIT, "next ids", -1, -1);
         apply_verdicts(g);
         if (comm->rank == 0 && grew)
@@ -178,7 +194,7 @@ static yoco_status decode(generation *g, yoco_answer_grew grew, void *grew_conte
 static yoco_status run(generation *g, yoco_answer_grew grew, void *grew_context,
                        yoco_generate_times *times)
 {
-    YOCO_TRY(g->session->comm->ops->agree(g->session->comm, allocate(g)));
+    YOCO_TRY(yoco_agree(g->session->comm, allocate(g)));
     double start = yoco_now_s();
     YOCO_TRY(start_branches(g));
     times->questions_s = yoco_now_s() - start;

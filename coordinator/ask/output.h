@@ -4,6 +4,7 @@
 #define YOCO_OUTPUT_H
 
 #include "coordinator/ask/generate.h"
+#include "coordinator/session/memory.h"
 
 /* Streams the answers in the order of the questions: the first unfinished one as it grows, later
  * ones once their turn comes. Text where there is a tokenizer, else ids. */
@@ -19,12 +20,6 @@ typedef struct yoco_stream {
 void yoco_stream_update(void *stream, const yoco_answer *answers,
                         int n_answers); /* a yoco_answer_grew */
 
-/* The most of any rank. */
-typedef struct yoco_memory {
-    size_t peak_bytes;   /* the resident set so far */
-    size_t device_bytes; /* in use on its GPU now, by all programs; 0 where memory is the host's */
-} yoco_memory;
-
 typedef struct yoco_run_report {
     const yoco_session *session;
     const yoco_prompt *prompt;
@@ -36,8 +31,5 @@ typedef struct yoco_run_report {
 } yoco_run_report;
 
 yoco_status yoco_report_print_json(const yoco_run_report *report);
-
-/* Collective. */
-yoco_status yoco_memory_measure(const yoco_session *session, yoco_memory *out);
 
 #endif

@@ -50,31 +50,11 @@ static yoco_status load_ids(const char *path, int vocab_size, yoco_ids *out)
     return status;
 }
 
-static yoco_status prepend_bos(int32_t bos, yoco_ids *ids)
-{
-    int32_t *longer = NULL;
-    YOCO_TRY(yoco_alloc((size_t)(ids->n + 1) * sizeof *longer, "token ids", (void **)&longer));
-    longer[0] = bos;
-    memcpy(longer + 1, ids->ids, (size_t)ids->n * sizeof *longer);
-    yoco_free(ids->ids);
-    *ids = (yoco_ids){longer, ids->n + 1};
-    return YOCO_OK;
-}
-
 yoco_status yoco_ids_encode(const yoco_tokenizer *tokenizer, const char *text, size_t size,
                             bool special_tokens, bool bos, yoco_ids *out)
 {
-    yoco_ids ids;
-    YOCO_TRY(yoco_tokenizer_encode(tokenizer, text, size, special_tokens, &ids.ids, &ids.n));
-    if (ids.n > 0 && bos && yoco_tokenizer_bos(tokenizer) >= 0) {
-        yoco_status status = prepend_bos(yoco_tokenizer_bos(tokenizer), &ids);
-        if (status != YOCO_OK) {
-            yoco_free(ids.ids);
-            return status;
-        }
-    }
-    *out = ids;
-    return YOCO_OK;
+    return (bos ? yoco_tokenizer_encode_document
+                : yoco_tokenizer_encode)(tokenizer, text, size, special_tokens, &out->ids, &out->n);
 }
 
 static yoco_status encode(const yoco_prompt_options *options, const yoco_tokenizer *tokenizer,
@@ -117,23 +97,11 @@ static yoco_status load_text(const yoco_prompt_options *options, const yoco_toke
     return YOCO_OK;
 }
 
-static yoco_status copy_ids(const yoco_ids *ids, yoco_ids *out)
-{
-    size_t bytes = (size_t)ids->n * sizeof *ids->ids;
-    YOCO_TRY(yoco_alloc(bytes, "token ids", (void **)&out->ids));
-    if (bytes > 0)
-        memcpy(out->ids, ids->ids, bytes);
-    out->n = ids->n;
-    return YOCO_OK;
-}
-
 yoco_status yoco_prompt_document(const yoco_prompt_options *options,
                                  const yoco_tokenizer *tokenizer, int vocab_size, yoco_ids *out)
 {
     const char *source = options->ids_file ? options->ids_file : options->file;
     yoco_ids ids;
-    if (options->context)
-        return copy_ids(options->context, out);
     if (options->ids_file)
         YOCO_TRY(load_ids(options->ids_file, vocab_size, &ids));
     else
@@ -235,7 +203,11 @@ static yoco_status load(const yoco_prompt_options *options, const yoco_tokenizer
     int n_asked = options->questions.n + options->question_ids.n;
     prompt->has_questions = n_asked > 0;
     YOCO_TRY(allocate_questions(n_asked > 0 ? n_asked : 1, prompt));
-    YOCO_TRY(yoco_prompt_document(options, tokenizer, vocab_size, &prompt->context));
+    prompt->is_loaded = options->context != NULL;
+    if (prompt->is_loaded)
+        prompt->context = *options->context;
+    else
+        YOCO_TRY(yoco_prompt_document(options, tokenizer, vocab_size, &prompt->context));
     if (prompt->has_questions)
         YOCO_TRY(load_questions(options, tokenizer, vocab_size, prompt));
     else
@@ -245,27 +217,31 @@ static yoco_status load(const yoco_prompt_options *options, const yoco_tokenizer
 
 yoco_status yoco_ids_share(yoco_comm *comm, yoco_ids *ids)
 {
-    YOCO_TRY(comm->ops->broadcast(comm, 0, &ids->n, sizeof ids->n));
+    YOCO_TRY(yoco_broadcast(comm, 0, &ids->n, sizeof ids->n));
     size_t bytes = (size_t)ids->n * sizeof *ids->ids;
     yoco_status status = YOCO_OK;
     if (comm->rank != 0)
         status = yoco_alloc(bytes, "token ids", (void **)&ids->ids);
-    YOCO_TRY(comm->ops->agree(comm, status));
-    return comm->ops->broadcast(comm, 0, ids->ids, bytes);
+    YOCO_TRY(yoco_agree(comm, status));
+    return yoco_broadcast(comm, 0, ids->ids, bytes);
 }
 
 yoco_status yoco_prompt_share(yoco_comm *comm, yoco_prompt *prompt)
 {
-    int64_t sizes[3] = {prompt->n_questions, prompt->has_questions, prompt->branch_rows};
-    YOCO_TRY(comm->ops->broadcast(comm, 0, sizes, sizeof sizes));
+    int64_t sizes[] = {prompt->n_questions, prompt->has_questions, prompt->branch_rows,
+                       prompt->is_loaded, prompt->context.n};
+    YOCO_TRY(yoco_broadcast(comm, 0, sizes, sizeof sizes));
     yoco_status status = YOCO_OK;
     if (!prompt->questions)
         status = allocate_questions(sizes[0], prompt);
-    YOCO_TRY(comm->ops->agree(comm, status));
+    YOCO_TRY(yoco_agree(comm, status));
     prompt->n_questions = (int)sizes[0];
     prompt->has_questions = sizes[1] != 0;
     prompt->branch_rows = sizes[2];
-    YOCO_TRY(yoco_ids_share(comm, &prompt->context));
+    prompt->is_loaded = sizes[3] != 0;
+    prompt->context.n = sizes[4];
+    if (!prompt->is_loaded)
+        YOCO_TRY(yoco_ids_share(comm, &prompt->context));
     for (int i = 0; i < prompt->n_questions; i++)
         YOCO_TRY(yoco_ids_share(comm, &prompt->questions[i].tokens));
     return YOCO_OK;
@@ -279,7 +255,7 @@ yoco_status yoco_prompt_load(yoco_comm *comm, const yoco_prompt_options *options
     yoco_status status = YOCO_OK;
     if (comm->rank == 0)
         status = load(options, tokenizer, vocab_size, max_seq_len, &prompt);
-    status = comm->ops->agree(comm, status);
+    status = yoco_agree(comm, status);
     if (status == YOCO_OK)
         status = yoco_prompt_share(comm, &prompt);
     if (status != YOCO_OK) {
@@ -295,6 +271,7 @@ void yoco_prompt_free(yoco_prompt *prompt)
     for (int i = 0; prompt->questions && i < prompt->n_questions; i++)
         yoco_free(prompt->questions[i].tokens.ids);
     free(prompt->questions);
-    yoco_free(prompt->context.ids);
+    if (!prompt->is_loaded)
+        yoco_free(prompt->context.ids);
     *prompt = (yoco_prompt){0};
 }

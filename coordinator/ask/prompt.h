@@ -15,7 +15,7 @@ typedef struct yoco_ids {
 /* Exactly one of file, text, ids_file and context is set. */
 typedef struct yoco_prompt_options {
     const char *file, *text, *ids_file;
-    const yoco_ids *context; /* the document's ids, on rank 0; may be empty; needs questions */
+    const yoco_ids *context; /* a saved context's ids, on rank 0; may be empty; needs questions */
     yoco_strings questions,
         question_ids; /* texts, id files; asked in the order of the command line */
     bool no_bos;
@@ -41,6 +41,8 @@ typedef struct yoco_question {
 typedef struct yoco_prompt {
     yoco_ids context; /* what all branches share; may be empty */
     yoco_question *questions;
+    bool is_loaded;      /* K,V come from files: rank 0 alone has the context's ids, and another
+                            frees them; the other ranks know their number */
     int n_questions;     /* >= 1 */
     bool has_questions;  /* false: the one branch continues the prompt itself */
     int64_t branch_rows; /* most rows of a branch, answer included */

@@ -72,7 +72,7 @@ static yoco_status open_tokenizer(yoco_session *session, const run_options *o, y
         status = yoco_tokenizer_open(o->session.model, session->checkpoint->shape->vocab_size, out);
     if (session->comm->rank == 0 && status == YOCO_OK)
         status = check_text_options(o, *out);
-    return session->comm->ops->agree(session->comm, status);
+    return yoco_agree(session->comm, status);
 }
 
 static void log_plan(const yoco_session *session)
@@ -137,8 +137,8 @@ static yoco_status end_checkpoint(yoco_session *session, const run_options *o, y
 {
     yoco_comm *comm = session->comm;
     YOCO_TRY(durable);
-    return comm->ops->agree(
-        comm, comm->rank == 0 ? yoco_snapshot_remove(session->worker, o->checkpoint) : YOCO_OK);
+    return yoco_agree(comm, comm->rank == 0 ? yoco_snapshot_remove(session->worker, o->checkpoint)
+                                            : YOCO_OK);
 }
 
 static yoco_status reserve(yoco_session *session, const run_options *o, const yoco_prompt *prompt)
@@ -160,8 +160,7 @@ static yoco_status run_prompt(yoco_session *session, const run_options *o,
     yoco_status durable = YOCO_OK;
     YOCO_TRY(reserve(session, o, prompt));
     log_plan(session);
-    YOCO_TRY(
-        session->comm->ops->agree(session->comm, yoco_alloc(bytes, "answers", (void **)&answers)));
+    YOCO_TRY(yoco_agree(session->comm, yoco_alloc(bytes, "answers", (void **)&answers)));
     memset(answers, 0, bytes);
     yoco_status status = answer(session, o, prompt, tokenizer, answers, &durable);
     for (int i = 0; i < prompt->n_questions; i++)

@@ -26,21 +26,6 @@ typedef struct reader {
 /* The value is not null. */
 typedef yoco_status (*read_value)(reader *r, const json_t *value);
 
-const char *yoco_batch_show(const json_t *value, char text[YOCO_BATCH_SHOWN_BYTES])
-{
-    if (!value)
-        return "missing";
-    if (json_is_object(value))
-        return "an object";
-    if (json_is_array(value))
-        return "an array";
-    size_t flags = JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15),
-           last = YOCO_BATCH_SHOWN_BYTES - 1;
-    size_t size = json_dumpb(value, text, last, flags);
-    text[size < last ? size : last] = '\0';
-    return text;
-}
-
 static yoco_status refuse(reader *r, const json_t *value, const char *rule)
 {
     char shown[YOCO_BATCH_SHOWN_BYTES];

@@ -9,8 +9,4 @@
 yoco_status yoco_batch_body_read(const json_t *body, const char *line, size_t size,
                                  yoco_batch_job *job, yoco_batch_fault *fault);
 
-/* A value as it stands in error lines, cut where it is long. */
-enum { YOCO_BATCH_SHOWN_BYTES = 48 };
-const char *yoco_batch_show(const json_t *value, char text[YOCO_BATCH_SHOWN_BYTES]);
-
 #endif

@@ -296,7 +296,7 @@ static yoco_status run_prepared(const batch_options *o, yoco_session *session,
     make_fingerprint(session, target, chunk_rows, fingerprint);
     if (comm->rank == 0)
         status = prepare(o, session, tokenizer, chunk_rows, fingerprint, b);
-    YOCO_TRY(comm->ops->agree(comm, status));
+    YOCO_TRY(yoco_agree(comm, status));
     status = run_jobs(o, session, tokenizer, chunk_rows, target, fingerprint, b);
     if (status == YOCO_ERR_STOPPED && comm->rank == 0)
         yoco_log_info("stopped as asked: the same command goes on");
@@ -314,7 +314,7 @@ static yoco_status run_batch(const batch_options *o, yoco_session *session,
     target.stop = yoco_signals_catch();
     yoco_status status = run_prepared(o, session, tokenizer, &target, &b);
     free_batch(&b);
-    return session->comm->ops->agree(session->comm, status);
+    return yoco_agree(session->comm, status);
 }
 
 static yoco_status run_session(const batch_options *o, yoco_session *session)

@@ -131,9 +131,9 @@ static yoco_status try_job(const yoco_batch_run *run, yoco_session *group,
     yoco_status status = answers ? YOCO_OK : YOCO_ERR_MEMORY;
     if (*run->stop)
         status = YOCO_ERR_STOPPED;
-    status = group->comm->ops->agree(group->comm, status);
+    status = yoco_agree(group->comm, status);
     if (status == YOCO_OK)
-        status = group->comm->ops->agree(group->comm, answer(run, group, task, answers, line));
+        status = yoco_agree(group->comm, answer(run, group, task, answers, line));
     for (int i = 0; answers && i < task->prompt.n_questions; i++)
         yoco_answer_free(&answers[i]);
     free(answers);

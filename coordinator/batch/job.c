@@ -1,36 +1,10 @@
 #include "coordinator/batch/job.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "configs/files/json_text.h"
 #include "coordinator/batch/body.h"
-#include "coordinator/text/utf8.h"
-
-/* What a reader may find in an error line: no control characters, whole UTF-8 characters. */
-static void clean(char *text)
-{
-    size_t size = strlen(text);
-    for (size_t i = 0; i < size; i++)
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-            text[i] = ' ';
-    text[yoco_utf8_valid_bytes((unsigned char *)text, size)] = '\0';
-}
-
-yoco_status yoco_batch_fault_set(yoco_batch_fault *fault, const char *field, const char *format,
-                                 ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    snprintf(fault->field, sizeof fault->field, "%s", field);
-    vsnprintf(fault->reason, sizeof fault->reason, format, arguments);
-    va_end(arguments);
-    clean(fault->field);
-    clean(fault->reason);
-    return YOCO_ERR_DATA;
-}
 
 static yoco_status read_custom_id(yoco_batch_job *job, yoco_batch_fault *fault)
 {

@@ -7,6 +7,7 @@
 
 #include "configs/files/hash.h"
 #include "coordinator/ask/sampling.h"
+#include "coordinator/batch/fault.h"
 #include "coordinator/cli/options.h"
 
 /* Bounds on what comes from strangers. */
@@ -34,12 +35,6 @@ typedef struct yoco_batch_job {
     int n_logprobs; /* ... and of so many of the likeliest ids at each */
 } yoco_batch_job;
 
-/* What is wrong with a line: "body.max_tokens", "is a whole number, at least 1, not -5". */
-typedef struct yoco_batch_fault {
-    char field[64]; /* empty: the line as a whole */
-    char reason[512];
-} yoco_batch_fault;
-
 /* YOCO_ERR_DATA, not logged, where the line is no job: then *fault tells why and *out holds at most
  * custom_id, which is looked for in a line that is no JSON, too. *out is to be freed in every case.
  */
@@ -49,9 +44,5 @@ void yoco_batch_job_free(yoco_batch_job *job);
 /* All that its answer's line depends on, however it is spelled; of the document only that it is
  * another's to add. */
 void yoco_batch_job_hash(const yoco_batch_job *job, yoco_hasher *hasher);
-
-/* Writes the fault and returns YOCO_ERR_DATA. */
-yoco_status yoco_batch_fault_set(yoco_batch_fault *fault, const char *field, const char *format,
-                                 ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -63,22 +63,42 @@ static yoco_status finish(const yoco_batch_run *run, yoco_batch_entry *entry,
     return YOCO_OK;
 }
 
-/* Rank 0. What is wrong with the document is logged. */
-static yoco_status pack(const yoco_batch_run *run, int64_t job, yoco_bytes *bytes)
+/* Rank 0: the ids before a job's questions. What is wrong with the document is logged. */
+static yoco_status find_context(const yoco_batch_run *run, const yoco_batch_entry *entry,
+                                yoco_ids *out)
 {
-    const yoco_batch_entry *entry = entry_of(run, job);
     yoco_batch_fault fault = {.reason = ""};
-    yoco_ids context;
     char reason[640];
     yoco_log_forget_error();
     yoco_status status =
-        yoco_batch_entry_context(entry, run->documents, run->tokenizer, &fault, &context);
+        yoco_batch_entry_context(entry, run->documents, run->tokenizer, &fault, out);
     if (fault.reason[0]) {
         yoco_batch_fault_explain(entry->line, &fault, reason, sizeof reason);
         yoco_log_error("%s", reason);
     }
-    YOCO_TRY(status);
+    return status;
+}
+
+/* Rank 0. */
+static yoco_status pack(const yoco_batch_run *run, int64_t job, yoco_bytes *bytes)
+{
+    const yoco_batch_entry *entry = entry_of(run, job);
+    yoco_ids context;
+    YOCO_TRY(find_context(run, entry, &context));
     return yoco_batch_task_pack(entry, run->jobs[job], run->context ? NULL : &context, bytes);
+}
+
+/* Rank 0: the job as it is, and packed for the others without the ids before its questions. */
+static yoco_status send_out(const yoco_batch_run *run, int64_t job, yoco_bytes *bytes,
+                            yoco_batch_task *task)
+{
+    const yoco_batch_entry *entry = entry_of(run, job);
+    yoco_ids context;
+    YOCO_TRY(find_context(run, entry, &context));
+    *task = yoco_batch_task_borrow(entry, run->jobs[job], &context);
+    if (run->session->comm->n_ranks == 1)
+        return YOCO_OK;
+    return yoco_batch_task_pack(entry, run->jobs[job], NULL, bytes);
 }
 
 /* Rank 0's job to all ranks. */
@@ -87,10 +107,16 @@ static yoco_status deliver(const yoco_batch_run *run, int64_t job, yoco_bytes *b
 {
     yoco_comm *comm = run->session->comm;
     size_t at = 0;
+    yoco_status status = YOCO_OK;
     yoco_log_forget_error();
-    YOCO_TRY(comm->ops->agree(comm, comm->rank == 0 ? pack(run, job, bytes) : YOCO_OK));
+    if (comm->rank == 0)
+        status = send_out(run, job, bytes, task);
+    YOCO_TRY(yoco_agree(comm, status));
     YOCO_TRY(yoco_bytes_broadcast(comm, bytes));
-    return comm->ops->agree(comm, yoco_batch_task_unpack(bytes, &at, task));
+    if (comm->rank > 0)
+        status = yoco_batch_task_unpack(bytes, &at, task);
+    YOCO_TRY(yoco_agree(comm, status));
+    return run->context ? YOCO_OK : yoco_ids_share(comm, &task->prompt.context);
 }
 
 static yoco_status run_together(const yoco_batch_run *run, int64_t job)
@@ -108,7 +134,7 @@ static yoco_status run_together(const yoco_batch_run *run, int64_t job)
         status = finish(run, entry_of(run, job), &outcome);
     free(bytes.data);
     yoco_batch_task_free(&task);
-    return comm->ops->agree(comm, status);
+    return yoco_agree(comm, status);
 }
 
 /* Rank 0: a rank's bin as bytes, without the jobs that cannot be sent. *slot moves behind it. */
@@ -240,7 +266,7 @@ static yoco_status run_round(const yoco_batch_run *run, yoco_session *alone, int
     yoco_trace_end(mark, YOCO_SPAN_WAIT, "end of round", round, -1);
     free(bytes.data);
     free(outcomes.data);
-    return comm->ops->agree(comm, status != YOCO_OK ? status : gathered);
+    return yoco_agree(comm, status != YOCO_OK ? status : gathered);
 }
 
 /* Every rank as a group of its own. */
@@ -249,13 +275,13 @@ static yoco_status run_rounds(const yoco_batch_run *run, int64_t n_rounds)
     yoco_session alone = *run->session;
     yoco_comm *comm = run->session->comm;
     int64_t slot = 0;
-    YOCO_TRY(comm->ops->split(comm, comm->rank, &alone.comm));
-    yoco_status status = comm->ops->agree(comm, yoco_worker_regroup(alone.worker, alone.comm));
+    YOCO_TRY(yoco_comm_split(comm, comm->rank, &alone.comm));
+    yoco_status status = yoco_agree(comm, yoco_worker_regroup(alone.worker, alone.comm));
     for (int64_t round = 0; status == YOCO_OK && round < n_rounds; round++)
         status = run_round(run, &alone, round, &slot);
     if (status == YOCO_OK)
         status = yoco_worker_regroup(alone.worker, comm);
-    alone.comm->ops->close(alone.comm);
+    yoco_comm_close(alone.comm);
     return status;
 }
 
@@ -301,7 +327,7 @@ static yoco_status reserve_for_all(const yoco_batch_run *run, bool *any)
     while (true) {
         int64_t sizes[3] = {0}, largest = comm->rank == 0 ? measure_jobs(run, sizes) : 0;
         yoco_batch_outcome outcome = {0};
-        YOCO_TRY(comm->ops->broadcast(comm, 0, sizes, sizeof sizes));
+        YOCO_TRY(yoco_broadcast(comm, 0, sizes, sizeof sizes));
         *any = sizes[0] >= 0;
         if (!*any)
             return YOCO_OK;
@@ -311,8 +337,7 @@ static yoco_status reserve_for_all(const yoco_batch_run *run, bool *any)
         if (status != YOCO_ERR_MEMORY)
             return status;
         YOCO_TRY(yoco_batch_fail(run, run->session, NULL, status, &outcome));
-        YOCO_TRY(
-            comm->ops->agree(comm, comm->rank == 0 ? drop_job(run, largest, &outcome) : YOCO_OK));
+        YOCO_TRY(yoco_agree(comm, comm->rank == 0 ? drop_job(run, largest, &outcome) : YOCO_OK));
     }
 }
 
@@ -337,7 +362,7 @@ yoco_status yoco_batch_run_jobs(const yoco_batch_run *run)
         counts[0] = run->plan->n_together;
         counts[1] = run->plan->n_rounds;
     }
-    YOCO_TRY(comm->ops->broadcast(comm, 0, counts, sizeof counts));
+    YOCO_TRY(yoco_broadcast(comm, 0, counts, sizeof counts));
     for (int64_t i = 0; i < counts[0]; i++)
         YOCO_TRY(run_together(run, comm->rank == 0 ? run->plan->together[i] : 0));
     return counts[1] > 0 ? run_rounds(run, counts[1]) : YOCO_OK;

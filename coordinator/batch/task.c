@@ -3,37 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAG_BYTES = 1 << 14 }; /* above those of the worker's edges */
-
-static const size_t PIECE_BYTES = (size_t)1 << 30;
-
 typedef struct task_head {
     int64_t index, bytes, line, line_bytes, n_context, with_context, n_questions, branch_rows;
     char id[YOCO_HASH_TEXT_BYTES + 7];
 } task_head;
-
-static yoco_status reserve(yoco_bytes *bytes, size_t size)
-{
-    if (size <= bytes->capacity)
-        return YOCO_OK;
-    char *data = realloc(bytes->data, 2 * size);
-    if (!data) {
-        yoco_log_error("cannot allocate %zu bytes for jobs", 2 * size);
-        return YOCO_ERR_MEMORY;
-    }
-    bytes->data = data;
-    bytes->capacity = 2 * size;
-    return YOCO_OK;
-}
-
-yoco_status yoco_bytes_add(yoco_bytes *bytes, const void *data, size_t size)
-{
-    YOCO_TRY(reserve(bytes, bytes->size + size));
-    if (size > 0)
-        memcpy(bytes->data + bytes->size, data, size);
-    bytes->size += size;
-    return YOCO_OK;
-}
 
 static yoco_status add_ids(yoco_bytes *bytes, const yoco_ids *ids)
 {
@@ -132,59 +105,23 @@ yoco_status yoco_batch_task_unpack(const yoco_bytes *bytes, size_t *at, yoco_bat
     return status;
 }
 
+yoco_batch_task yoco_batch_task_borrow(const yoco_batch_entry *entry, int64_t index,
+                                       const yoco_ids *context)
+{
+    yoco_batch_task task = {.borrows = true,
+                            .job = entry->job,
+                            .prompt = entry->prompt,
+                            .index = index,
+                            .line = entry->line};
+    task.prompt.context = *context;
+    memcpy(task.id, entry->id, sizeof task.id);
+    return task;
+}
+
 void yoco_batch_task_free(yoco_batch_task *task)
 {
+    if (task->borrows)
+        return;
     yoco_batch_job_free(&task->job);
     yoco_prompt_free(&task->prompt);
-}
-
-yoco_status yoco_bytes_broadcast(yoco_comm *comm, yoco_bytes *bytes)
-{
-    int64_t size = (int64_t)bytes->size;
-    YOCO_TRY(comm->ops->broadcast(comm, 0, &size, sizeof size));
-    YOCO_TRY(comm->ops->agree(comm, reserve(bytes, (size_t)size)));
-    bytes->size = (size_t)size;
-    return comm->ops->broadcast(comm, 0, bytes->data, bytes->size);
-}
-
-static yoco_status send_one(yoco_comm *comm, int peer, const void *data, size_t size,
-                            const char *what)
-{
-    yoco_request request = {0};
-    YOCO_TRY(comm->ops->send(comm, peer, TAG_BYTES, data, size, &request));
-    return comm->ops->wait(comm, &request, &(yoco_wait_for){what, -1, -1});
-}
-
-static yoco_status receive_one(yoco_comm *comm, int peer, void *data, size_t size, const char *what)
-{
-    yoco_request request = {0};
-    YOCO_TRY(comm->ops->receive(comm, peer, TAG_BYTES, data, size, &request));
-    return comm->ops->wait(comm, &request, &(yoco_wait_for){what, -1, -1});
-}
-
-yoco_status yoco_bytes_send(yoco_comm *comm, int peer, const yoco_bytes *bytes, const char *what)
-{
-    int64_t size = (int64_t)bytes->size;
-    YOCO_TRY(send_one(comm, peer, &size, sizeof size, what));
-    for (size_t at = 0; at < bytes->size; at += PIECE_BYTES) {
-        size_t left = bytes->size - at;
-        YOCO_TRY(
-            send_one(comm, peer, bytes->data + at, left < PIECE_BYTES ? left : PIECE_BYTES, what));
-    }
-    return YOCO_OK;
-}
-
-yoco_status yoco_bytes_receive(yoco_comm *comm, int peer, yoco_bytes *bytes, const char *what)
-{
-    int64_t size;
-    YOCO_TRY(receive_one(comm, peer, &size, sizeof size, what));
-    if (reserve(bytes, (size_t)size) != YOCO_OK)
-        comm->ops->abort(comm, yoco_status_exit_code(YOCO_ERR_STOPPED)); /* the peer waits */
-    bytes->size = (size_t)size;
-    for (size_t at = 0; at < bytes->size; at += PIECE_BYTES) {
-        size_t left = bytes->size - at;
-        YOCO_TRY(receive_one(comm, peer, bytes->data + at, left < PIECE_BYTES ? left : PIECE_BYTES,
-                             what));
-    }
-    return YOCO_OK;
 }

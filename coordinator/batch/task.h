@@ -3,16 +3,10 @@
 #define YOCO_BATCH_TASK_H
 
 #include "coordinator/batch/input.h"
-
-/* Bytes that grow. Starts as {0}; freed with free(data). */
-typedef struct yoco_bytes {
-    char *data;
-    size_t size, capacity;
-} yoco_bytes;
-
-yoco_status yoco_bytes_add(yoco_bytes *bytes, const void *data, size_t size);
+#include "coordinator/session/bytes.h"
 
 typedef struct yoco_batch_task {
+    bool borrows; /* job and prompt are an entry's */
     yoco_batch_job job;
     yoco_prompt prompt;
     char id[YOCO_HASH_TEXT_BYTES];
@@ -26,13 +20,9 @@ yoco_status yoco_batch_task_pack(const yoco_batch_entry *entry, int64_t index,
 /* Reads one task at *at and moves *at behind it, also where memory does not do for it; out->index
  * is then set all the same. */
 yoco_status yoco_batch_task_unpack(const yoco_bytes *bytes, size_t *at, yoco_batch_task *out);
+/* An entry that was encoded as a task on its own rank, as long as the entry and the ids live. */
+yoco_batch_task yoco_batch_task_borrow(const yoco_batch_entry *entry, int64_t index,
+                                       const yoco_ids *context);
 void yoco_batch_task_free(yoco_batch_task *task);
-
-/* Rank 0's bytes to all ranks. Collective. */
-yoco_status yoco_bytes_broadcast(yoco_comm *comm, yoco_bytes *bytes);
-/* From one rank to another, called by these two. `what` is for error lines.
- * A failing rank ends the job. */
-yoco_status yoco_bytes_send(yoco_comm *comm, int peer, const yoco_bytes *bytes, const char *what);
-yoco_status yoco_bytes_receive(yoco_comm *comm, int peer, yoco_bytes *bytes, const char *what);
 
 #endif

@@ -6,8 +6,8 @@
 
 #include "configs/files/atomic_file.h"
 #include "coordinator/bench/engine.h"
-#include "coordinator/bench/peer.h"
 #include "coordinator/bench/profile.h"
+#include "coordinator/bench/roof.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/session/session_options.h"
 #include "streams.h"
@@ -75,19 +75,19 @@ static yoco_status check_lengths(const bench_options *o, int64_t max_seq_len)
 }
 
 /* What the engine multiplies in: bf16 only where every rank has it. */
-static yoco_status choose_dtype(const yoco_peer *peer, yoco_bench_report *r)
+static yoco_status choose_dtype(const yoco_rater *rater, yoco_bench_report *r)
 {
-    const yoco_device_options *device = peer->device;
+    const yoco_device_options *device = rater->device;
     float widens = device->dtype != YOCO_BF16 ||
-                   (peer->ops->host_memory && device->isa != YOCO_ISA_AVX512_BF16);
-    YOCO_TRY(peer->comm->ops->all_max_f32(peer->comm, &widens, 1));
+                   (rater->ops->host_memory && device->isa != YOCO_ISA_AVX512_BF16);
+    YOCO_TRY(yoco_all_max_f32(rater->comm, &widens, 1));
     r->gemm_dtype = widens > 0 ? YOCO_F32 : YOCO_BF16;
     return YOCO_OK;
 }
 
 /* On the host a chunk's products as the engine multiplies them; on a device, which is filled better
  * by larger ones, what it can do at most. */
-static void choose_shapes(const yoco_peer *peer, yoco_bench_report *r)
+static void choose_shapes(const yoco_rater *rater, yoco_bench_report *r)
 {
     int64_t widest = r->session->checkpoint->shape->dim;
     r->n_gemms = yoco_bench_shapes(r->session->checkpoint->shape, r->gemms);
@@ -97,24 +97,24 @@ static void choose_shapes(const yoco_peer *peer, yoco_bench_report *r)
         r->gemm_flops +=
             2.0 * (double)(r->gemms[i].n_out * r->gemms[i].n_in) * r->gemms[i].n_per_token;
     r->gemm_rows = r->chunk_rows;
-    if (!peer->ops->host_memory) {
+    if (!rater->ops->host_memory) {
         r->gemms[0] = (yoco_bench_gemm){.n_out = widest, .n_in = widest};
         r->n_gemms = 1;
         r->gemm_rows = widest;
     }
 }
 
-static yoco_status measure_gemms(yoco_peer *peer, yoco_bench_report *r)
+static yoco_status measure_gemms(yoco_rater *rater, yoco_bench_report *r)
 {
-    YOCO_TRY(choose_dtype(peer, r));
-    choose_shapes(peer, r);
-    yoco_peer_library(peer, r->library, sizeof r->library);
+    YOCO_TRY(choose_dtype(rater, r));
+    choose_shapes(rater, r);
+    yoco_roof_library(rater, r->library, sizeof r->library);
     yoco_spread seconds = {0}; /* of one token; min: from the least rates */
     for (int i = 0; i < r->n_gemms; i++) {
         yoco_bench_gemm *gemm = &r->gemms[i];
-        YOCO_TRY(yoco_peer_gemm(peer, r->gemm_dtype, r->gemm_rows, gemm->n_out, gemm->n_in,
+        YOCO_TRY(yoco_roof_gemm(rater, r->gemm_dtype, r->gemm_rows, gemm->n_out, gemm->n_in,
                                 &gemm->flop_s));
-        double flops = peer->ops->host_memory
+        double flops = rater->ops->host_memory
                            ? 2.0 * (double)(gemm->n_out * gemm->n_in) * gemm->n_per_token
                            : r->gemm_flops;
         seconds.median += flops / gemm->flop_s.median;
@@ -126,16 +126,16 @@ static yoco_status measure_gemms(yoco_peer *peer, yoco_bench_report *r)
     return YOCO_OK;
 }
 
-static yoco_status measure_large_read(yoco_peer *peer, yoco_bench_report *r)
+static yoco_status measure_large_read(yoco_rater *rater, yoco_bench_report *r)
 {
-    r->large_bytes = yoco_peer_large_bytes(peer);
-    YOCO_TRY(yoco_peer_read(peer, r->large_bytes, &r->large_byte_s));
-    return peer->comm->ops->all_sum_i64(peer->comm, &r->large_bytes, 1);
+    r->large_bytes = yoco_roof_large_bytes(rater);
+    YOCO_TRY(yoco_roof_read(rater, r->large_bytes, &r->large_byte_s));
+    return yoco_all_sum_i64(rater->comm, &r->large_bytes, 1);
 }
 
 /* The base context fills the window and no more: what its steps do besides attention is what the
  * other contexts' steps do. */
-static yoco_status measure_decode(yoco_session *session, yoco_peer *peer, const bench_options *o,
+static yoco_status measure_decode(yoco_session *session, yoco_rater *rater, const bench_options *o,
                                   const int32_t *ids, yoco_bench_report *r)
 {
     int64_t n_base =
@@ -143,14 +143,14 @@ static yoco_status measure_decode(yoco_session *session, yoco_peer *peer, const 
     r->branches = o->branches;
     r->most_branches = longest(&o->branches);
     YOCO_TRY(
-        yoco_bench_time_decode(session, peer, r->chunk_rows, &o->branches, ids, n_base, &r->base));
+        yoco_bench_time_decode(session, rater, r->chunk_rows, &o->branches, ids, n_base, &r->base));
     for (int i = 0; i < o->contexts.n; i++) {
-        YOCO_TRY(yoco_bench_time_decode(session, peer, r->chunk_rows, &o->branches, ids,
+        YOCO_TRY(yoco_bench_time_decode(session, rater, r->chunk_rows, &o->branches, ids,
                                         o->contexts.values[i], &r->contexts[i]));
         r->n_contexts++;
     }
     r->weight_bytes = (int64_t)yoco_worker_plan(session->worker)->weight_bytes;
-    return session->comm->ops->all_sum_i64(session->comm, &r->weight_bytes, 1);
+    return yoco_all_sum_i64(session->comm, &r->weight_bytes, 1);
 }
 
 /* Ranks of a machine take its devices in turn. */
@@ -166,19 +166,19 @@ static void name_device(const yoco_session *session, char *text, size_t size)
 static yoco_status measure(yoco_session *session, const bench_options *o, const int32_t *ids,
                            yoco_bench_report *r)
 {
-    yoco_peer peer = {session->comm, session->ops, &session->device, 1.0};
+    yoco_rater rater = {session->comm, session->ops, &session->device, 1.0};
     if (!session->ops->host_memory)
         name_device(session, r->device, sizeof r->device);
-    YOCO_TRY(measure_gemms(&peer, r));
-    YOCO_TRY(measure_large_read(&peer, r));
+    YOCO_TRY(measure_gemms(&rater, r));
+    YOCO_TRY(measure_large_read(&rater, r));
     for (int i = 0; i < o->tokens.n; i++) {
         YOCO_TRY(yoco_bench_time_prefill(session, r->chunk_rows, o->n_runs, ids,
                                          o->tokens.values[i], &r->prefills[i]));
         r->n_prefills++;
     }
-    YOCO_TRY(measure_decode(session, &peer, o, ids, r));
-    float missing = (float)(1.0 - peer.cpu_share);
-    YOCO_TRY(session->comm->ops->all_max_f32(session->comm, &missing, 1));
+    YOCO_TRY(measure_decode(session, &rater, o, ids, r));
+    float missing = (float)(1.0 - rater.cpu_share);
+    YOCO_TRY(yoco_all_max_f32(session->comm, &missing, 1));
     r->cpu_share = 1.0 - (double)missing;
     return YOCO_OK;
 }
@@ -233,13 +233,12 @@ static yoco_status run_bench(yoco_session *session, const bench_options *o, yoco
     if (status == YOCO_OK)
         status = yoco_session_chunk_rows(shape, o->chunk_rows, &r.chunk_rows);
     YOCO_TRY(yoco_comm_agree_lines(comm, status));
-    YOCO_TRY(comm->ops->agree(comm,
-                              yoco_alloc((size_t)n_ids * sizeof *ids, "token ids", (void **)&ids)));
+    YOCO_TRY(yoco_agree(comm, yoco_alloc((size_t)n_ids * sizeof *ids, "token ids", (void **)&ids)));
     make_ids(ids, n_ids, shape->vocab_size);
     status = measure(session, o, ids, &r);
     yoco_free(ids);
     if (status == YOCO_OK)
-        status = comm->ops->agree(comm, comm->rank == 0 ? report(o, &r, file) : YOCO_OK);
+        status = yoco_agree(comm, comm->rank == 0 ? report(o, &r, file) : YOCO_OK);
     return status;
 }
 
@@ -251,13 +250,13 @@ static yoco_status run_with_file(yoco_session *session, const bench_options *o)
     yoco_status status = YOCO_OK;
     if (comm->rank == 0 && o->json && strcmp(o->json, "-") != 0)
         status = yoco_atomic_file_create(o->json, &file);
-    YOCO_TRY(comm->ops->agree(comm, status));
+    YOCO_TRY(yoco_agree(comm, status));
     status = run_bench(session, o, file);
     if (status != YOCO_OK)
         yoco_atomic_file_discard(file);
     else if (file)
         status = yoco_atomic_file_finish(file);
-    return comm->ops->agree(comm, status);
+    return yoco_agree(comm, status);
 }
 
 static yoco_status run_profile(yoco_session *session, const bench_options *o)

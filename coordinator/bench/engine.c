@@ -1,7 +1,8 @@
 #include "coordinator/bench/engine.h"
 
-#include "coordinator/ask/output.h"
 #include "coordinator/cli/progress.h"
+#include "coordinator/session/memory.h"
+#include "coordinator/timing/repeat.h"
 
 enum { N_STEPS = 11, N_WARM_UP_STEPS = 2 };
 
@@ -43,17 +44,20 @@ static double attention_flops(const yoco_model_shape *shape, int64_t n)
     return flops;
 }
 
-/* All ranks together: the slowest counts. */
-static yoco_status time_prefill(yoco_session *session, const int32_t *ids, int64_t n_tokens,
-                                double *seconds)
+/* A prefill that is timed. */
+typedef struct prefiller {
+    yoco_session *session;
+    const int32_t *ids;
+    int64_t n_tokens;
+} prefiller;
+
+static yoco_status prefill(void *data)
 {
-    yoco_comm *comm = session->comm;
+    const prefiller *p = data;
     yoco_progress_line line;
-    YOCO_TRY(comm->ops->agree(comm, YOCO_OK));
-    yoco_progress_begin(&line, comm->rank != 0);
-    yoco_status status = yoco_worker_prefill(session->worker, ids, yoco_progress_update, &line);
-    YOCO_TRY(comm->ops->agree(comm, status));
-    *seconds = yoco_progress_end(&line, n_tokens);
+    yoco_progress_begin(&line, p->session->comm->rank != 0);
+    YOCO_TRY(yoco_worker_prefill(p->session->worker, p->ids, yoco_progress_update, &line));
+    yoco_progress_end(&line, p->n_tokens);
     return YOCO_OK;
 }
 
@@ -61,11 +65,15 @@ yoco_status yoco_bench_time_prefill(yoco_session *session, int64_t chunk_rows, i
                                     const int32_t *ids, int64_t n_tokens, yoco_bench_prefill *out)
 {
     const yoco_model_shape *c = session->checkpoint->shape;
-    double seconds[YOCO_BENCH_MAX_RUNS], warm_up;
+    double seconds[YOCO_BENCH_MAX_RUNS];
+    yoco_repeat repeat = {.comm = session->comm,
+                          .n_warm_up = 1,
+                          .n_runs = (int)n_runs,
+                          .slowest = true,
+                          .work = prefill,
+                          .data = &(prefiller){session, ids, n_tokens}};
     YOCO_TRY(yoco_worker_reserve(session->worker, n_tokens, chunk_rows, 1, 1));
-    YOCO_TRY(time_prefill(session, ids, n_tokens, &warm_up));
-    for (int64_t run = 0; run < n_runs; run++)
-        YOCO_TRY(time_prefill(session, ids, n_tokens, &seconds[run]));
+    YOCO_TRY(yoco_repeat_run(&repeat, seconds, NULL));
     *out = (yoco_bench_prefill){.n_tokens = n_tokens,
                                 .seconds = yoco_spread_make(seconds, (int)n_runs),
                                 .attention_flops = attention_flops(c, n_tokens)};
@@ -75,9 +83,10 @@ yoco_status yoco_bench_time_prefill(yoco_session *session, int64_t chunk_rows, i
 /* The tables of a step. */
 typedef struct stepper {
     yoco_session *session;
-    int *branches; /* (n_branches): 0, 1, ... */
-    int32_t *ids;  /* (n_branches), the same on all ranks */
-    int32_t *next; /* (n_branches): what a greedy decoder would go on with */
+    int n_branches; /* of a step */
+    int *branches;  /* (n_branches): 0, 1, ... */
+    int32_t *ids;   /* (n_branches), the same on all ranks */
+    int32_t *next;  /* (n_branches): what a greedy decoder would go on with */
 } stepper;
 
 static yoco_status stepper_create(yoco_session *session, int64_t n_branches, stepper *s)
@@ -100,50 +109,56 @@ static void stepper_free(stepper *s)
     yoco_free(s->next);
 }
 
-/* Greedy decoding, timed on rank 0, which finds the next ids last. */
-static yoco_status time_steps(const stepper *s, int n_branches, yoco_spread *out)
+static yoco_status step(void *data)
 {
-    yoco_comm *comm = s->session->comm;
+    const stepper *s = data;
     yoco_worker *worker = s->session->worker;
+    YOCO_TRY(yoco_worker_step(worker, s->n_branches, s->branches, s->ids, NULL));
+    return s->session->comm->rank > 0
+               ? YOCO_OK
+               : yoco_worker_likeliest(worker, 0, s->n_branches, NULL, 0, s->next);
+}
+
+/* Greedy decoding, timed on rank 0, which finds the next ids last. */
+static yoco_status time_steps(stepper *s, int n_branches, yoco_spread *out)
+{
     double seconds[N_STEPS];
-    yoco_status status = YOCO_OK;
+    yoco_repeat repeat = {.comm = s->session->comm,
+                          .n_warm_up = N_WARM_UP_STEPS,
+                          .n_runs = N_STEPS,
+                          .work = step,
+                          .data = s};
+    s->n_branches = n_branches;
     for (int i = 0; i < n_branches; i++)
-        YOCO_TRY(yoco_worker_branch(worker, i, NULL, 0));
-    for (int i = -N_WARM_UP_STEPS; i < N_STEPS; i++) {
-        YOCO_TRY(comm->ops->agree(comm, status));
-        double start = yoco_now_s();
-        YOCO_TRY(yoco_worker_step(worker, n_branches, s->branches, s->ids, NULL));
-        if (comm->rank == 0)
-            status = yoco_worker_likeliest(worker, 0, n_branches, NULL, 0, s->next);
-        seconds[i < 0 ? 0 : i] = yoco_now_s() - start;
-    }
+        YOCO_TRY(yoco_worker_branch(s->session->worker, i, NULL, 0));
+    YOCO_TRY(yoco_repeat_run(&repeat, seconds, NULL));
     *out = yoco_spread_make(seconds, N_STEPS);
-    return comm->ops->agree(comm, status);
+    return YOCO_OK;
 }
 
 /* Reading as much as one cross layer reads of K,V, and as a whole step touches: where the caches
- * help the engine, they help the peer. */
-static yoco_status measure_reading(const yoco_session *session, yoco_peer *peer,
+ * help the engine, they help the roof. */
+static yoco_status measure_reading(const yoco_session *session, yoco_rater *rater,
                                    yoco_bench_context *context)
 {
     const yoco_plan *plan = yoco_worker_plan(session->worker);
     int64_t kv =
         (int64_t)(plan->buffer_bytes[YOCO_BUF_SHARD_K] + plan->buffer_bytes[YOCO_BUF_SHARD_V]);
-    YOCO_TRY(yoco_peer_read(peer, kv, &context->kv_byte_s));
-    YOCO_TRY(yoco_peer_read(peer, kv + (int64_t)plan->weight_bytes, &context->step_byte_s));
+    YOCO_TRY(yoco_roof_read(rater, kv, &context->kv_byte_s));
+    YOCO_TRY(yoco_roof_read(rater, kv + (int64_t)plan->weight_bytes, &context->step_byte_s));
     context->kv_bytes = kv;
-    return session->comm->ops->all_sum_i64(session->comm, &context->kv_bytes, 1);
+    return yoco_all_sum_i64(session->comm, &context->kv_bytes, 1);
 }
 
-static yoco_status time_context(const stepper *s, yoco_peer *peer, const yoco_bench_list *branches,
+static yoco_status time_context(stepper *s, yoco_rater *rater, const yoco_bench_list *branches,
                                 const int32_t *ids, yoco_bench_context *context)
 {
-    double seconds;
     yoco_memory memory;
-    YOCO_TRY(time_prefill(s->session, ids, context->n_tokens, &seconds));
+    yoco_status status = prefill(&(prefiller){s->session, ids, context->n_tokens});
+    YOCO_TRY(yoco_agree(s->session->comm, status));
     YOCO_TRY(yoco_memory_measure(s->session, &memory));
     context->device_bytes = (int64_t)memory.device_bytes;
-    YOCO_TRY(measure_reading(s->session, peer, context));
+    YOCO_TRY(measure_reading(s->session, rater, context));
     for (int i = 0; i < branches->n; i++) {
         YOCO_TRY(time_steps(s, (int)branches->values[i], &context->step_s[i]));
         if (s->session->comm->rank == 0)
@@ -154,7 +169,7 @@ static yoco_status time_context(const stepper *s, yoco_peer *peer, const yoco_be
     return YOCO_OK;
 }
 
-yoco_status yoco_bench_time_decode(yoco_session *session, yoco_peer *peer, int64_t chunk_rows,
+yoco_status yoco_bench_time_decode(yoco_session *session, yoco_rater *rater, int64_t chunk_rows,
                                    const yoco_bench_list *branches, const int32_t *ids,
                                    int64_t n_tokens, yoco_bench_context *out)
 {
@@ -165,10 +180,9 @@ yoco_status yoco_bench_time_decode(yoco_session *session, yoco_peer *peer, int64
     YOCO_TRY(yoco_worker_reserve(session->worker, n_tokens, chunk_rows, (int)most,
                                  YOCO_BENCH_BRANCH_ROWS));
     stepper s = {0};
-    yoco_status status =
-        session->comm->ops->agree(session->comm, stepper_create(session, most, &s));
+    yoco_status status = yoco_agree(session->comm, stepper_create(session, most, &s));
     if (status == YOCO_OK)
-        status = time_context(&s, peer, branches, ids, &context);
+        status = time_context(&s, rater, branches, ids, &context);
     stepper_free(&s);
     if (status == YOCO_OK)
         *out = context;

@@ -2,8 +2,8 @@
 #ifndef YOCO_BENCH_ENGINE_H
 #define YOCO_BENCH_ENGINE_H
 
-#include "coordinator/bench/peer.h"
 #include "coordinator/bench/report.h"
+#include "coordinator/bench/roof.h"
 
 /* The products of one token's prefill: self-decoder layers and the shared K,V. Embeddings are no
  * product. Returns how many shapes there are. */
@@ -17,7 +17,7 @@ yoco_status yoco_bench_time_prefill(yoco_session *session, int64_t chunk_rows, i
 enum { YOCO_BENCH_BRANCH_ROWS = 16 };
 
 /* Prefills a context, measures reading beside it, and times steps for each number of branches. */
-yoco_status yoco_bench_time_decode(yoco_session *session, yoco_peer *peer, int64_t chunk_rows,
+yoco_status yoco_bench_time_decode(yoco_session *session, yoco_rater *rater, int64_t chunk_rows,
                                    const yoco_bench_list *branches, const int32_t *ids,
                                    int64_t n_tokens, yoco_bench_context *out);
 

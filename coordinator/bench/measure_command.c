@@ -69,7 +69,7 @@ static yoco_status run(const measure_options *o, yoco_session *s)
     if (status == YOCO_OK && comm->rank == 0)
         status = yoco_alloc((size_t)o->n_branches * (size_t)c->vocab_size * sizeof(float), "logits",
                             (void **)&spec.logits);
-    status = comm->ops->agree(comm, status);
+    status = yoco_agree(comm, status);
     json_t *record = NULL;
     if (status == YOCO_OK) {
         make_ids(ids, o->n_tokens, c->vocab_size);
@@ -77,7 +77,7 @@ static yoco_status run(const measure_options *o, yoco_session *s)
         status = yoco_scale_measure(s->worker, comm, &spec, &record);
     }
     if (status == YOCO_OK)
-        status = comm->ops->agree(comm, comm->rank == 0 ? print_record(record) : YOCO_OK);
+        status = yoco_agree(comm, comm->rank == 0 ? print_record(record) : YOCO_OK);
     json_decref(record);
     yoco_free(spec.logits);
     yoco_free(ids);

@@ -5,8 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "comm/tags.h"
 #include "configs/files/atomic_file.h"
 #include "coordinator/cli/machine.h"
+#include "coordinator/timing/repeat.h"
 #include "coordinator/timing/spread.h"
 #include "partition/op_work.h"
 
@@ -18,7 +20,6 @@ enum {
     CONTEXT_ROWS = 32768, /* of the attention that is timed: more than caches hold */
     PING_BYTES = 1 << 20,
     N_PINGS = 32,
-    TAG_PING = 1 << 14,
 };
 
 static const double RUN_S = 0.1, LEAST_S = 1e-9;
@@ -42,28 +43,32 @@ typedef struct profiler {
 
 typedef void (*profile_run)(profiler *p);
 
+typedef struct repeated {
+    profiler *p;
+    profile_run run;
+} repeated;
+
+static yoco_status run_repeated(void *data)
+{
+    const repeated *r = data;
+    r->run(r->p);
+    return r->p->ops->synchronize(r->p->device);
+}
+
 /* Median time of one call of `run` on all ranks, the mean over the ranks. */
 static yoco_status time_run(profiler *p, profile_run run, double *seconds)
 {
     yoco_comm *comm = p->session->comm;
     double runs[N_RUNS];
-    run(p); /* warms up */
-    for (int i = 0; i < N_RUNS; i++) {
-        YOCO_TRY(comm->ops->agree(comm, p->ops->synchronize(p->device)));
-        double start = yoco_now_s(), now = start;
-        int n = 0;
-        yoco_status status = YOCO_OK;
-        do {
-            run(p);
-            status = p->ops->synchronize(p->device);
-            now = yoco_now_s();
-            n++;
-        } while (status == YOCO_OK && now - start < RUN_S);
-        YOCO_TRY(status);
-        runs[i] = (now - start) / n;
-    }
+    yoco_repeat repeat = {.comm = comm,
+                          .n_warm_up = 1,
+                          .n_runs = N_RUNS,
+                          .least_s = RUN_S,
+                          .work = run_repeated,
+                          .data = &(repeated){p, run}};
+    YOCO_TRY(yoco_repeat_run(&repeat, runs, NULL));
     int64_t picoseconds = (int64_t)(1e12 * yoco_spread_make(runs, N_RUNS).median);
-    YOCO_TRY(comm->ops->all_sum_i64(comm, &picoseconds, 1));
+    YOCO_TRY(yoco_all_sum_i64(comm, &picoseconds, 1));
     *seconds = 1e-12 * (double)picoseconds / comm->n_ranks;
     return YOCO_OK;
 }
@@ -326,16 +331,16 @@ static yoco_status ping(profiler *p, char *data, size_t bytes, double *seconds)
     yoco_comm *comm = p->session->comm;
     const yoco_wait_for what = {.what = "a ping", .chunk = -1, .layer = -1};
     int peer = comm->n_ranks == 1 ? 0 : 1 - comm->rank;
-    YOCO_TRY(comm->ops->agree(comm, YOCO_OK));
+    YOCO_TRY(yoco_agree(comm, YOCO_OK));
     double start = yoco_now_s();
     for (int i = 0; i < N_PINGS && comm->rank < 2; i++) {
         yoco_request in = {0}, out = {0};
-        YOCO_TRY(comm->ops->receive(comm, peer, TAG_PING, data, bytes, &in));
+        YOCO_TRY(yoco_receive(comm, peer, YOCO_TAG_PING, data, bytes, &in));
         if (comm->rank == 1)
-            YOCO_TRY(comm->ops->wait(comm, &in, &what));
-        YOCO_TRY(comm->ops->send(comm, peer, TAG_PING, data + PING_BYTES, bytes, &out));
-        YOCO_TRY(comm->ops->wait(comm, &out, &what));
-        YOCO_TRY(comm->ops->wait(comm, &in, &what));
+            YOCO_TRY(yoco_wait(comm, &in, &what));
+        YOCO_TRY(yoco_send(comm, peer, YOCO_TAG_PING, data + PING_BYTES, bytes, &out));
+        YOCO_TRY(yoco_wait(comm, &out, &what));
+        YOCO_TRY(yoco_wait(comm, &in, &what));
     }
     *seconds = (yoco_now_s() - start) / N_PINGS / (comm->n_ranks == 1 ? 1 : 2);
     return YOCO_OK;
@@ -346,8 +351,7 @@ static yoco_status measure_network(profiler *p, yoco_hardware *h)
     char *data = NULL;
     double small_s = 0, large_s = 0;
     yoco_comm *comm = p->session->comm;
-    YOCO_TRY(
-        comm->ops->agree(comm, yoco_alloc(2 * (size_t)PING_BYTES, "a message", (void **)&data)));
+    YOCO_TRY(yoco_agree(comm, yoco_alloc(2 * (size_t)PING_BYTES, "a message", (void **)&data)));
     memset(data, 0, 2 * (size_t)PING_BYTES);
     yoco_status status = ping(p, data, 8, &small_s);
     if (status == YOCO_OK)
@@ -479,18 +483,18 @@ static yoco_status profile(profiler *p, const char *path)
         status = make_buffers(p);
     if (status == YOCO_OK)
         status = make_weights(p);
-    YOCO_TRY(comm->ops->agree(comm, status));
+    YOCO_TRY(yoco_agree(comm, status));
     YOCO_TRY(measure_ops(p, &h));
     YOCO_TRY(measure_network(p, &h));
     describe(p, path, &h);
-    return comm->ops->agree(comm, comm->rank == 0 ? save(path, &h) : YOCO_OK);
+    return yoco_agree(comm, comm->rank == 0 ? save(path, &h) : YOCO_OK);
 }
 
 yoco_status yoco_bench_profile_write(yoco_session *session, int64_t chunk_rows, const char *path)
 {
     profiler *p = NULL;
     yoco_status status = yoco_alloc(sizeof *p, "the profile", (void **)&p);
-    status = session->comm->ops->agree(session->comm, status);
+    status = yoco_agree(session->comm, status);
     if (status == YOCO_OK) {
         memset(p, 0, sizeof *p);
         p->session = session;

@@ -42,11 +42,11 @@ typedef struct yoco_bench_report {
     const yoco_session *session;
     int64_t chunk_rows;
     char device[256]; /* rank 0's GPU; "" where memory is the host's */
-    double cpu_share; /* see yoco_peer; the least of the ranks */
+    double cpu_share; /* see yoco_rater; the least of the ranks */
 
-    char library[32]; /* the peer of products */
+    char library[32]; /* whose products are the roof */
     int64_t gemm_rows;
-    yoco_dtype gemm_dtype; /* of the peer's inputs: what the engine multiplies in */
+    yoco_dtype gemm_dtype; /* of the roof's inputs: what the engine multiplies in */
     int n_gemms;
     yoco_bench_gemm gemms[YOCO_BENCH_MAX_SHAPES];
     double gemm_flops;       /* one token's prefill */

@@ -54,11 +54,11 @@ static bool is_last_of_task(void)
 }
 
 /* MPI starts once in a process. */
-static yoco_status open_mpi(double deadline_s, int expected_ranks, yoco_comm **out)
+static yoco_status open_ranks(double deadline_s, int expected_ranks, yoco_comm **out)
 {
     const yoco_comm_options options = {.deadline_s = deadline_s};
     process.opened = true;
-    YOCO_TRY(yoco_comm_open_mpi(&options, expected_ranks, out));
+    YOCO_TRY(yoco_comm_open(&options, expected_ranks, out));
     yoco_log_set_quiet(false);
     return YOCO_OK;
 }
@@ -66,15 +66,15 @@ static yoco_status open_mpi(double deadline_s, int expected_ranks, yoco_comm **o
 static yoco_status share(yoco_comm *comm, yoco_told *first)
 {
     yoco_told told = {.bytes = process.told.bytes};
-    YOCO_TRY(comm->ops->broadcast(comm, 0, &told.bytes, sizeof told.bytes));
+    YOCO_TRY(yoco_broadcast(comm, 0, &told.bytes, sizeof told.bytes));
     told.records = malloc(told.bytes + 1);
     if (!told.records)
         yoco_log_error("cannot allocate rank 0's options");
-    yoco_status status = comm->ops->agree(comm, told.records ? YOCO_OK : YOCO_ERR_MEMORY);
+    yoco_status status = yoco_agree(comm, told.records ? YOCO_OK : YOCO_ERR_MEMORY);
     if (status == YOCO_OK && comm->rank == 0 && told.records)
         memcpy(told.records, process.told.records, told.bytes);
     if (status == YOCO_OK)
-        status = comm->ops->broadcast(comm, 0, told.records, told.bytes);
+        status = yoco_broadcast(comm, 0, told.records, told.bytes);
     if (status != YOCO_OK)
         yoco_told_free(&told);
     else
@@ -94,7 +94,7 @@ static yoco_status compare(yoco_comm *comm, yoco_status before, bool *differ)
     bool mine = yoco_told_differ(&process.told, &first, text);
     yoco_told_free(&first);
     YOCO_TRY(yoco_comm_first(comm, mine, &is_first, differ));
-    YOCO_TRY(comm->ops->all_sum_i64(comm, &n_needed, 1));
+    YOCO_TRY(yoco_all_sum_i64(comm, &n_needed, 1));
     if (!*differ || n_needed == 0)
         return YOCO_OK;
     if (is_first)
@@ -120,7 +120,7 @@ yoco_status yoco_agreement_open(double deadline_s, int64_t expected_ranks, yoco_
 {
     yoco_comm *comm;
     bool differ;
-    YOCO_TRY(open_mpi(deadline_s, 0, &comm));
+    YOCO_TRY(open_ranks(deadline_s, 0, &comm));
     yoco_status status = compare(comm, YOCO_OK, &differ);
     if (status == YOCO_OK)
         status = yoco_comm_expect_ranks(comm, (int)yoco_i64_min(expected_ranks, INT_MAX));
@@ -129,7 +129,7 @@ yoco_status yoco_agreement_open(double deadline_s, int64_t expected_ranks, yoco_
     if (status == YOCO_OK)
         *out = comm;
     else
-        comm->ops->close(comm);
+        yoco_comm_close(comm);
     return status;
 }
 
@@ -154,10 +154,10 @@ yoco_status yoco_agreement_open_alone(yoco_comm **out, bool *mine)
         return YOCO_OK;
     }
     yoco_comm *comm;
-    YOCO_TRY(open_mpi(start_deadline_s, YOCO_ANY_RANKS, &comm));
+    YOCO_TRY(open_ranks(start_deadline_s, YOCO_ANY_RANKS, &comm));
     yoco_status status = compare(comm, YOCO_OK, &differ);
     if (status != YOCO_OK || differ || comm->n_ranks == 1) {
-        comm->ops->close(comm);
+        yoco_comm_close(comm);
         return status;
     }
     comm->deadline_s = no_deadline_s; /* for as long as rank 0 works */
@@ -170,8 +170,8 @@ yoco_status yoco_agreement_close_alone(yoco_comm *comm, yoco_status status)
 {
     if (!comm)
         return status;
-    status = comm->ops->agree(comm, status);
-    comm->ops->close(comm);
+    status = yoco_agree(comm, status);
+    yoco_comm_close(comm);
     return status;
 }
 
@@ -190,9 +190,9 @@ int yoco_agreement_end(int exit_code)
     yoco_comm *comm;
     bool joins = process.needs_ranks || is_last_of_task();
     if (exit_code != 0 && !process.opened && yoco_comm_launched_tasks(&task) > 1 && joins &&
-        open_mpi(failure_deadline_s, YOCO_ANY_RANKS, &comm) == YOCO_OK) {
+        open_ranks(failure_deadline_s, YOCO_ANY_RANKS, &comm) == YOCO_OK) {
         compare(comm, status_of(exit_code), &differ);
-        comm->ops->close(comm);
+        yoco_comm_close(comm);
     }
     stop_holding();
     yoco_told_free(&process.told);

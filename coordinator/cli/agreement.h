@@ -17,7 +17,7 @@ void yoco_agreement_begin(char **argv);
 yoco_status yoco_agreement_tell(const yoco_command *command, const yoco_option *options,
                                 int n_options, bool help);
 
-/* Collective, in place of yoco_comm_open_mpi: YOCO_ERR_USAGE where ranks were told different
+/* Collective, in place of yoco_comm_open: YOCO_ERR_USAGE where ranks were told different
  * things, YOCO_ERR_OPEN where a shared folder is not one. */
 yoco_status yoco_agreement_open(double deadline_s, int64_t expected_ranks, yoco_comm **out);
 

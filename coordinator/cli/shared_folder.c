@@ -40,15 +40,15 @@ static yoco_status look_for_file(yoco_comm *comm, const char *folder, int64_t *s
 {
     char path[PATH_MAX + 64];
     int64_t name[2] = {getpid(), (int64_t)(1e9 * yoco_now_s())};
-    YOCO_TRY(comm->ops->broadcast(comm, 0, name, sizeof name));
+    YOCO_TRY(yoco_broadcast(comm, 0, name, sizeof name));
     snprintf(path, sizeof path, "%s/.yoco-shared.%llx.%llx", folder, (long long)name[0],
              (long long)name[1]);
     FILE *file = comm->rank == 0 ? fopen(path, "wxe") : NULL;
     if (file)
         fclose(file);
-    YOCO_TRY(comm->ops->agree(comm, YOCO_OK));
+    YOCO_TRY(yoco_agree(comm, YOCO_OK));
     *seen = access(path, F_OK) == 0;
-    YOCO_TRY(comm->ops->agree(comm, YOCO_OK));
+    YOCO_TRY(yoco_agree(comm, YOCO_OK));
     if (file)
         unlink(path);
     return YOCO_OK;
@@ -62,14 +62,14 @@ yoco_status yoco_shared_folder_look(yoco_comm *comm, const char *folder, bool *m
     int64_t seen = 1;
     find_place(folder, &here);
     first = here;
-    YOCO_TRY(comm->ops->broadcast(comm, 0, &first, sizeof first));
+    YOCO_TRY(yoco_broadcast(comm, 0, &first, sizeof first));
     bool same = here.found && memcmp(&here, &first, sizeof here) == 0;
     YOCO_TRY(yoco_comm_first(comm, !same, &is_first, &differs));
     if (differs)
         YOCO_TRY(look_for_file(comm, folder, &seen));
     *mine = seen != 0;
     *n_seen = seen;
-    return comm->ops->all_sum_i64(comm, n_seen, 1);
+    return yoco_all_sum_i64(comm, n_seen, 1);
 }
 
 static yoco_status check_access(const char *option, const char *name, const char *folder)
@@ -87,11 +87,11 @@ yoco_status yoco_shared_folder_check(yoco_comm *comm, const char *option, const 
     int64_t n_seen, exists = is_folder(folder);
     if (comm->n_ranks == 1)
         return YOCO_OK;
-    YOCO_TRY(comm->ops->broadcast(comm, 0, &exists, sizeof exists));
+    YOCO_TRY(yoco_broadcast(comm, 0, &exists, sizeof exists));
     snprintf(around, sizeof around, "%s", folder);
     const char *looked = exists ? folder : dirname(around);
     exists = is_folder(looked);
-    YOCO_TRY(comm->ops->broadcast(comm, 0, &exists, sizeof exists));
+    YOCO_TRY(yoco_broadcast(comm, 0, &exists, sizeof exists));
     if (!exists) /* whoever makes the folder says so */
         return YOCO_OK;
     YOCO_TRY(yoco_shared_folder_look(comm, looked, &mine, &n_seen));

@@ -47,7 +47,7 @@ static yoco_status examine(yoco_comm *comm, doctor_options *o)
         yoco_doctor_shared_memory(&d);
         yoco_doctor_disk(&d, o->folder);
     }
-    YOCO_TRY(comm->ops->agree(comm, YOCO_OK));
+    YOCO_TRY(yoco_agree(comm, YOCO_OK));
     YOCO_TRY(yoco_doctor_shared(&d, o->folder));
     YOCO_TRY(yoco_doctor_clocks(&d));
     YOCO_TRY(yoco_doctor_messages(&d));
@@ -70,7 +70,7 @@ static yoco_status run(void *parsed)
     YOCO_TRY(check_options(o));
     YOCO_TRY(yoco_agreement_open(session->deadline_s, session->expect_ranks, &comm));
     yoco_status status = examine(comm, o);
-    comm->ops->close(comm);
+    yoco_comm_close(comm);
     return status;
 }
 

@@ -45,7 +45,7 @@ yoco_status yoco_doctor_ranks(yoco_doctor *d)
     yoco_comm *comm = d->comm;
     char mpi[YOCO_DOCTOR_TEXT / 2];
     int64_t n_hosts = comm->node_rank == 0;
-    YOCO_TRY(comm->ops->all_sum_i64(comm, &n_hosts, 1));
+    YOCO_TRY(yoco_all_sum_i64(comm, &n_hosts, 1));
     yoco_comm_mpi_version(mpi, sizeof mpi);
     if (comm->rank == 0)
         yoco_doctor_say(d, YOCO_FINE, "ranks", NULL, "%d rank%s on %lld host%s", comm->n_ranks,
@@ -69,15 +69,15 @@ static double wall_s(void)
 static yoco_status send_clock(yoco_comm *comm, int peer, double *clock)
 {
     yoco_request request = {.active = false};
-    YOCO_TRY(comm->ops->send(comm, peer, 0, clock, sizeof *clock, &request));
-    return comm->ops->wait(comm, &request, &ping);
+    YOCO_TRY(yoco_send(comm, peer, 0, clock, sizeof *clock, &request));
+    return yoco_wait(comm, &request, &ping);
 }
 
 static yoco_status receive_clock(yoco_comm *comm, int peer, double *clock)
 {
     yoco_request request = {.active = false};
-    YOCO_TRY(comm->ops->receive(comm, peer, 0, clock, sizeof *clock, &request));
-    return comm->ops->wait(comm, &request, &ping);
+    YOCO_TRY(yoco_receive(comm, peer, 0, clock, sizeof *clock, &request));
+    return yoco_wait(comm, &request, &ping);
 }
 
 /* Rank 0: how far a rank's clock is ahead, from the quickest of a few questions. */
@@ -140,7 +140,7 @@ static yoco_status time_reductions(yoco_comm *comm, double *seconds)
     for (int i = -N_WARM; i < N_REDUCTIONS; i++) {
         if (i == 0)
             begin_s = yoco_now_s();
-        YOCO_TRY(comm->ops->all_sum_i64(comm, words, REDUCED_WORDS));
+        YOCO_TRY(yoco_all_sum_i64(comm, words, REDUCED_WORDS));
     }
     *seconds = (yoco_now_s() - begin_s) / N_REDUCTIONS;
     return YOCO_OK;
@@ -153,17 +153,16 @@ static yoco_status pass_edge(yoco_comm *comm, char *in, const char *out)
     int right = (comm->rank + 1) % comm->n_ranks;
     int left = (comm->rank + comm->n_ranks - 1) % comm->n_ranks;
     yoco_request receiving = {.active = false}, sending = {.active = false};
-    YOCO_TRY(comm->ops->receive(comm, left, 1, in, EDGE_BYTES, &receiving));
-    YOCO_TRY(comm->ops->send(comm, right, 1, out, EDGE_BYTES, &sending));
-    YOCO_TRY(comm->ops->wait(comm, &receiving, &edge));
-    return comm->ops->wait(comm, &sending, &edge);
+    YOCO_TRY(yoco_receive(comm, left, 1, in, EDGE_BYTES, &receiving));
+    YOCO_TRY(yoco_send(comm, right, 1, out, EDGE_BYTES, &sending));
+    YOCO_TRY(yoco_wait(comm, &receiving, &edge));
+    return yoco_wait(comm, &sending, &edge);
 }
 
 static yoco_status time_edges(yoco_comm *comm, double *bytes_s)
 {
     char *buffers = NULL;
-    YOCO_TRY(
-        comm->ops->agree(comm, yoco_alloc((size_t)2 * EDGE_BYTES, "edges", (void **)&buffers)));
+    YOCO_TRY(yoco_agree(comm, yoco_alloc((size_t)2 * EDGE_BYTES, "edges", (void **)&buffers)));
     memset(buffers, 1, (size_t)2 * EDGE_BYTES);
     yoco_status status = pass_edge(comm, buffers, buffers + EDGE_BYTES);
     double begin_s = yoco_now_s();
@@ -171,8 +170,8 @@ static yoco_status time_edges(yoco_comm *comm, double *bytes_s)
         status = pass_edge(comm, buffers, buffers + EDGE_BYTES);
     float slowest_s = (float)(yoco_now_s() - begin_s);
     yoco_free(buffers);
-    YOCO_TRY(comm->ops->agree(comm, status));
-    YOCO_TRY(comm->ops->all_max_f32(comm, &slowest_s, 1));
+    YOCO_TRY(yoco_agree(comm, status));
+    YOCO_TRY(yoco_all_max_f32(comm, &slowest_s, 1));
     *bytes_s = (double)N_EDGES * EDGE_BYTES / (double)slowest_s;
     return YOCO_OK;
 }

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "configs/files/json_text.h"
-#include "coordinator/batch/task.h"
 #include "coordinator/doctor/doctor.h"
+#include "coordinator/session/bytes.h"
 #include "streams.h"
 
 static const char *const verdict_names[YOCO_N_VERDICTS] = {"ok", "warn", "bad"};
@@ -172,8 +172,8 @@ yoco_status yoco_doctor_print(const yoco_doctor *d, bool json, bool *bad)
     for (int i = 0; i < all.n; i++)
         json_decref(all.lines[i].hosts);
     free(all.lines);
-    YOCO_TRY(d->comm->ops->agree(d->comm, status));
-    YOCO_TRY(d->comm->ops->broadcast(d->comm, 0, &n_bad, sizeof n_bad));
+    YOCO_TRY(yoco_agree(d->comm, status));
+    YOCO_TRY(yoco_broadcast(d->comm, 0, &n_bad, sizeof n_bad));
     *bad = n_bad > 0;
     return YOCO_OK;
 }

@@ -72,7 +72,7 @@ static void lay_out(cell_grid *grid)
     grid->cell_height = fmin(32, 360.0 / n_rows);
     for (int i = 0; i < n_columns; i++) {
         x_ticks[i].value = i + 0.5;
-        yoco_eval_label_size((int64_t)grid->columns[i], x_ticks[i].label);
+        yoco_label_size((int64_t)grid->columns[i], x_ticks[i].label);
     }
     for (int i = 0; i < n_rows; i++) {
         y_ticks[i].value = i + 0.5;
@@ -108,13 +108,12 @@ static void color_of(double mean, char color[8], bool *is_dark)
 
 static void describe(const yoco_eval_group *cell, char *text, size_t size)
 {
-    char length[YOCO_EVAL_LABEL_BYTES], low[YOCO_EVAL_LABEL_BYTES], high[YOCO_EVAL_LABEL_BYTES];
+    char length[YOCO_LABEL_BYTES], low[YOCO_LABEL_BYTES], high[YOCO_LABEL_BYTES];
     yoco_eval_interval interval = yoco_eval_group_interval(cell);
     snprintf(text, size,
              "%s tokens, depth %.4g %%: %.6g of %" PRId64 " right, 95 %% interval %s to %s %%%s",
-             yoco_eval_label_size(cell->length, length), 100 * cell->depth, cell->hits,
-             cell->n_trials, yoco_eval_label_percent(interval.low, 1, low),
-             yoco_eval_label_percent(interval.high, 1, high),
+             yoco_label_size(cell->length, length), 100 * cell->depth, cell->hits, cell->n_trials,
+             yoco_label_percent(interval.low, 1, low), yoco_label_percent(interval.high, 1, high),
              cell->n_far > 0 ? "; with needles far from this depth" : "");
 }
 
@@ -124,7 +123,7 @@ static void draw_cell(FILE *out, const cell_grid *grid, const yoco_eval_group *c
     int row = find(grid->rows, grid->n_rows, cell->depth);
     double x = yoco_svg_axis_at(&grid->plot.x, column), y = yoco_svg_axis_at(&grid->plot.y, row);
     double gap = grid->cell_width > 8 && grid->cell_height > 8 ? 1 : 0;
-    char color[8], text[200], percent[YOCO_EVAL_LABEL_BYTES], label[YOCO_EVAL_LABEL_BYTES + 1];
+    char color[8], text[200], percent[YOCO_LABEL_BYTES], label[YOCO_LABEL_BYTES + 1];
     bool is_dark;
     color_of(yoco_eval_group_mean(cell), color, &is_dark);
     describe(cell, text, sizeof text);
@@ -134,7 +133,7 @@ static void draw_cell(FILE *out, const cell_grid *grid, const yoco_eval_group *c
     yoco_svg_font font = {
         .size = 12, .anchor = "middle", .color = is_dark ? "#ffffff" : YOCO_SVG_INK};
     snprintf(label, sizeof label, "%s%s",
-             yoco_eval_label_percent(yoco_eval_group_mean(cell), 0, percent),
+             yoco_label_percent(yoco_eval_group_mean(cell), 0, percent),
              cell->n_far > 0 ? "*" : "");
     yoco_svg_text(out, x + grid->cell_width / 2, y + grid->cell_height / 2 + 4, font, label);
 }
@@ -162,10 +161,10 @@ static void draw_head(FILE *out, const yoco_eval_stats *stats)
     const yoco_eval_group *all = &stats->tasks[YOCO_EVAL_NEEDLE].all;
     yoco_svg_font title = {.size = 16, .color = YOCO_SVG_INK, .anchor = "start", .bold = true};
     yoco_svg_font font = {.size = 12, .color = YOCO_SVG_FAINT, .anchor = "start"};
-    char text[128], name[33], count[YOCO_EVAL_LABEL_BYTES];
+    char text[128], name[33], count[YOCO_LABEL_BYTES];
     snprintf(text, sizeof text, "%s, answers: %s%s",
-             yoco_eval_label_cut(stats->set->samples[0].model_name, sizeof name - 1, name),
-             yoco_eval_label_count(all->n_samples, count),
+             yoco_label_cut(stats->set->samples[0].model_name, sizeof name - 1, name),
+             yoco_label_count(all->n_samples, count),
              all->n_far > 0 ? "  (* far from the depth)" : "");
     yoco_svg_text(out, 14, 26, title, "needle: right answers in %");
     yoco_svg_text(out, 14, 45, font, text);

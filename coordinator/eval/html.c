@@ -77,9 +77,9 @@ static const char *about(yoco_eval_task task)
 
 static void print_effective(FILE *out, const yoco_eval_task_stats *task)
 {
-    char length[YOCO_EVAL_LABEL_BYTES];
+    char length[YOCO_LABEL_BYTES];
     if (task->effective_length > 0)
-        fprintf(out, "%s tokens", yoco_eval_label_size(task->effective_length, length));
+        fprintf(out, "%s tokens", yoco_label_size(task->effective_length, length));
     else
         fputs("none", out);
 }
@@ -93,7 +93,7 @@ static void print_verdict(FILE *out, const yoco_eval_stats *stats)
         t++;
     const yoco_eval_task_stats *task = &stats->tasks[t];
     const double least = 100 * YOCO_EVAL_EFFECTIVE_MEAN;
-    char mean[YOCO_EVAL_LABEL_BYTES], length[YOCO_EVAL_LABEL_BYTES];
+    char mean[YOCO_LABEL_BYTES], length[YOCO_LABEL_BYTES];
     fputs("<p class=\"verdict\">", out);
     if (task->all.n_samples == 0) {
         fputs("Only the authors&#8217; protocol was run.</p>\n", out);
@@ -102,13 +102,13 @@ static void print_verdict(FILE *out, const yoco_eval_stats *stats)
     fprintf(out,
             "In the task <strong>%s</strong>, <strong>%s&nbsp;%%</strong> of all %s are right. ",
             yoco_eval_task_name(task->task),
-            yoco_eval_label_percent(yoco_eval_group_mean(&task->all), 1, mean),
+            yoco_label_percent(yoco_eval_group_mean(&task->all), 1, mean),
             task->task == YOCO_EVAL_MULTIVALUE ? "values" : "answers");
     if (task->effective_length > 0)
         fprintf(out,
                 "Its effective length is <strong>%s tokens</strong>: up to there, every length "
                 "has at least %g&nbsp;%% right.</p>\n",
-                yoco_eval_label_size(task->effective_length, length), least);
+                yoco_label_size(task->effective_length, length), least);
     else
         fprintf(out,
                 "It has no effective length: already the shortest one has less than "
@@ -118,15 +118,14 @@ static void print_verdict(FILE *out, const yoco_eval_stats *stats)
 
 static void print_card(FILE *out, const yoco_eval_task_stats *task)
 {
-    char mean[YOCO_EVAL_LABEL_BYTES], count[YOCO_EVAL_LABEL_BYTES];
+    char mean[YOCO_LABEL_BYTES], count[YOCO_LABEL_BYTES];
     fprintf(out, "<div class=\"card\">%s<b class=\"big\">%s&nbsp;%%</b>",
             yoco_eval_task_name(task->task),
-            yoco_eval_label_percent(yoco_eval_group_mean(&task->all), 1, mean));
+            yoco_label_percent(yoco_eval_group_mean(&task->all), 1, mean));
     yoco_eval_print_bar(out, &task->all);
     fputs("<div class=\"faint\">effective length: ", out);
     print_effective(out, task);
-    fprintf(out, "<br/>answers: %s</div></div>\n",
-            yoco_eval_label_count(task->all.n_samples, count));
+    fprintf(out, "<br/>answers: %s</div></div>\n", yoco_label_count(task->all.n_samples, count));
 }
 
 static void print_head(FILE *out, const yoco_eval_stats *stats)

@@ -69,23 +69,23 @@ static void draw_head(FILE *out, double left, const yoco_eval_stats *stats, yoco
 {
     yoco_svg_font title = {.size = 16, .color = YOCO_SVG_INK, .anchor = "start", .bold = true};
     yoco_svg_font font = {.size = 12, .color = YOCO_SVG_FAINT, .anchor = "start"};
-    char text[128], name[33], count[YOCO_EVAL_LABEL_BYTES];
+    char text[128], name[33], count[YOCO_LABEL_BYTES];
     snprintf(text, sizeof text, "%s: recall by number of needles", yoco_eval_task_name(task));
     yoco_svg_text(out, left + 14, 26, title, text);
     snprintf(text, sizeof text, "%s, answers: %s, bars: 95 %% intervals",
-             yoco_eval_label_cut(stats->set->samples[0].model_name, sizeof name - 1, name),
-             yoco_eval_label_count(stats->tasks[task].all.n_samples, count));
+             yoco_label_cut(stats->set->samples[0].model_name, sizeof name - 1, name),
+             yoco_label_count(stats->tasks[task].all.n_samples, count));
     yoco_svg_text(out, left + 14, 45, font, text);
 }
 
 /* Entries of the legend to the right; those without room are counted in the last line. */
 static void draw_key(FILE *out, const yoco_svg_plot *plot, int index, int n_series, int64_t length)
 {
-    char label[YOCO_EVAL_LABEL_BYTES];
+    char label[YOCO_LABEL_BYTES];
     double x = plot->x.end + 22, y = plot->y.end + 10 + KEY_STEP * (index + 1);
     bool all_fit = n_series <= MAX_KEYS;
     if (all_fit || index < MAX_KEYS - 1) {
-        yoco_svg_plot_key(out, index, x, y, yoco_eval_label_size(length, label));
+        yoco_svg_plot_key(out, index, x, y, yoco_label_size(length, label));
     } else if (index == MAX_KEYS - 1) {
         yoco_svg_font font = {.size = 12, .color = YOCO_SVG_FAINT, .anchor = "start"};
         snprintf(label, sizeof label, "and %d more", n_series - index);

@@ -161,13 +161,13 @@ static yoco_status answer_document(eval *e, yoco_eval_document *d, char **lines,
     yoco_status status = yoco_alloc(n * sizeof *answers, "answers", (void **)&answers);
     if (answers)
         memset(answers, 0, n * sizeof *answers);
-    status = comm->ops->agree(comm, status);
+    status = yoco_agree(comm, status);
     if (status == YOCO_OK)
         status = ask(e, d, answers);
     if (status == YOCO_OK)
-        status = comm->ops->agree(comm, comm->rank == 0
-                                            ? yoco_eval_record(d, answers, &e->common, lines, size)
-                                            : YOCO_OK);
+        status =
+            yoco_agree(comm, comm->rank == 0 ? yoco_eval_record(d, answers, &e->common, lines, size)
+                                             : YOCO_OK);
     for (size_t i = 0; answers && i < n; i++)
         yoco_answer_free(&answers[i]);
     yoco_free(answers);
@@ -200,7 +200,7 @@ static yoco_status do_document(eval *e, const yoco_eval_cell *cell)
     char *lines = NULL;
     size_t size = 0;
     yoco_log_forget_error();
-    yoco_status status = comm->ops->agree(comm, cell ? draw_document(e, cell, &d) : YOCO_OK);
+    yoco_status status = yoco_agree(comm, cell ? draw_document(e, cell, &d) : YOCO_OK);
     if (status == YOCO_OK)
         status = answer_document(e, &d, &lines, &size);
     bool answered = status == YOCO_OK;
@@ -212,7 +212,7 @@ static yoco_status do_document(eval *e, const yoco_eval_cell *cell)
         yoco_eval_progress_add(&e->progress, cell->length);
     free(lines);
     yoco_eval_document_free(&d);
-    return comm->ops->agree(comm, status);
+    return yoco_agree(comm, status);
 }
 
 static yoco_status answer_all(eval *e)
@@ -221,7 +221,7 @@ static yoco_status answer_all(eval *e)
     while (true) {
         const yoco_eval_cell *cell = comm->rank == 0 ? next_cell(e) : NULL;
         bool more = cell != NULL;
-        YOCO_TRY(comm->ops->broadcast(comm, 0, &more, sizeof more));
+        YOCO_TRY(yoco_broadcast(comm, 0, &more, sizeof more));
         if (!more)
             return YOCO_OK;
         YOCO_TRY(do_document(e, cell));
@@ -241,10 +241,10 @@ static yoco_status run_session(eval *e)
 {
     yoco_comm *comm = e->session->comm;
     bool first = comm->rank == 0;
-    YOCO_TRY(comm->ops->agree(comm, first ? prepare(e) : YOCO_OK));
-    YOCO_TRY(comm->ops->broadcast(comm, 0, &e->common.chunk, sizeof e->common.chunk));
+    YOCO_TRY(yoco_agree(comm, first ? prepare(e) : YOCO_OK));
+    YOCO_TRY(yoco_broadcast(comm, 0, &e->common.chunk, sizeof e->common.chunk));
     YOCO_TRY(answer_all(e));
-    YOCO_TRY(comm->ops->agree(comm, first ? finish(e) : YOCO_OK));
+    YOCO_TRY(yoco_agree(comm, first ? finish(e) : YOCO_OK));
     return e->spoiled;
 }
 

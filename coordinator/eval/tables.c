@@ -37,17 +37,16 @@ void yoco_eval_print_bar(FILE *out, const yoco_eval_group *group)
 
 static void print_rates(FILE *out, const yoco_eval_group *group)
 {
-    char count[YOCO_EVAL_LABEL_BYTES], mean[YOCO_EVAL_LABEL_BYTES];
-    char low[YOCO_EVAL_LABEL_BYTES], high[YOCO_EVAL_LABEL_BYTES];
+    char count[YOCO_LABEL_BYTES], mean[YOCO_LABEL_BYTES];
+    char low[YOCO_LABEL_BYTES], high[YOCO_LABEL_BYTES];
     yoco_eval_interval interval = yoco_eval_group_interval(group);
     fprintf(out, "<td>%s</td><td><strong>%s %%</strong></td><td>%s &#8211; %s %%</td><td>",
-            yoco_eval_label_count(group->n_trials, count),
-            yoco_eval_label_percent(yoco_eval_group_mean(group), 1, mean),
-            yoco_eval_label_percent(interval.low, 1, low),
-            yoco_eval_label_percent(interval.high, 1, high));
+            yoco_label_count(group->n_trials, count),
+            yoco_label_percent(yoco_eval_group_mean(group), 1, mean),
+            yoco_label_percent(interval.low, 1, low), yoco_label_percent(interval.high, 1, high));
     yoco_eval_print_bar(out, group);
     fprintf(out, "</td><td>%s %%</td></tr>\n",
-            yoco_eval_label_percent((double)group->n_exact / (double)group->n_samples, 1, count));
+            yoco_label_percent((double)group->n_exact / (double)group->n_samples, 1, count));
 }
 
 void yoco_eval_print_task_table(FILE *out, const yoco_eval_task_stats *task)
@@ -61,11 +60,11 @@ void yoco_eval_print_task_table(FILE *out, const yoco_eval_task_stats *task)
     begin_table(out, "numbers", heads);
     for (int64_t i = 0; i < task->by_n.n; i++) {
         const yoco_eval_group *group = &task->by_n.items[i];
-        char length[YOCO_EVAL_LABEL_BYTES], tokens[YOCO_EVAL_LABEL_BYTES];
+        char length[YOCO_LABEL_BYTES], tokens[YOCO_LABEL_BYTES];
         int64_t mean_tokens = llround(group->n_tokens / (double)group->n_samples);
         fprintf(out, "<tr><td>%s</td><td>%" PRId64 "</td><td>%s</td>",
-                yoco_eval_label_size(group->length, length), group->n_needles,
-                yoco_eval_label_count(mean_tokens, tokens));
+                yoco_label_size(group->length, length), group->n_needles,
+                yoco_label_count(mean_tokens, tokens));
         print_rates(out, group);
     }
     fputs("<tr class=\"sum\"><td>all</td><td></td><td></td>", out);
@@ -78,7 +77,7 @@ void yoco_eval_print_task_table(FILE *out, const yoco_eval_task_stats *task)
 void yoco_eval_print_far(FILE *out, const yoco_eval_task_stats *task)
 {
     const yoco_eval_groups *groups = task->by_cell.n > 0 ? &task->by_cell : &task->by_n;
-    char length[YOCO_EVAL_LABEL_BYTES];
+    char length[YOCO_LABEL_BYTES];
     int n_named = 0;
     if (task->all.n_far == 0)
         return;
@@ -94,7 +93,7 @@ void yoco_eval_print_far(FILE *out, const yoco_eval_task_stats *task)
         if (group->n_far == 0)
             continue;
         fprintf(out, "%s%" PRId64 " of %s tokens", n_named++ > 0 ? ", " : "", group->n_far,
-                yoco_eval_label_size(group->length, length));
+                yoco_label_size(group->length, length));
         if (!isnan(group->depth))
             fprintf(out, " at %.4g %%", 100 * group->depth);
     }
@@ -109,7 +108,7 @@ static void print_text(FILE *out, const char *text)
     char shown[MAX_SHOWN_BYTES + 1];
     text += strspn(text, " \n\t\r");
     if (*text)
-        yoco_xml_text(out, yoco_eval_label_cut(text, MAX_SHOWN_BYTES, shown));
+        yoco_xml_text(out, yoco_label_cut(text, MAX_SHOWN_BYTES, shown));
     else
         fputs("<em>empty</em>", out);
 }
@@ -125,9 +124,9 @@ static void print_expected(FILE *out, const yoco_eval_sample *sample)
 
 static void print_wrong(FILE *out, const yoco_eval_sample *sample)
 {
-    char length[YOCO_EVAL_LABEL_BYTES];
+    char length[YOCO_LABEL_BYTES];
     fprintf(out, "<tr><td>%s</td><td>%s</td><td>", yoco_eval_task_name(sample->task),
-            yoco_eval_label_size(sample->length, length));
+            yoco_label_size(sample->length, length));
     if (isnan(sample->depth))
         fputs("&#8211;", out);
     else
@@ -179,14 +178,14 @@ static void print_setting(FILE *out, const char *name, const char *value)
 void yoco_eval_print_settings_table(FILE *out, const yoco_eval_set *set)
 {
     const yoco_eval_sample *first = set->samples;
-    char number[YOCO_EVAL_LABEL_BYTES];
+    char number[YOCO_LABEL_BYTES];
     fputs("<div class=\"scroll\"><table class=\"settings\"><tbody>\n", out);
     print_setting(out, "model", first->model_name);
     print_setting(out, "model's hash", first->model);
     print_setting(out, "haystack's hash", first->haystack);
     snprintf(number, sizeof number, "%" PRId64, first->seed);
     print_setting(out, "seed", number);
-    print_setting(out, "chunk, tokens", yoco_eval_label_count(first->chunk, number));
+    print_setting(out, "chunk, tokens", yoco_label_count(first->chunk, number));
     print_setting(out, "arithmetic", first->arithmetic);
     print_setting(out, "yoco", first->yoco);
     end_table(out);
@@ -217,7 +216,7 @@ static int compare(const void *left, const void *right)
 static void print_times(FILE *out, const yoco_eval_sample *const *documents, int64_t n)
 {
     const yoco_eval_sample *first = documents[0];
-    char length[YOCO_EVAL_LABEL_BYTES], count[YOCO_EVAL_LABEL_BYTES], rate[YOCO_EVAL_LABEL_BYTES];
+    char length[YOCO_LABEL_BYTES], count[YOCO_LABEL_BYTES], rate[YOCO_LABEL_BYTES];
     double n_tokens = 0, prefill_s = 0, decode_s = 0;
     for (int64_t i = 0; i < n; i++) {
         n_tokens += (double)documents[i]->n_tokens;
@@ -228,9 +227,9 @@ static void print_times(FILE *out, const yoco_eval_sample *const *documents, int
     fprintf(out,
             "<tr><td>%s</td><td>%" PRId64 "</td><td>%" PRId64 "</td><td>%s</td>"
             "<td>%.6g</td><td>%s</td><td>%.4g</td></tr>\n",
-            yoco_eval_label_size(first->length, length), first->ranks, first->threads,
-            yoco_eval_label_count(n, count), prefill_s / (double)n,
-            yoco_eval_label_count(llround(tokens_s), rate), decode_s / (double)n);
+            yoco_label_size(first->length, length), first->ranks, first->threads,
+            yoco_label_count(n, count), prefill_s / (double)n,
+            yoco_label_count(llround(tokens_s), rate), decode_s / (double)n);
 }
 
 yoco_status yoco_eval_print_times_table(FILE *out, const yoco_eval_set *set)

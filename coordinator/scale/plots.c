@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "coordinator/eval/pages.h"
+#include "coordinator/report/labels.h"
 #include "coordinator/report/svg.h"
 #include "coordinator/scale/report.h"
 
@@ -216,7 +216,7 @@ static void draw_series(FILE *out, const line_plot *p, const yoco_svg_plot *plot
     }
     yoco_svg_plot_series(out, plot, index, 0, points, n);
     yoco_svg_plot_key(out, index, LEFT + 6, BOTTOM + 66 + KEY_STEP * key_line,
-                      yoco_eval_label_cut(yoco_scale_label(rows, label), MAX_KEY_BYTES, key));
+                      yoco_label_cut(yoco_scale_label(rows, label), MAX_KEY_BYTES, key));
 }
 
 static bool is_drawn(const scope *s, const line_plot *p, int first, int end)
@@ -305,7 +305,7 @@ static void draw_breakdown(FILE *out, const yoco_scale_result *rows, int n, bool
     yoco_svg_tick ticks[8];
     snprintf(whole, sizeof whole, "%s: %s", prefill ? "Prefill" : "Step",
              yoco_scale_label(rows, label));
-    yoco_eval_label_cut(whole, MAX_TITLE_BYTES, title);
+    yoco_label_cut(whole, MAX_TITLE_BYTES, title);
     n = (int)yoco_i64_min(n, MAX_POINTS);
     double step = (double)(RIGHT - LEFT) / n, width = fmin(0.7 * step, 64);
     yoco_svg_plot plot = {.x = {.title = "ranks", .to = 1, .start = LEFT, .end = RIGHT},

@@ -12,7 +12,7 @@ static yoco_status compare(yoco_comm *comm, const char *model, const char *what,
     yoco_hash first = mine;
     char texts[2][YOCO_HASH_TEXT_BYTES];
     bool is_first, any;
-    YOCO_TRY(comm->ops->broadcast(comm, 0, &first, sizeof first));
+    YOCO_TRY(yoco_broadcast(comm, 0, &first, sizeof first));
     YOCO_TRY(yoco_comm_first(comm, !yoco_hash_equal(mine, first), &is_first, &any));
     if (!any)
         return YOCO_OK;
@@ -45,7 +45,7 @@ static yoco_status gather(yoco_comm *comm, bool has, yoco_hash mine, yoco_hash *
     memset(all, 0, (size_t)comm->n_ranks * sizeof *all);
     if (has)
         all[comm->rank] = mine;
-    return comm->ops->all_sum_i64(comm, (int64_t *)(void *)all, 2 * (int64_t)comm->n_ranks);
+    return yoco_all_sum_i64(comm, (int64_t *)(void *)all, 2 * (int64_t)comm->n_ranks);
 }
 
 /* The first rank that maps the same files as this one. */
@@ -91,7 +91,7 @@ yoco_status yoco_same_model(yoco_comm *comm, const char *model, const yoco_check
     if (status == YOCO_OK)
         status = yoco_alloc((size_t)comm->n_ranks * sizeof *all, "the hashes of all ranks",
                             (void **)&all);
-    status = comm->ops->agree(comm, status);
+    status = yoco_agree(comm, status);
     if (status == YOCO_OK)
         status = compare(comm, model, "its params.json is", config);
     if (status == YOCO_OK)

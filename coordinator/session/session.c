@@ -154,7 +154,7 @@ static yoco_status agree_memory(yoco_session *s)
 {
     float device = s->ops->host_memory ? 0.0f : 1.0f;
     yoco_status status = YOCO_OK;
-    YOCO_TRY(s->comm->ops->all_max_f32(s->comm, &device, 1));
+    YOCO_TRY(yoco_all_max_f32(s->comm, &device, 1));
     yoco_log_hold();
     if (s->ops->host_memory && device != 0.0f) {
         yoco_log_error("this machine has no GPU that --backend auto could take, and another has: "
@@ -209,7 +209,7 @@ yoco_status yoco_session_open(const yoco_session_options *options, yoco_session 
     YOCO_TRY(yoco_agreement_open(options->deadline_s, options->expect_ranks, &s.comm));
     yoco_status status = watch(options, s.comm);
     if (status == YOCO_OK)
-        status = s.comm->ops->agree(s.comm, s.comm->rank == 0 ? yoco_paths_check() : YOCO_OK);
+        status = yoco_agree(s.comm, s.comm->rank == 0 ? yoco_paths_check() : YOCO_OK);
     if (status == YOCO_OK)
         status = open_worker(options, &s);
     if (status != YOCO_OK) {
@@ -225,7 +225,7 @@ void yoco_session_close(yoco_session *s)
     yoco_worker_free(s->worker);
     yoco_checkpoint_close(s->checkpoint);
     if (s->comm)
-        s->comm->ops->close(s->comm);
+        yoco_comm_close(s->comm);
     *s = (yoco_session){0};
 }
 

@@ -7,7 +7,7 @@
 
 #include "configs/files/atomic_file.h"
 #include "configs/files/json_text.h"
-#include "coordinator/batch/task.h"
+#include "coordinator/session/bytes.h"
 #include "trace.h"
 
 static const int64_t MAX_SPANS = 1 << 16;
@@ -28,8 +28,8 @@ static const char *const kind_names[YOCO_N_SPAN_KINDS] = {
 
 yoco_status yoco_trace_open(yoco_comm *comm)
 {
-    YOCO_TRY(comm->ops->agree(comm, YOCO_OK)); /* one moment for all clocks */
-    return comm->ops->agree(comm, yoco_trace_start(comm->n_ranks, MAX_SPANS));
+    YOCO_TRY(yoco_agree(comm, YOCO_OK)); /* one moment for all clocks */
+    return yoco_agree(comm, yoco_trace_start(comm->n_ranks, MAX_SPANS));
 }
 
 static yoco_status pack(int n_ranks, yoco_bytes *out)
@@ -146,7 +146,7 @@ yoco_status yoco_trace_save(yoco_comm *comm, const char *path)
     yoco_trace_stop();
     if (status == YOCO_OK && comm->rank == 0)
         status = yoco_atomic_file_create(path, &file);
-    status = comm->ops->agree(comm, status);
+    status = yoco_agree(comm, status);
     if (status != YOCO_OK)
         yoco_atomic_file_discard(file);
     else if (comm->rank == 0)
@@ -154,5 +154,5 @@ yoco_status yoco_trace_save(yoco_comm *comm, const char *path)
     else
         status = yoco_bytes_send(comm, 0, &mine, "the trace");
     free(mine.data);
-    return comm->ops->agree(comm, status);
+    return yoco_agree(comm, status);
 }

@@ -175,8 +175,9 @@ static yoco_status encode_with_specials(encoder *e, const uint8_t *text, size_t 
     return encode_text(e, text + begin, size - begin);
 }
 
-yoco_status yoco_tokenizer_encode(const yoco_tokenizer *tokenizer, const char *text, size_t size,
-                                  bool allow_specials, int32_t **ids, int64_t *n_ids)
+/* bos: -1: none goes in front. */
+static yoco_status encode(const yoco_tokenizer *tokenizer, const char *text, size_t size,
+                          bool allow_specials, int32_t bos, int32_t **ids, int64_t *n_ids)
 {
     if (size == 0) {
         *ids = NULL;
@@ -185,8 +186,11 @@ yoco_status yoco_tokenizer_encode(const yoco_tokenizer *tokenizer, const char *t
     }
     encoder e = {.tokenizer = tokenizer};
     size_t bytes = SIZE_MAX;
-    yoco_size_mul(size, sizeof *e.ids, &bytes);
+    if (size < SIZE_MAX)
+        yoco_size_mul(size + 1, sizeof *e.ids, &bytes);
     YOCO_TRY(yoco_alloc(bytes, "token ids", (void **)&e.ids));
+    if (bos >= 0)
+        e.ids[e.n++] = bos;
     yoco_status status = yoco_split_create(tokenizer->splitter, &e.split);
     if (status == YOCO_OK) {
         status =
@@ -200,6 +204,19 @@ yoco_status yoco_tokenizer_encode(const yoco_tokenizer *tokenizer, const char *t
     *ids = e.ids;
     *n_ids = (int64_t)e.n;
     return YOCO_OK;
+}
+
+yoco_status yoco_tokenizer_encode(const yoco_tokenizer *tokenizer, const char *text, size_t size,
+                                  bool allow_specials, int32_t **ids, int64_t *n_ids)
+{
+    return encode(tokenizer, text, size, allow_specials, -1, ids, n_ids);
+}
+
+yoco_status yoco_tokenizer_encode_document(const yoco_tokenizer *tokenizer, const char *text,
+                                           size_t size, bool allow_specials, int32_t **ids,
+                                           int64_t *n_ids)
+{
+    return encode(tokenizer, text, size, allow_specials, tokenizer->config.bos, ids, n_ids);
 }
 
 int32_t yoco_tokenizer_bos(const yoco_tokenizer *tokenizer)

@@ -22,6 +22,11 @@ void yoco_tokenizer_close(yoco_tokenizer *tokenizer);
 yoco_status yoco_tokenizer_encode(const yoco_tokenizer *tokenizer, const char *text, size_t size,
                                   bool allow_specials, int32_t **ids, int64_t *n_ids);
 
+/* The same with <s> in front where the tokenizer has one; empty text stays empty. */
+yoco_status yoco_tokenizer_encode_document(const yoco_tokenizer *tokenizer, const char *text,
+                                           size_t size, bool allow_specials, int32_t **ids,
+                                           int64_t *n_ids);
+
 /* The id that text starts with, -1 where there is none. */
 int32_t yoco_tokenizer_bos(const yoco_tokenizer *tokenizer);
 /* Generation stops at these. */

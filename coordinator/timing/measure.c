@@ -3,7 +3,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { TAG_RECORD = 1 << 14 };
+#include "comm/tags.h"
+#include "coordinator/timing/repeat.h"
 
 /* What one rank tells of one phase. */
 typedef struct phase {
@@ -30,11 +31,11 @@ typedef struct run {
     int32_t *ids;  /* (n_branches) */
 } run;
 
-static yoco_status phase_begin(const run *r, double *start_s)
+/* Starts the trace. */
+static yoco_status phase_begin(void *data)
 {
-    YOCO_TRY(r->comm->ops->agree(r->comm, yoco_trace_start(r->comm->n_ranks, 1)));
-    *start_s = yoco_now_s();
-    return YOCO_OK;
+    const run *r = data;
+    return yoco_trace_start(r->comm->n_ranks, 1);
 }
 
 /* Stops the trace. */
@@ -52,16 +53,25 @@ static void phase_end(const run *r, double start_s, phase *out)
     yoco_trace_stop();
 }
 
-/* All ranks together: the slowest counts. */
-static yoco_status time_prefill(run *r, double *seconds)
+static yoco_status prefill(void *data)
 {
-    double start_s;
-    YOCO_TRY(phase_begin(r, &start_s));
+    run *r = data;
+    double start_s = yoco_now_s();
     yoco_status status = yoco_worker_prefill(r->worker, r->spec->ids, NULL, NULL);
     phase_end(r, start_s, &r->mine.prefill);
-    YOCO_TRY(r->comm->ops->agree(r->comm, status));
-    *seconds = yoco_now_s() - start_s;
-    return YOCO_OK;
+    return status;
+}
+
+static yoco_status time_prefills(run *r)
+{
+    yoco_repeat repeat = {.comm = r->comm,
+                          .n_warm_up = r->spec->warm_up,
+                          .n_runs = (int)r->spec->n_runs,
+                          .slowest = true,
+                          .begin = phase_begin,
+                          .work = prefill,
+                          .data = r};
+    return yoco_repeat_run(&repeat, r->prefill_s, NULL);
 }
 
 static yoco_status step(const run *r)
@@ -70,7 +80,8 @@ static yoco_status step(const run *r)
                             r->spec->logits);
 }
 
-/* Timed on rank 0, which has the logits last. */
+/* Timed on rank 0, which has the logits last. The steps follow each other as they do in a run: no
+ * agreement stands between them. */
 static yoco_status time_steps(run *r)
 {
     double start_s, before_s;
@@ -78,8 +89,8 @@ static yoco_status time_steps(run *r)
         YOCO_TRY(yoco_worker_branch(r->worker, i, NULL, 0));
     if (r->spec->warm_up)
         YOCO_TRY(step(r));
-    YOCO_TRY(phase_begin(r, &start_s));
-    before_s = start_s;
+    YOCO_TRY(yoco_agree(r->comm, phase_begin(r)));
+    start_s = before_s = yoco_now_s();
     for (int64_t i = 0; i < r->spec->n_steps; i++) {
         YOCO_TRY(step(r));
         double now_s = yoco_now_s();
@@ -102,13 +113,9 @@ static int64_t memory_bytes(const run *r)
 static yoco_status measure(run *r)
 {
     const yoco_scale_spec *s = r->spec;
-    double warm_up_s;
     YOCO_TRY(yoco_worker_reserve(r->worker, s->n_tokens, s->chunk_rows, (int)s->n_branches,
                                  s->n_steps + 1));
-    if (s->warm_up)
-        YOCO_TRY(time_prefill(r, &warm_up_s));
-    for (int64_t i = 0; i < s->n_runs; i++)
-        YOCO_TRY(time_prefill(r, &r->prefill_s[i]));
+    YOCO_TRY(time_prefills(r));
     YOCO_TRY(time_steps(r));
     r->mine.memory_bytes = memory_bytes(r);
     return YOCO_OK;
@@ -181,15 +188,15 @@ static yoco_status gather(run *r, json_t **out)
     yoco_request request = {0};
     const yoco_wait_for what = {.what = "the record of a rank", .chunk = -1, .layer = -1};
     if (comm->rank > 0) {
-        YOCO_TRY(comm->ops->send(comm, 0, TAG_RECORD, &r->mine, sizeof r->mine, &request));
-        return comm->ops->wait(comm, &request, &what);
+        YOCO_TRY(yoco_send(comm, 0, YOCO_TAG_RECORD, &r->mine, sizeof r->mine, &request));
+        return yoco_wait(comm, &request, &what);
     }
     json_t *record = make_record(r);
     add_rank(record, &r->mine);
     for (int rank = 1; rank < comm->n_ranks; rank++) {
         rank_record theirs;
-        YOCO_TRY(comm->ops->receive(comm, rank, TAG_RECORD, &theirs, sizeof theirs, &request));
-        YOCO_TRY(comm->ops->wait(comm, &request, &what));
+        YOCO_TRY(yoco_receive(comm, rank, YOCO_TAG_RECORD, &theirs, sizeof theirs, &request));
+        YOCO_TRY(yoco_wait(comm, &request, &what));
         add_rank(record, &theirs);
     }
     *out = record;
@@ -220,9 +227,9 @@ yoco_status yoco_scale_measure(yoco_worker *worker, yoco_comm *comm, const yoco_
         r->spec = spec;
         status = run_create(r);
     }
-    status = comm->ops->agree(comm, status);
+    status = yoco_agree(comm, status);
     if (status == YOCO_OK)
-        status = comm->ops->agree(comm, measure(r));
+        status = yoco_agree(comm, measure(r));
     if (status == YOCO_OK)
         status = gather(r, out);
     if (r) {

@@ -445,10 +445,13 @@ int main(int argc, char **argv)
     };
     yoco_comm_options options = {.deadline_s = 30};
     yoco_comm *control;
-    yoco_status status = yoco_comm_open_mpi(&options, 0, &control);
+    const char *transport = argc > 2 ? argv[2] : "mpi";
+    bool is_self = strcmp(transport, "self") == 0;
+    yoco_status status = is_self ? yoco_comm_open_self(&options, &control)
+                                 : yoco_comm_open_mpi(&options, 0, &control);
     if (status == YOCO_OK)
         status =
-            yoco_transport_open(argc > 2 ? argv[2] : "mpi", uses_device_memory(), control, &comm);
+            yoco_transport_open(is_self ? "mpi" : transport, uses_device_memory(), control, &comm);
     if (status != YOCO_OK)
         return yoco_status_exit_code(status);
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,6 +54,24 @@ static void reads_known_launchers(void **state)
     }
 }
 
+/* Where nothing says so, yoco runs one rank without MPI. */
+static void finds_a_launcher(void **state)
+{
+    static const char *const none[] = {"PATH", "/bin", "SLURM_NTASKS", "8", "SLURM_PROCID",
+                                       "0",    NULL};
+    static const char *const without_count[] = {"PMIX_RANK", "0", NULL};
+    (void)state;
+    environment = none;
+    assert_false(yoco_launch_found(get));
+    environment = without_count;
+    assert_true(yoco_launch_found(get));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        environment = cases[i].environment;
+        if (cases[i].n_tasks > 0)
+            assert_true(yoco_launch_found(get));
+    }
+}
+
 static void refuses_a_mismatch(void **state)
 {
     (void)state;
@@ -73,6 +91,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_known_launchers),
+        cmocka_unit_test(finds_a_launcher),
         cmocka_unit_test(refuses_a_mismatch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,7 +104,7 @@ static yoco_status run_simulation(const sim_options *o)
     }
     YOCO_TRY(yoco_comm_open_mpi(&options, (int)o->n_ranks, &comm));
     yoco_status status = simulate(o, comm);
-    comm->ops->close(comm);
+    yoco_comm_close(comm);
     return status;
 }
 

@@ -1,65 +1,12 @@
-#include "coordinator/bench/peer.h"
+#include "coordinator/bench/roof.h"
 
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "coordinator/bench/device.h"
-#include "worker/worker.h"
-
-enum { N_RUNS = 7 };
-
-static const double RUN_S = 0.05; /* at least, so that the ranks' runs overlap */
-
-/* Repeats the work for RUN_S; n_done / seconds is its rate. */
-static bool repeat(const yoco_peer_work *work, int64_t *n_done, double *seconds)
-{
-    double start = yoco_now_s();
-    *n_done = 0;
-    do {
-        if (!work->run(work->context))
-            return false;
-        ++*n_done;
-        *seconds = yoco_now_s() - start;
-    } while (*seconds < RUN_S);
-    return true;
-}
-
-/* Processor time of this process so far. */
-static double cpu_s(void)
-{
-    struct timespec used;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return (double)used.tv_sec + 1e-9 * (double)used.tv_nsec;
-}
-
-yoco_status yoco_peer_measure(yoco_peer *peer, const yoco_peer_work *work, yoco_spread *out)
-{
-    yoco_comm *comm = peer->comm;
-    double rates[N_RUNS], seconds = 0, cpu = 0, wall = 0;
-    int64_t n_done;
-    bool ok = repeat(work, &n_done, &seconds); /* warms up */
-    for (int i = 0; i < N_RUNS; i++) {
-        /* All ranks start together. */
-        YOCO_TRY(comm->ops->agree(comm, ok ? YOCO_OK : YOCO_ERR_INTERNAL));
-        cpu -= cpu_s();
-        ok = repeat(work, &n_done, &seconds);
-        cpu += cpu_s();
-        wall += seconds;
-        int64_t rate = ok ? (int64_t)(work->units * (double)n_done / seconds) : 0;
-        YOCO_TRY(comm->ops->all_sum_i64(comm, &rate, 1));
-        rates[i] = (double)rate;
-    }
-    YOCO_TRY(comm->ops->agree(comm, ok ? YOCO_OK : YOCO_ERR_INTERNAL));
-    double share = cpu / wall / peer->device->n_threads;
-    if (peer->ops->host_memory && work->units > 0 && share < peer->cpu_share)
-        peer->cpu_share = share;
-    *out = yoco_spread_make(rates, N_RUNS);
-    return YOCO_OK;
-}
 
 /* A matrix product of oneDNN. */
 enum { X, WEIGHTS, Y, N_MATRICES };
@@ -73,14 +20,15 @@ typedef struct product {
     void *data[N_MATRICES];
 } product;
 
-static bool product_run(void *context)
+static yoco_status product_run(void *data)
 {
-    const product *p = context;
+    const product *p = data;
     const dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, p->memory[X]},
                                     {DNNL_ARG_WEIGHTS, p->memory[WEIGHTS]},
                                     {DNNL_ARG_DST, p->memory[Y]}};
-    return dnnl_primitive_execute(p->primitive, p->stream, N_MATRICES, args) == dnnl_success &&
-           dnnl_stream_wait(p->stream) == dnnl_success;
+    bool ok = dnnl_primitive_execute(p->primitive, p->stream, N_MATRICES, args) == dnnl_success &&
+              dnnl_stream_wait(p->stream) == dnnl_success;
+    return ok ? YOCO_OK : YOCO_ERR_INTERNAL;
 }
 
 static dnnl_status_t product_plan(product *p, yoco_dtype dtype, int64_t n_rows, int64_t n_out,
@@ -110,15 +58,6 @@ static dnnl_status_t product_plan(product *p, yoco_dtype dtype, int64_t n_rows, 
     return status;
 }
 
-void yoco_peer_fill(uint16_t *data, size_t bytes)
-{
-    uint64_t state = 1;
-    for (size_t i = 0; i < bytes / sizeof *data; i++) {
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        data[i] = (uint16_t)(0x3f00u | (state >> 48 & 0x807fu));
-    }
-}
-
 static yoco_status product_create(product *p, yoco_dtype dtype, int64_t n_rows, int64_t n_out,
                                   int64_t n_in)
 {
@@ -129,7 +68,7 @@ static yoco_status product_create(product *p, yoco_dtype dtype, int64_t n_rows, 
         const dnnl_memory_desc_t *desc = dnnl_primitive_desc_query_md(p->desc, queries[i], 0);
         size_t bytes = dnnl_memory_desc_get_size(desc);
         YOCO_TRY(yoco_alloc(bytes, "a matrix of the benchmark", &p->data[i]));
-        yoco_peer_fill(p->data[i], bytes);
+        yoco_rate_fill(p->data[i], bytes);
         failure = dnnl_memory_create(&p->memory[i], desc, p->engine, p->data[i]);
     }
     if (failure == dnnl_success)
@@ -152,20 +91,19 @@ static void product_free(product *p)
     dnnl_engine_destroy(p->engine);
 }
 
-yoco_status yoco_peer_gemm(yoco_peer *peer, yoco_dtype dtype, int64_t n_rows, int64_t n_out,
+yoco_status yoco_roof_gemm(yoco_rater *rater, yoco_dtype dtype, int64_t n_rows, int64_t n_out,
                            int64_t n_in, yoco_spread *flop_s)
 {
-    if (!peer->ops->host_memory)
-        return yoco_device_gemm(peer, n_rows, n_out, n_in, flop_s);
+    if (!rater->ops->host_memory)
+        return yoco_device_gemm(rater, n_rows, n_out, n_in, flop_s);
     product p = {0};
     /* oneDNN plans and runs a product on the caller's number of threads. */
     int n_threads = omp_get_max_threads();
-    omp_set_num_threads(peer->device->n_threads);
-    yoco_status status =
-        peer->comm->ops->agree(peer->comm, product_create(&p, dtype, n_rows, n_out, n_in));
+    omp_set_num_threads(rater->device->n_threads);
+    yoco_status status = yoco_agree(rater->comm, product_create(&p, dtype, n_rows, n_out, n_in));
     if (status == YOCO_OK) {
         double flops = 2.0 * (double)n_rows * (double)n_out * (double)n_in;
-        status = yoco_peer_measure(peer, &(yoco_peer_work){product_run, &p, flops}, flop_s);
+        status = yoco_rate_measure(rater, &(yoco_rate_work){product_run, &p, flops}, flop_s);
     }
     omp_set_num_threads(n_threads);
     product_free(&p);
@@ -231,16 +169,16 @@ typedef struct reading {
     uint64_t total; /* stored, so that the sums are computed */
 } reading;
 
-static bool reading_run(void *context)
+static yoco_status reading_run(void *data)
 {
-    reading *r = context;
+    reading *r = data;
     uint64_t total = 0;
     if (r->thread_bytes == 0)
-        return true;
+        return YOCO_OK;
 #pragma omp parallel num_threads(r->n_threads) reduction(+ : total)
     total += r->read(r->data + omp_get_thread_num() * r->thread_bytes, r->thread_bytes);
     *(volatile uint64_t *)&r->total = total;
-    return true;
+    return YOCO_OK;
 }
 
 /* Each thread first touches what it will read. */
@@ -252,39 +190,39 @@ static void reading_touch(reading *r)
     memset(r->data + omp_get_thread_num() * r->thread_bytes, 1, (size_t)r->thread_bytes);
 }
 
-yoco_status yoco_peer_read(yoco_peer *peer, int64_t bytes, yoco_spread *byte_s)
+yoco_status yoco_roof_read(yoco_rater *rater, int64_t bytes, yoco_spread *byte_s)
 {
-    if (!peer->ops->host_memory)
-        return yoco_device_copy(peer, bytes, byte_s);
-    int64_t step = (int64_t)peer->device->n_threads * N_STREAMS * READ_BYTES,
+    if (!rater->ops->host_memory)
+        return yoco_device_copy(rater, bytes, byte_s);
+    int64_t step = (int64_t)rater->device->n_threads * N_STREAMS * READ_BYTES,
             size = bytes / step * step;
     reading r = {.read = choose_reader(),
-                 .thread_bytes = size / peer->device->n_threads,
-                 .n_threads = peer->device->n_threads};
-    yoco_status status = peer->comm->ops->agree(
-        peer->comm, yoco_alloc((size_t)size, "the benchmark's reading", (void **)&r.data));
+                 .thread_bytes = size / rater->device->n_threads,
+                 .n_threads = rater->device->n_threads};
+    yoco_status status = yoco_agree(
+        rater->comm, yoco_alloc((size_t)size, "the benchmark's reading", (void **)&r.data));
     if (status == YOCO_OK) {
         reading_touch(&r);
-        status = yoco_peer_measure(peer, &(yoco_peer_work){reading_run, &r, (double)size}, byte_s);
+        status = yoco_rate_measure(rater, &(yoco_rate_work){reading_run, &r, (double)size}, byte_s);
     }
     yoco_free(r.data);
     return status;
 }
 
-int64_t yoco_peer_large_bytes(const yoco_peer *peer)
+int64_t yoco_roof_large_bytes(const yoco_rater *rater)
 {
-    if (!peer->ops->host_memory)
+    if (!rater->ops->host_memory)
         return YOCO_DEVICE_LARGE_BYTES;
     int64_t cache = yoco_i64_max(sysconf(_SC_LEVEL3_CACHE_SIZE), 0);
     int64_t wanted = yoco_i64_max((int64_t)1 << 30, 4 * cache);
     int64_t available = (int64_t)sysconf(_SC_AVPHYS_PAGES) * sysconf(_SC_PAGESIZE);
-    return yoco_i64_min(wanted, available / 2) / peer->comm->node_n_ranks;
+    return yoco_i64_min(wanted, available / 2) / rater->comm->node_n_ranks;
 }
 
-void yoco_peer_library(const yoco_peer *peer, char *text, size_t size)
+void yoco_roof_library(const yoco_rater *rater, char *text, size_t size)
 {
     const dnnl_version_t *version = dnnl_version();
-    if (peer->ops->host_memory)
+    if (rater->ops->host_memory)
         snprintf(text, size, "oneDNN %d.%d.%d", version->major, version->minor, version->patch);
     else
         snprintf(text, size, "the backend's products");

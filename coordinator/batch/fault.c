@@ -1,0 +1,45 @@
+#include "coordinator/batch/fault.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "coordinator/text/utf8.h"
+
+/* What a reader may find in an error line: no control characters, whole UTF-8 characters. */
+static void clean(char *text)
+{
+    size_t size = strlen(text);
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            text[i] = ' ';
+    text[yoco_utf8_valid_bytes((unsigned char *)text, size)] = '\0';
+}
+
+yoco_status yoco_batch_fault_set(yoco_batch_fault *fault, const char *field, const char *format,
+                                 ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    snprintf(fault->field, sizeof fault->field, "%s", field);
+    vsnprintf(fault->reason, sizeof fault->reason, format, arguments);
+    va_end(arguments);
+    clean(fault->field);
+    clean(fault->reason);
+    return YOCO_ERR_DATA;
+}
+
+const char *yoco_batch_show(const json_t *value, char text[YOCO_BATCH_SHOWN_BYTES])
+{
+    if (!value)
+        return "missing";
+    if (json_is_object(value))
+        return "an object";
+    if (json_is_array(value))
+        return "an array";
+    size_t flags = JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15),
+           last = YOCO_BATCH_SHOWN_BYTES - 1;
+    size_t size = json_dumpb(value, text, last, flags);
+    text[size < last ? size : last] = '\0';
+    return text;
+}

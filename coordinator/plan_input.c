@@ -9,6 +9,12 @@ static size_t weight_bytes(const void *context, int64_t n_out, int64_t n_in)
     return b->ops->weight_bytes(&b->device, n_out, n_in);
 }
 
+static size_t device_bytes(const yoco_plan_question *q, const yoco_ops *ops)
+{
+    return ops->own_bytes +
+           yoco_transport_bytes(q->session.transport, !ops->host_memory, q->n_ranks);
+}
+
 yoco_status yoco_plan_shape_load(const char *model, yoco_model_config *out)
 {
     char path[4096];
@@ -55,6 +61,7 @@ yoco_status yoco_plan_basis_make(const yoco_plan_question *q, yoco_plan_basis *o
                                    .dtype = out->device.dtype,
                                    .weight_bytes = weight_bytes,
                                    .weight_context = out,
-                                   .file_dtype = out->device.dtype};
+                                   .file_dtype = out->device.dtype,
+                                   .device_bytes = device_bytes(q, out->ops)};
     return YOCO_OK;
 }

@@ -205,13 +205,13 @@ static inline int64_t yoco_kv_block(int64_t n_rows, int64_t chunk_rows, int64_t 
     return row;
 }
 
-/* Cross attention of a decode step and its exact merge (docs/DESIGN.md, "Exact merge"), in four
+/* Cross attention of a decode step and its exact merge (docs/DESIGN.md, "Exact merge"), in three
  * ops:
  * - attend: a partial for every (segment, block, query, head): m = ceil(max of the scores in base
- *   2), never -0, l = sum 2^(s-m), o = sum 2^(s-m) v
- * - merge_max: M = max of m over this rank's partials of a (query, head), -inf where there are
- *   none; *bad |= 1, by the next synchronize at the latest, if any partial is not finite: what
- *   merge_sum and merge_finish make of it then means nothing. The worker all-reduces M.
+ *   2), never -0, l = sum 2^(s-m), o = sum 2^(s-m) v; and M = max of m over this rank's partials of
+ *   a (query, head), -inf where there are none. *bad |= 1, by the next synchronize at the latest,
+ *   if any partial is not finite: what merge_sum and merge_finish make of it then means nothing.
+ *   The worker all-reduces M.
  * - merge_sum: fixed = sum of round_half_even(l 2^(m-M) 2^l_exponent) and of
  *   round_half_even(o_j 2^(m-M) 2^o_exponent[j]): 64-bit integers, from zero, so every order of
  *   summation gives the same bits. The worker all-reduces.
@@ -235,8 +235,8 @@ typedef struct yoco_attend_args {
 
     int l_exponent;        /* see worker/merge_scale.h */
     const int *o_exponent; /* (n_kv_heads, head_dim) */
-    float *global_max;     /* (n_queries, n_heads): written by merge_max, read by the others */
-    int *bad;              /* merge_max may set it, host memory, until synchronize returns */
+    float *global_max;     /* (n_queries, n_heads): written by attend, read by the others */
+    int *bad;              /* attend may set it, host memory, until synchronize returns */
     int64_t *fixed;        /* (n_queries, n_heads, 1 + head_dim): l, then o */
     yoco_dtype out_dtype;
     void *out; /* (n_queries, n_heads, head_dim) */
@@ -275,6 +275,12 @@ typedef struct yoco_draw_args {
     int32_t *out;          /* (n_rows), host memory: filled when the op returns */
 } yoco_draw_args;
 
+/* One row on its way within the device's memory. */
+typedef struct yoco_row_copy {
+    void *to;
+    const void *from;
+} yoco_row_copy;
+
 typedef enum yoco_weight_use { YOCO_WEIGHT_LINEAR, YOCO_WEIGHT_EMBEDDING } yoco_weight_use;
 
 /* A matrix as the checkpoint stores it. */
@@ -287,6 +293,7 @@ typedef struct yoco_matrix {
 typedef struct yoco_ops {
     const char *name;
     bool host_memory; /* what `alloc` gives is host memory: transports read and write it */
+    size_t own_bytes; /* what an open device takes of its memory before anything is asked of it */
 
     /* One line about the backend's device `index` of this machine; false past the last. */
     bool (*device_at)(int index, char *text, size_t size);
@@ -324,6 +331,8 @@ typedef struct yoco_ops {
     yoco_status (*fetch)(yoco_device *device, void *to_host, const void *from_device, size_t bytes);
     void (*copy)(yoco_device *device, void *to, const void *from,
                  size_t bytes); /* within the device, disjoint */
+    /* copies: (n), host memory; each of `bytes`, all of them disjoint. */
+    void (*copy_rows)(yoco_device *device, const yoco_row_copy *copies, int64_t n, size_t bytes);
     void (*zero)(yoco_device *device, void *ptr, size_t bytes);
     /* Bytes of the device's memory that are in use, by all programs; NULL where it is the host's.
      */
@@ -351,10 +360,9 @@ typedef struct yoco_ops {
     void (*retention_correct)(yoco_device *device, const yoco_retention_args *args);
     void (*retention_step)(yoco_device *device, const yoco_retention_step_args *args);
     void (*attend)(yoco_device *device, const yoco_attend_args *args);
-    void (*merge_max)(yoco_device *device, const yoco_attend_args *args);
     /* For ranks that do not wait for the device: flags (YOCO_MERGE_FLAGS), device memory, as
      * worker/merge.c makes them on the host, of the hash of `bytes` at ptr; the last is `bad` if a
-     * merge_max since the last synchronize was bad, else 0. */
+     * attend since the last synchronize was bad, else 0. */
     void (*merge_flags)(yoco_device *device, const void *ptr, size_t bytes, float bad,
                         float *flags);
     void (*merge_sum)(yoco_device *device, const yoco_attend_args *args);

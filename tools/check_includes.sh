@@ -30,7 +30,7 @@ smpi/smpi.h         kernels/sim/account.c
 ucp/api/ucp.h       comm/comm_ucx.c comm/ucx_info.c
 uct/api/uct.h       comm/ucx_info.c
 nccl.h              comm/nccl_channels.h tests/nccl_host/nccl.c
-cuda_runtime_api.h  comm/nccl_channels.h comm/cuda_place.c tests/nccl_host/*
+cuda_runtime_api.h  comm/nccl_channels.h comm/cuda_place.c tests/nccl_host/* tests/cuda_host/*
 cuda_runtime.h      kernels/cuda/* tests/cuda_host/*
 cublasLt.h          kernels/cuda/*
 cuda_host.h         kernels/cuda/portable.cuh

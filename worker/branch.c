@@ -25,21 +25,30 @@ int64_t yoco_branch_first_row(const yoco_worker *w, int branch)
     return row;
 }
 
+bool yoco_branch_shared_row(const yoco_worker *w, int branch, int64_t row, char *kv[2])
+{
+    if (yoco_branch_owner(branch, row / YOCO_BLOCK_ROWS, w->comm->n_ranks) != w->comm->rank)
+        return false;
+    size_t at =
+        (size_t)(yoco_branch_first_row(w, branch) + yoco_branch_shard_row(row, w->comm->n_ranks)) *
+        yoco_kv_row_bytes(w);
+    kv[0] = yoco_bytes(w, YOCO_BUF_BRANCH_K) + at;
+    kv[1] = yoco_bytes(w, YOCO_BUF_BRANCH_V) + at;
+    return true;
+}
+
 void yoco_branch_store(yoco_worker *w, int branch, int64_t row, int64_t first, int64_t n_rows)
 {
     size_t bytes = yoco_kv_row_bytes(w);
-    int64_t base = yoco_branch_first_row(w, branch);
     for (int64_t done = 0, n; done < n_rows; done += n) {
         int64_t at = row + done;
         n = yoco_i64_min(YOCO_BLOCK_ROWS - at % YOCO_BLOCK_ROWS, n_rows - done);
-        if (yoco_branch_owner(branch, at / YOCO_BLOCK_ROWS, w->comm->n_ranks) != w->comm->rank)
+        char *to[2];
+        if (!yoco_branch_shared_row(w, branch, at, to))
             continue;
-        size_t to = (size_t)(base + yoco_branch_shard_row(at, w->comm->n_ranks)) * bytes;
         size_t from = (size_t)(first + done) * bytes;
-        w->ops->copy(w->device, yoco_bytes(w, YOCO_BUF_BRANCH_K) + to,
-                     yoco_bytes(w, YOCO_BUF_PIECE_K) + from, (size_t)n * bytes);
-        w->ops->copy(w->device, yoco_bytes(w, YOCO_BUF_BRANCH_V) + to,
-                     yoco_bytes(w, YOCO_BUF_PIECE_V) + from, (size_t)n * bytes);
+        w->ops->copy(w->device, to[0], yoco_bytes(w, YOCO_BUF_PIECE_K) + from, (size_t)n * bytes);
+        w->ops->copy(w->device, to[1], yoco_bytes(w, YOCO_BUF_PIECE_V) + from, (size_t)n * bytes);
     }
 }
 
@@ -68,19 +77,25 @@ void yoco_branch_view(const yoco_worker *w, int branch, int layer, int64_t n_own
     }
 }
 
+void yoco_branch_window_row(const yoco_worker *w, int branch, int layer, int64_t row, char *kv[2])
+{
+    size_t bytes = yoco_row_bytes(w);
+    kv[0] = branch_self(w, branch, layer) + (size_t)(row % w->plan.ring_rows) * bytes;
+    kv[1] = kv[0] + (size_t)w->plan.ring_rows * bytes;
+}
+
 void yoco_branch_remember(yoco_worker *w, int branch, int layer, int64_t row, const char *k,
                           const char *v, int64_t n_rows)
 {
     size_t bytes = yoco_row_bytes(w);
-    char *ring = branch_self(w, branch, layer);
-    char *ring_v = ring + (size_t)w->plan.ring_rows * bytes;
     int64_t skipped = yoco_i64_max(0, n_rows - w->plan.ring_rows);
     for (int64_t done = skipped, n; done < n_rows; done += n) {
-        int64_t at = (row + done) % w->plan.ring_rows;
-        n = yoco_i64_min(n_rows - done, w->plan.ring_rows - at);
-        size_t to = (size_t)at * bytes, from = (size_t)done * bytes;
-        w->ops->copy(w->device, ring + to, k + from, (size_t)n * bytes);
-        w->ops->copy(w->device, ring_v + to, v + from, (size_t)n * bytes);
+        n = yoco_i64_min(n_rows - done, w->plan.ring_rows - (row + done) % w->plan.ring_rows);
+        size_t from = (size_t)done * bytes;
+        char *to[2];
+        yoco_branch_window_row(w, branch, layer, row + done, to);
+        w->ops->copy(w->device, to[0], k + from, (size_t)n * bytes);
+        w->ops->copy(w->device, to[1], v + from, (size_t)n * bytes);
     }
 }
 
@@ -120,7 +135,7 @@ static yoco_status branch_give(yoco_worker *w, const yoco_piece *piece, int laye
 
 /* Giving writes over the ring that taking reads. */
 static const yoco_edge_port branch_port = {
-    .take = branch_take, .give = branch_give, .gives_first = false};
+    .take = branch_take, .give = branch_give, .gives_first = false, .waits = false};
 
 static yoco_status run_pieces(yoco_worker *w, int branch, const int32_t *ids, int64_t n_ids)
 {

@@ -9,19 +9,29 @@ typedef struct step {
     const int *branches; /* (n_rows) */
 } step;
 
+/* Notes that row i of two buffers goes to `to`. */
+static void add_copies(yoco_worker *w, int64_t *n, char *const to[2], yoco_buffer k, yoco_buffer v,
+                       int i, size_t row_bytes)
+{
+    size_t from = (size_t)i * row_bytes;
+    w->copies[(*n)++] = (yoco_row_copy){to[0], yoco_bytes(w, k) + from};
+    w->copies[(*n)++] = (yoco_row_copy){to[1], yoco_bytes(w, v) + from};
+}
+
 static void remember_rows(yoco_worker *w, const step *s, int layer)
 {
     const yoco_model_config *c = &w->model->config;
-    int64_t seen = c->sliding_window;
+    int64_t seen = c->sliding_window, n = 0;
+    size_t bytes = yoco_row_bytes(w);
     for (int i = 0; i < s->n_rows; i++) {
-        size_t row = (size_t)i * yoco_row_bytes(w);
         int64_t n_own = w->branch_n_rows[s->branches[i]];
-        yoco_branch_remember(w, s->branches[i], layer, n_own,
-                             yoco_bytes(w, YOCO_BUF_WINDOW_K) + row,
-                             yoco_bytes(w, YOCO_BUF_WINDOW_V) + row, 1);
+        char *to[2];
+        yoco_branch_window_row(w, s->branches[i], layer, n_own, to);
+        add_copies(w, &n, to, YOCO_BUF_WINDOW_K, YOCO_BUF_WINDOW_V, i, bytes);
         yoco_branch_view(w, s->branches[i], layer, n_own + 1,
                          yoco_i64_min(seen, w->positions[i] + 1), &w->views[i]);
     }
+    w->ops->copy_rows(w->device, w->copies, n, bytes);
 }
 
 static void window_step(yoco_worker *w, const step *s, int layer)
@@ -81,6 +91,15 @@ static void retention_step(yoco_worker *w, const step *s, int layer)
     yoco_retention_gate(w, s->n_rows);
 }
 
+/* Starts what was recorded so far: the device computes a layer while the host records the next. */
+static void start_recorded(yoco_worker *w)
+{
+    if (w->ops->hold) {
+        w->ops->hold(w->device, true);
+        w->ops->hold(w->device, false);
+    }
+}
+
 static void self_layers(yoco_worker *w, const step *s)
 {
     for (int layer = 0; layer < w->model->n_self; layer++) {
@@ -92,6 +111,7 @@ static void self_layers(yoco_worker *w, const step *s)
             window_step(w, s, layer);
         yoco_add_output(w, w->ops->linear_rows, weights, s->n_rows);
         yoco_feed_forward(w, w->ops->linear_rows, weights, s->n_rows);
+        start_recorded(w);
     }
 }
 
@@ -99,11 +119,14 @@ static void store_kv(yoco_worker *w, const step *s)
 {
     yoco_shared_kv(w, w->ops->linear_rows, w->buffers[YOCO_BUF_PIECE_K],
                    w->buffers[YOCO_BUF_PIECE_V], s->n_rows);
+    int64_t n = 0;
+    size_t bytes = yoco_kv_row_bytes(w);
     for (int i = 0; i < s->n_rows; i++) {
-        int branch = s->branches[i];
-        yoco_branch_store(w, branch, w->branch_n_rows[branch], i, 1);
-        w->branch_n_rows[branch]++;
+        char *to[2];
+        if (yoco_branch_shared_row(w, s->branches[i], w->branch_n_rows[s->branches[i]]++, to))
+            add_copies(w, &n, to, YOCO_BUF_PIECE_K, YOCO_BUF_PIECE_V, i, bytes);
     }
+    w->ops->copy_rows(w->device, w->copies, n, bytes);
 }
 
 /* Segment 0: the context, for all queries. One more for each row: its branch's own K,V rows. */
@@ -150,6 +173,7 @@ static yoco_status cross_layers(yoco_worker *w, const step *s)
                              .l_exponent = w->model->l_exponent,
                              .o_exponent = w->model->o_exponent,
                              .global_max = yoco_f32(w, YOCO_BUF_GLOBAL_MAX),
+                             .bad = &w->bad,
                              .fixed = w->buffers[YOCO_BUF_FIXED],
                              .out_dtype = w->model->dtype,
                              .out = w->buffers[YOCO_BUF_NORM]};
@@ -162,6 +186,7 @@ static yoco_status cross_layers(yoco_worker *w, const step *s)
         YOCO_TRY(yoco_merge(w, &args));
         yoco_add_output(w, w->ops->linear_rows, weights, s->n_rows);
         yoco_feed_forward(w, w->ops->linear_rows, weights, s->n_rows);
+        start_recorded(w);
     }
     return YOCO_OK;
 }

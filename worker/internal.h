@@ -51,6 +51,7 @@ struct yoco_worker {
     int64_t *positions;        /* (plan.rows) */
     yoco_window_view *views;   /* (n_branches) */
     float **states;            /* (n_branches) */
+    yoco_row_copy *copies;     /* (2 * n_branches) */
     int bad;                   /* a merge of the step met a value that is not finite */
     int n_merges;              /* of the step whose flags the device keeps: see merge.c */
     float *flags;              /* those flags */
@@ -70,6 +71,7 @@ typedef struct yoco_edge_port {
     yoco_status (*give)(yoco_worker *w, const yoco_piece *piece,
                         int layer); /* edge <- work buffers */
     bool gives_first;               /* an edge may leave before the one that enters was taken */
+    bool waits;                     /* an edge may come from another rank */
 } yoco_edge_port;
 
 struct yoco_piece {
@@ -145,6 +147,8 @@ static inline size_t yoco_kv_row_bytes(const yoco_worker *w)
 
 /* Local rows of a branch on this rank start here in BRANCH_K and BRANCH_V. */
 int64_t yoco_branch_first_row(const yoco_worker *w, int branch);
+/* Where row `row` of a branch's shared K,V lies on this rank, K first; false: on another one. */
+bool yoco_branch_shared_row(const yoco_worker *w, int branch, int64_t row, char *kv[2]);
 /* Stores n_rows shared K,V rows, standing at PIECE_K/V + first, as rows `row`.. of a branch where
  * this rank owns them. */
 void yoco_branch_store(yoco_worker *w, int branch, int64_t row, int64_t first, int64_t n_rows);
@@ -159,6 +163,8 @@ float *yoco_branch_state(const yoco_worker *w, int branch, int layer);
 /* The last n_visible rows that a branch sees in one layer, once it owns n_own rows (window). */
 void yoco_branch_view(const yoco_worker *w, int branch, int layer, int64_t n_own, int64_t n_visible,
                       yoco_window_view *view);
+/* Where window row `row` of a branch lies in its ring, K first. */
+void yoco_branch_window_row(const yoco_worker *w, int branch, int layer, int64_t row, char *kv[2]);
 /* Puts window rows `row`.. of a branch into its ring; k and v are (n_rows, dim). */
 void yoco_branch_remember(yoco_worker *w, int branch, int layer, int64_t row, const char *k,
                           const char *v, int64_t n_rows);

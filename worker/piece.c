@@ -48,7 +48,10 @@ static yoco_status window_mixer(yoco_worker *w, const yoco_piece *piece, int lay
         YOCO_TRY(piece->port->give(w, piece, layer));
     yoco_project(w, w->ops->linear_slabs, weights->q, q, n);
     yoco_rotate_self(w, q, YOCO_F32, q, 1.0f, n);
-    int64_t n_waiting = piece->n_edge == 0 ? 0 : yoco_i64_min(past, n);
+    /* Rows that see the edge wait for it, all others do not; where nobody waits, one call does all.
+     */
+    bool waits = piece->port->waits && w->comm->n_ranks > 1;
+    int64_t n_waiting = piece->n_edge == 0 ? 0 : waits ? yoco_i64_min(past, n) : n;
     attend_window(w, piece, n_waiting, n);
     if (n_waiting == 0)
         return YOCO_OK;

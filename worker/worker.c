@@ -95,7 +95,8 @@ static yoco_plan_input plan_input(const yoco_worker *w, yoco_grid grid)
                              .dtype = w->device_options.dtype,
                              .weight_bytes = weight_bytes,
                              .weight_context = w,
-                             .file_dtype = c->embed_tokens->dtype};
+                             .file_dtype = c->embed_tokens->dtype,
+                             .device_bytes = w->ops->own_bytes};
 }
 
 /* Before they are loaded; a plan of one token has them all. */
@@ -141,10 +142,11 @@ yoco_status yoco_worker_create(yoco_comm *comm, const yoco_ops *ops,
 static void release(yoco_worker *w)
 {
     yoco_buffers_free(w);
-    void **const host[] = {
-        (void **)&w->edge_in,   (void **)&w->edge_out, (void **)&w->branch_n_rows,
-        (void **)&w->positions, (void **)&w->views,    (void **)&w->states,
-        (void **)&w->segments,  (void **)&w->flags,    (void **)&w->draw_scratch};
+    void **const host[] = {(void **)&w->edge_in,       (void **)&w->edge_out,
+                           (void **)&w->branch_n_rows, (void **)&w->positions,
+                           (void **)&w->views,         (void **)&w->states,
+                           (void **)&w->copies,        (void **)&w->segments,
+                           (void **)&w->flags,         (void **)&w->draw_scratch};
     for (size_t i = 0; i < sizeof host / sizeof *host; i++) {
         free(*host[i]);
         *host[i] = NULL;
@@ -174,12 +176,14 @@ static yoco_status allocate_host(yoco_worker *w)
     w->positions = calloc((size_t)w->plan.rows, sizeof *w->positions);
     w->views = calloc(branches, sizeof *w->views);
     w->states = calloc(branches, sizeof *w->states);
+    w->copies = calloc(2 * branches, sizeof *w->copies);
     w->segments = calloc(1 + branches, sizeof *w->segments);
     if (w->comm->rank == 0)
         w->draw_scratch = calloc((size_t)w->model->config.vocab_size, YOCO_DRAW_SCRATCH);
     w->flags = calloc(2 * (size_t)w->model->n_cross * YOCO_MERGE_FLAGS, sizeof *w->flags);
     if (!w->edge_in || !w->edge_out || !w->branch_n_rows || !w->positions || !w->views ||
-        !w->states || !w->segments || !w->flags || (w->comm->rank == 0 && !w->draw_scratch)) {
+        !w->states || !w->copies || !w->segments || !w->flags ||
+        (w->comm->rank == 0 && !w->draw_scratch)) {
         yoco_log_error("cannot allocate the tables of %zu branches", branches);
         return YOCO_ERR_MEMORY;
     }

@@ -114,6 +114,12 @@ static void copy_bytes(yoco_device *device, void *to, const void *from, size_t b
     charge_bytes(2 * (double)bytes);
 }
 
+static void copy_rows(yoco_device *device, const yoco_row_copy *copies, int64_t n, size_t bytes)
+{
+    for (int64_t i = 0; i < n; i++)
+        copy_bytes(device, copies[i].to, copies[i].from, bytes);
+}
+
 static void zero(yoco_device *device, void *ptr, size_t bytes)
 {
     (void)device;
@@ -235,6 +241,15 @@ static void retention_step(yoco_device *device, const yoco_retention_step_args *
         yoco_work_retention_step(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
 }
 
+static int64_t count_partials(const yoco_attend_args *a)
+{
+    int64_t n = 0;
+    for (int i = 0; i < a->n_segments; i++)
+        n += a->segments[i].n_queries *
+             yoco_kv_n_blocks(a->segments[i].n_rows, a->segments[i].chunk_rows);
+    return n;
+}
+
 static void attend(yoco_device *device, const yoco_attend_args *a)
 {
     (void)device;
@@ -247,20 +262,7 @@ static void attend(yoco_device *device, const yoco_attend_args *a)
                                  yoco_dtype_bytes(a->kv_dtype),
                                  s->n_queries * yoco_kv_n_blocks(s->n_rows, s->chunk_rows)));
     }
-}
-
-static int64_t count_partials(const yoco_attend_args *a)
-{
-    int64_t n = 0;
-    for (int i = 0; i < a->n_segments; i++)
-        n += a->segments[i].n_queries *
-             yoco_kv_n_blocks(a->segments[i].n_rows, a->segments[i].chunk_rows);
-    return n;
-}
-
-static void merge_max(yoco_device *device, const yoco_attend_args *a)
-{
-    (void)device;
+    /* The maxima of the partials. */
     charge_bytes(F32_BYTES * (double)(count_partials(a) * a->n_heads * (1 + a->head_dim)));
 }
 
@@ -318,6 +320,7 @@ const yoco_ops yoco_sim_ops = {
     .download = download,
     .fetch = fetch,
     .copy = copy_bytes,
+    .copy_rows = copy_rows,
     .zero = zero,
     .weight_create = weight_create,
     .weight_free = weight_free,
@@ -336,7 +339,6 @@ const yoco_ops yoco_sim_ops = {
     .retention_correct = retention_correct,
     .retention_step = retention_step,
     .attend = attend,
-    .merge_max = merge_max,
     .merge_sum = merge_sum,
     .merge_finish = merge_finish,
     .argmax = argmax,

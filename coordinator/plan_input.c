@@ -45,7 +45,7 @@ yoco_status yoco_plan_basis_make(const yoco_plan_question *q, yoco_plan_basis *o
     }
     YOCO_TRY(yoco_plan_shape_load(q->session.model, &out->config));
     YOCO_TRY(yoco_session_choose(&q->session, YOCO_BF16, &out->ops, &out->device));
-    YOCO_TRY(yoco_session_chunk_rows(&out->config, q->chunk_rows, &chunk_rows));
+    YOCO_TRY(yoco_session_chunk_rows(&out->config, out->ops, q->chunk_rows, &chunk_rows));
     if (q->n_tokens > out->config.max_seq_len ||
         q->branch_rows > out->config.max_seq_len - q->n_tokens) {
         yoco_log_error("%lld tokens and %lld of a branch are more than the model's max_seq_len "

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "tests/cuda_host/races.h"
@@ -23,7 +24,7 @@
 #define AFTER_SWITCH(save, bottom, size) BEFORE_SWITCH(save, bottom, size)
 #endif
 
-enum { MAX_THREADS = 1024, STACK_BYTES = 256 * 1024 };
+enum { MAX_THREADS = 1024, WARP_THREADS = 32, STACK_BYTES = 256 * 1024 };
 
 enum thread_state { UNSTARTED, READY, AT_WARP, AT_BLOCK, DONE };
 
@@ -59,8 +60,9 @@ static struct {
     dim3 shape;
     cuda_host_order order;
     int n_threads, n_done, n_at_block;
-    int position;   /* in `turns` */
-    bool from_main; /* no fiber has run yet */
+    int position;    /* in `turns` */
+    bool runs_ahead; /* warps do not go in step: each goes as far as it can */
+    bool from_main;  /* no fiber has run yet */
     thread_state state[MAX_THREADS];
     fiber *fibers[MAX_THREADS]; /* of threads that wait */
     warp_meeting warps[MAX_THREADS / 32];
@@ -130,28 +132,45 @@ bool cuda_host_coin()
     return shuffled_number() >> 30 & 1;
 }
 
+/* Groups of `unit` threads change places. */
+static void shuffle_turns(int unit)
+{
+    for (int i = block.n_threads / unit - 1; i > 0; i--) {
+        int j = (int)(shuffled_number() % (uint64_t)(i + 1));
+        std::swap_ranges(turns + i * unit, turns + (i + 1) * unit, turns + j * unit);
+    }
+}
+
 static void order_turns()
 {
+    block.runs_ahead = block.order == CUDA_HOST_DESCENDING ||
+                       (block.order == CUDA_HOST_SHUFFLED && cuda_host_coin());
     for (int i = 0; i < block.n_threads; i++)
         turns[i] = block.order == CUDA_HOST_DESCENDING ? block.n_threads - 1 - i : i;
-    if (block.order != CUDA_HOST_SHUFFLED)
-        return;
-    for (int i = block.n_threads - 1; i > 0; i--) {
-        int j = (int)(shuffled_number() % (uint64_t)(i + 1)), kept = turns[i];
-        turns[i] = turns[j];
-        turns[j] = kept;
-    }
+    if (block.order == CUDA_HOST_SHUFFLED)
+        shuffle_turns(block.runs_ahead ? WARP_THREADS : 1);
+}
+
+static bool can_run(int position)
+{
+    thread_state state = block.state[turns[position]];
+    return state == UNSTARTED || state == READY;
 }
 
 static int next_thread()
 {
+    int first = block.position / WARP_THREADS * WARP_THREADS, last = block.position - first;
+    for (int i = 1; i <= WARP_THREADS && block.runs_ahead; i++) {
+        int position = first + (last + i) % WARP_THREADS;
+        if (can_run(position))
+            return turns[block.position = position];
+    }
     for (int i = 0; i < block.n_threads; i++) {
         block.position++;
         if (block.position >= block.n_threads)
             block.position = 0;
-        int thread = turns[block.position];
-        if (block.state[thread] == UNSTARTED || block.state[thread] == READY)
-            return thread;
+        if (can_run(block.position))
+            return turns[block.position];
     }
     cuda_host_fail("every thread waits: a barrier that not all of them reach");
 }

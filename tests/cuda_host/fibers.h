@@ -6,6 +6,8 @@
 
 #include "tests/cuda_host/include/cuda_host.h"
 
+/* Ascending, warps go in step with each other; descending, each goes ahead as far as a barrier of
+ * the block; shuffled, one or the other from barrier to barrier. */
 enum cuda_host_order { CUDA_HOST_ASCENDING, CUDA_HOST_DESCENDING, CUDA_HOST_SHUFFLED };
 
 void cuda_host_run_block(const char *kernel, dim3 block, cuda_host_order order,

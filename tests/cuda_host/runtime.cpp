@@ -220,7 +220,10 @@ cudaError_t cudaFreeHost(void *ptr)
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream)
 {
-    cuda_host_counted.uploads += !is_device_memory((uintptr_t)from);
+    if (!is_device_memory((uintptr_t)from)) {
+        cuda_host_counted.uploads++;
+        cuda_host_counted.upload_bytes += (int64_t)bytes;
+    }
     cuda_host_enqueue(stream, "copy", [=] { memmove(to, from, bytes); });
     return cudaSuccess;
 }

@@ -56,6 +56,7 @@ struct CUgraphExec_st {
 };
 
 cuda_host_counts cuda_host_counted;
+bool cuda_host_only_counts;
 
 static std::vector<cudaStream_t> streams;
 static cudaGraph_t capture; /* of capturing_stream; NULL: nothing is captured */
@@ -126,6 +127,8 @@ void cuda_host_enqueue(cudaStream_t stream, const std::string &kind, std::functi
     (copies   ? cuda_host_counted.copies
      : zeroes ? cuda_host_counted.zeroings
               : cuda_host_counted.kernels)++;
+    if (cuda_host_only_counts && !copies && !zeroes)
+        work = [] {};
     if (capture && stream == capturing_stream)
         capture->nodes.push_back({kind, std::move(work)});
     else

@@ -1,6 +1,6 @@
 /* What a token and a chunk cost in launches, copies and waits, on one rank, for as many layers as
- * the models of 3B have. Their widths do not change these numbers, but for what a kernel's
- * arguments hold. A figure that changes is changed here too, with a reason in the commit. */
+ * the models of 3B have, whose widths change none of these numbers. Nothing is computed. A figure
+ * that changes is changed here too, with a reason in the commit. */
 #include "tests/cuda_host/counts.h"
 #include "worker/worker.h"
 
@@ -21,10 +21,14 @@ typedef struct budget {
 
 /* clang-format off */
 static const budget budgets[] = {
-    /*           window, branches; of a step, of a chunk: kernels, copies, zeroings, uploads, graphs, waits */
-    {"window, 1",        64,  1, {375,    6, 14,  4, 27, 4}, {189,  54,  0, 28, 0, 27}},
-    {"window, 64",       64, 64, {388,    6, 14,  4, 27, 4}, {189,  54,  0, 28, 0, 27}},
-    {"retention, 8",      0,  8, {401,    6, 14,  4, 27, 4}, {306, 132, 52, 15, 0, 27}},
+    /*           window, branches; of a step, of a chunk:
+     *           kernels, copies, zeroings, uploads, their bytes, graphs, waits */
+    {"window, 1",         64,  1, {375, 6, 14, 4, 300, 27, 4}, {189, 54, 0, 28, 212736, 0, 27}},
+    {"window, 8",         64,  8, {375, 6, 14, 4, 1392, 27, 4}, {189, 54, 0, 28, 212736, 0, 27}},
+    {"window, 64",        64, 64, {388, 6, 14, 4, 10128, 27, 4}, {189, 54, 0, 28, 212736, 0, 27}},
+    {"retention, 1",       0,  1, {401, 6, 14, 4, 300, 27, 4}, {306, 132, 52, 15, 109568, 0, 27}},
+    {"retention, 8",       0,  8, {401, 6, 14, 4, 1392, 27, 4}, {306, 132, 52, 15, 109568, 0, 27}},
+    {"retention, 64",      0, 64, {401, 6, 14, 4, 10128, 27, 4}, {306, 132, 52, 15, 109568, 0, 27}},
 };
 /* clang-format on */
 
@@ -55,6 +59,7 @@ static cuda_host_counts since(cuda_host_counts before)
                               .copies = now->copies - before.copies,
                               .zeroings = now->zeroings - before.zeroings,
                               .uploads = now->uploads - before.uploads,
+                              .upload_bytes = now->upload_bytes - before.upload_bytes,
                               .graphs = now->graphs - before.graphs,
                               .waits = now->waits - before.waits};
 }
@@ -73,7 +78,7 @@ static cuda_host_counts count_step(yoco_worker *worker, int n_branches)
     for (int i = 0; i <= WARM_STEPS; i++) {
         before = cuda_host_counted;
         assert_int_equal(yoco_worker_step(worker, n_branches, branches, ids, NULL), YOCO_OK);
-        assert_int_equal(yoco_worker_likeliest(worker, 0, n_branches, NULL, 0, next), YOCO_OK);
+        yoco_worker_likeliest(worker, 0, n_branches, NULL, 0, next); /* of what nobody computed */
     }
     return since(before);
 }
@@ -99,9 +104,9 @@ static cuda_host_counts count_chunk(yoco_worker *worker, int n_branches)
 
 static void print_counts(const char *what, const cuda_host_counts *c)
 {
-    printf("%s: {%lld, %lld, %lld, %lld, %lld, %lld}\n", what, (long long)c->kernels,
+    printf("%s: {%lld, %lld, %lld, %lld, %lld, %lld, %lld}\n", what, (long long)c->kernels,
            (long long)c->copies, (long long)c->zeroings, (long long)c->uploads,
-           (long long)c->graphs, (long long)c->waits);
+           (long long)c->upload_bytes, (long long)c->graphs, (long long)c->waits);
 }
 
 static void nothing_costs_more(void **state)
@@ -109,6 +114,7 @@ static void nothing_costs_more(void **state)
     (void)state;
     const yoco_device_options options = {.n_threads = 1, .dtype = YOCO_BF16};
     bool same = true;
+    cuda_host_only_counts = true;
     for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++) {
         const budget *b = &budgets[i];
         yoco_checkpoint *checkpoint = make_checkpoint(b->sliding_window);

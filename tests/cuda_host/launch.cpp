@@ -40,6 +40,8 @@ cudaError_t cudaGetLastError()
 const char *cudaGetErrorString(cudaError_t error)
 {
     switch (error) {
+    case cudaErrorInvalidValue:
+        return "invalid argument";
     case cudaErrorMemoryAllocation:
         return "out of memory";
     case cudaErrorInvalidConfiguration:

@@ -224,23 +224,26 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
         cuda_host_counted.uploads++;
         cuda_host_counted.upload_bytes += (int64_t)bytes;
     }
-    cuda_host_enqueue(stream, "copy", [=] { memmove(to, from, bytes); });
+    cuda_host_enqueue(stream, "copy", [=] { memmove(to, from, bytes); },
+                      {{to, bytes, true}, {from, bytes, false}});
     return cudaSuccess;
 }
 
 cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_t from_pitch,
                               size_t width, size_t height, cudaMemcpyKind, cudaStream_t stream)
 {
-    cuda_host_enqueue(stream, "copy of rows", [=] {
+    auto copy = [=] {
         for (size_t row = 0; row < height; row++)
             memmove(static_cast<char *>(to) + row * to_pitch,
                     static_cast<const char *>(from) + row * from_pitch, width);
-    });
+    };
+    cuda_host_enqueue(stream, "copy of rows", copy,
+                      {{to, height * to_pitch, true}, {from, height * from_pitch, false}});
     return cudaSuccess;
 }
 
 cudaError_t cudaMemsetAsync(void *ptr, int value, size_t bytes, cudaStream_t stream)
 {
-    cuda_host_enqueue(stream, "memset", [=] { memset(ptr, value, bytes); });
+    cuda_host_enqueue(stream, "memset", [=] { memset(ptr, value, bytes); }, {{ptr, bytes, true}});
     return cudaSuccess;
 }

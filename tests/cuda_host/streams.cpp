@@ -28,6 +28,9 @@ using work_step = std::function<bool()>;
 struct item {
     bool is_lazy; /* runs only when the host waits */
     work_step step;
+    std::vector<cuda_host_touch> touches;
+    int64_t number; /* of the calls that put it there */
+    bool begun;
 };
 
 struct CUstream_st {
@@ -45,6 +48,7 @@ struct CUevent_st {
 struct node {
     std::string kind;
     std::function<void()> work;
+    std::vector<cuda_host_touch> touches;
 };
 
 struct CUgraph_st {
@@ -111,16 +115,50 @@ static void go_on()
     running = false;
 }
 
-static void push(cudaStream_t stream, std::function<void()> work)
+static void append(cudaStream_t stream, bool is_lazy, work_step step,
+                   const std::vector<cuda_host_touch> &touches = {})
 {
-    stream->items.push_back({true, [work = std::move(work)] {
-                                 work();
-                                 return true;
-                             }});
+    static int64_t n_items;
+    stream->items.push_back({is_lazy, std::move(step), touches, n_items++, false});
+}
+
+static void push(cudaStream_t stream, std::function<void()> work,
+                 const std::vector<cuda_host_touch> &touches)
+{
+    auto step = [work = std::move(work)] {
+        work();
+        return true;
+    };
+    append(stream, true, step, touches);
     go_on();
 }
 
-void cuda_host_enqueue(cudaStream_t stream, const std::string &kind, std::function<void()> work)
+static bool overlap(const cuda_host_touch &a, const cuda_host_touch &b)
+{
+    uintptr_t a_begin = (uintptr_t)a.data, b_begin = (uintptr_t)b.data;
+    return (a.writes || b.writes) && a_begin < b_begin + b.bytes && b_begin < a_begin + a.bytes;
+}
+
+/* Whatever comes later cannot be waited for by what came earlier: so what runs now, and meets
+ * earlier work of another stream on the same memory, has no order with it. */
+static void check_order(cudaStream_t stream, const item &now)
+{
+    for (cudaStream_t other : streams)
+        for (const item &earlier : other->items)
+            for (const cuda_host_touch &mine : now.touches)
+                for (const cuda_host_touch &touch : earlier.touches) {
+                    if (other == stream || earlier.number > now.number || !overlap(mine, touch))
+                        continue;
+                    fprintf(stderr,
+                            "%zu bytes at %p: work on a stream does not wait for earlier work of "
+                            "another stream on the same memory\n",
+                            mine.bytes, mine.data);
+                    abort();
+                }
+}
+
+void cuda_host_enqueue(cudaStream_t stream, const std::string &kind, std::function<void()> work,
+                       const std::vector<cuda_host_touch> &touches)
 {
     stream_lock lock(all_streams);
     bool copies = kind == "copy" || kind == "copy of rows", zeroes = kind == "memset";
@@ -130,23 +168,29 @@ void cuda_host_enqueue(cudaStream_t stream, const std::string &kind, std::functi
     if (cuda_host_only_counts && !copies && !zeroes)
         work = [] {};
     if (capture && stream == capturing_stream)
-        capture->nodes.push_back({kind, std::move(work)});
+        capture->nodes.push_back({kind, std::move(work), touches});
     else
-        push(stream, std::move(work));
+        push(stream, std::move(work), touches);
 }
 
-void cuda_host_put(cudaStream_t stream, bool (*step)(void *), void *context)
+void cuda_host_put(cudaStream_t stream, bool (*step)(void *), void *context, cuda_host_touch touch)
 {
     stream_lock lock(all_streams);
     cuda_host_check_no_capture("a library's work");
-    stream->items.push_back({false, [=] { return step(context); }});
+    append(stream, false, [=] { return step(context); }, {touch});
     cuda_host_progress();
     go_on();
 }
 
 static bool run_first(cudaStream_t stream)
 {
-    if (stream->items.empty() || !stream->items.front().step())
+    if (stream->items.empty())
+        return false;
+    item &first = stream->items.front();
+    if (!first.begun)
+        check_order(stream, first);
+    first.begun = true;
+    if (!first.step())
         return false;
     stream->items.pop_front();
     return true;
@@ -240,7 +284,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     stream_lock lock(all_streams);
     cuda_host_check_no_capture("a wait for an event");
     int64_t n = event->recorded;
-    stream->items.push_back({false, [=] { return event->passed >= n; }});
+    append(stream, false, [=] { return event->passed >= n; });
     go_on();
     return cudaSuccess;
 }
@@ -265,10 +309,10 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
         cuda_host_check_no_capture("an event that the host waits for");
     event->recorded++;
     event->asked = false;
-    stream->items.push_back({false, [=] {
-                                 event->passed++;
-                                 return true;
-                             }});
+    append(stream, false, [=] {
+        event->passed++;
+        return true;
+    });
     go_on();
     return cudaSuccess;
 }
@@ -341,7 +385,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
     cuda_host_counted.graphs++;
     cuda_host_check_no_capture("a graph's start");
     for (auto &node : exec->nodes)
-        push(stream, node.work);
+        push(stream, node.work, node.touches);
     return cudaSuccess;
 }
 

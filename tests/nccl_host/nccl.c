@@ -196,7 +196,10 @@ static void settle(ncclComm_t c)
     }
     c->pending = NULL;
     set_calling(c, false);
-    cuda_host_put(c->stream, operation_step, o);
+    cuda_host_touch touch = {o->data, o->n * bytes_of(o->type), false};
+    for (int i = 0; i < c->n_ranks; i++)
+        touch.writes = touch.writes || o->receives[i];
+    cuda_host_put(c->stream, operation_step, o, touch);
 }
 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t c, ncclResult_t *state)

@@ -20,6 +20,7 @@
 enum {
     YOCO_SLAB_ROWS = 64, /* prefill products run on slabs of this many rows, padded with zeros */
     YOCO_WINDOW_VIEW_PARTS = 3, /* shared edge, two halves of a branch's ring */
+    YOCO_MAX_CHAIN = 5,         /* args of one call that name each other by `next` */
 };
 
 typedef enum yoco_isa {
@@ -40,14 +41,17 @@ typedef struct yoco_device_options {
     int gpu;          /* cuda: which GPU of the machine, modulo their number */
 } yoco_device_options;
 
-/* y = x W^T, plus y when accumulate. Both matrix ops take this. */
-typedef struct yoco_linear_args {
+/* y = x W^T, plus y when accumulate. Both matrix ops take this, and a chain of products of the same
+ * x: none reads what another one writes, and its bits are those of a call of its own. */
+typedef struct yoco_linear_args yoco_linear_args;
+struct yoco_linear_args {
     int64_t n_rows;
     const yoco_weight *weight; /* (n_out, n_in) */
     const void *x;             /* (n_rows, n_in) dtype */
     float *y;                  /* (n_rows, n_out) */
     bool accumulate;
-} yoco_linear_args;
+    const yoco_linear_args *next; /* the same n_rows and x, another weight; NULL: the last */
+};
 
 /* x = scale * table[id]. Ids were checked against the vocabulary. */
 typedef struct yoco_embed_args {
@@ -78,17 +82,20 @@ typedef struct yoco_rope_table_args {
     float *cos, *sin;          /* (n_rows, n_freqs) */
 } yoco_rope_table_args;
 
-/* Rotates the pairs (2i, 2i+1) of every head and multiplies by scale. In place is legal where
- * out_dtype is f32. */
-typedef struct yoco_rope_args {
+/* Rotates the pairs (2i, 2i+1) of every head and multiplies by scale; where cos is NULL, out = x,
+ * rounded. In place is legal where out_dtype is f32. A chain of tensors that belong to the same
+ * rows may come in one call. */
+typedef struct yoco_rope_args yoco_rope_args;
+struct yoco_rope_args {
     int64_t n_rows;
     int n_heads, head_dim; /* head_dim is even */
     float scale;
     const float *cos, *sin; /* (n_rows, head_dim / 2) */
     const float *x;         /* (n_rows, n_heads, head_dim) */
     yoco_dtype out_dtype;
-    void *out; /* (n_rows, n_heads, head_dim) */
-} yoco_rope_args;
+    void *out;                  /* (n_rows, n_heads, head_dim) */
+    const yoco_rope_args *next; /* the same n_rows; NULL: the last */
+};
 
 /* out = x, rounded to out_dtype. */
 typedef struct yoco_cast_args {

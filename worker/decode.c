@@ -41,13 +41,10 @@ static void window_step(yoco_worker *w, const step *s, int layer)
     float *q = yoco_wide(w, YOCO_BUF_WIDE_A, 0), *k = yoco_wide(w, YOCO_BUF_WIDE_A, 1);
     float *v = yoco_wide(w, YOCO_BUF_WIDE_B, 0);
     int head_dim = yoco_config_self_head_dim(c);
-    yoco_project(w, w->ops->linear_rows, weights->q, q, s->n_rows);
-    yoco_project(w, w->ops->linear_rows, weights->k, k, s->n_rows);
-    yoco_project(w, w->ops->linear_rows, weights->v, v, s->n_rows);
-    yoco_rotate_self(w, q, YOCO_F32, q, 1.0f, s->n_rows);
-    yoco_rotate_self(w, k, w->model->dtype, w->buffers[YOCO_BUF_WINDOW_K], 1.0f, s->n_rows);
-    yoco_cast_rows(w, v, (int64_t)s->n_rows * c->dim, w->model->dtype,
-                   w->buffers[YOCO_BUF_WINDOW_V]);
+    const yoco_projection projections[] = {{weights->q, q}, {weights->k, k}, {weights->v, v}};
+    yoco_project_all(w, w->ops->linear_rows, projections, 3, s->n_rows);
+    yoco_rotate_window(w, q, k, v, w->buffers[YOCO_BUF_WINDOW_K], w->buffers[YOCO_BUF_WINDOW_V],
+                       s->n_rows);
     remember_rows(w, s, layer);
     w->ops->window_step(w->device, &(yoco_window_step_args){.n_queries = s->n_rows,
                                                             .n_heads = c->n_self_heads,
@@ -69,13 +66,13 @@ static void retention_step(yoco_worker *w, const step *s, int layer)
     float *v = yoco_wide(w, YOCO_BUF_WIDE_B, 0), *g = yoco_wide(w, YOCO_BUF_WIDE_B, 1);
     float *gate = yoco_f32(w, YOCO_BUF_GATE);
     int head_dim = yoco_config_self_head_dim(c);
-    yoco_project(w, w->ops->linear_rows, weights->q, q, s->n_rows);
-    yoco_project(w, w->ops->linear_rows, weights->k, k, s->n_rows);
-    yoco_project(w, w->ops->linear_rows, weights->v, v, s->n_rows);
-    yoco_project(w, w->ops->linear_rows, weights->g, g, s->n_rows);
-    yoco_project(w, w->ops->linear_rows, weights->gate_decay, gate, s->n_rows);
-    yoco_rotate_self(w, q, YOCO_F32, q, 1.0f, s->n_rows);
-    yoco_rotate_self(w, k, YOCO_F32, k, 1.0f / sqrtf((float)head_dim), s->n_rows);
+    const yoco_projection projections[] = {{weights->q, q},
+                                           {weights->k, k},
+                                           {weights->v, v},
+                                           {weights->g, g},
+                                           {weights->gate_decay, gate}};
+    yoco_project_all(w, w->ops->linear_rows, projections, 5, s->n_rows);
+    yoco_rotate_retention(w, q, k, s->n_rows);
     for (int i = 0; i < s->n_rows; i++)
         w->states[i] = yoco_branch_state(w, s->branches[i], layer);
     w->ops->retention_step(w->device,
@@ -181,7 +178,7 @@ static yoco_status cross_layers(yoco_worker *w, const step *s)
         const yoco_layer *weights = &w->model->layers[layer];
         yoco_norm_rows(w, weights->mixer_norm, s->n_rows);
         yoco_project(w, w->ops->linear_rows, weights->q, q, s->n_rows);
-        yoco_rotate_cross(w, c->n_attn_heads, q, YOCO_F32, q, s->n_rows);
+        yoco_rotate_cross(w, q, s->n_rows);
         w->ops->attend(w->device, &args);
         YOCO_TRY(yoco_merge(w, &args));
         yoco_add_output(w, w->ops->linear_rows, weights, s->n_rows);

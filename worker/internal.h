@@ -94,11 +94,20 @@ void yoco_embed_rows(yoco_worker *w, const int32_t *ids, const int64_t *position
 void yoco_norm_rows(yoco_worker *w, const float *weight, int64_t n_rows);
 void yoco_project(yoco_worker *w, yoco_linear linear, const yoco_weight *weight, float *y,
                   int64_t n_rows);
-void yoco_rotate_self(yoco_worker *w, const float *x, yoco_dtype dtype, void *out, float scale,
+/* NORM's products with several weights, at most YOCO_MAX_CHAIN, in one call. */
+typedef struct yoco_projection {
+    const yoco_weight *weight;
+    float *y; /* (n_rows, n_out) */
+} yoco_projection;
+void yoco_project_all(yoco_worker *w, yoco_linear linear, const yoco_projection *projections, int n,
                       int64_t n_rows);
-void yoco_rotate_cross(yoco_worker *w, int n_heads, const float *x, yoco_dtype dtype, void *out,
-                       int64_t n_rows);
-void yoco_cast_rows(yoco_worker *w, const float *x, int64_t n, yoco_dtype dtype, void *out);
+/* Window: rotates q in place, k to k_out in the run's dtype, and rounds v to v_out. */
+void yoco_rotate_window(yoco_worker *w, float *q, const float *k, const float *v, void *k_out,
+                        void *v_out, int64_t n_rows);
+/* Retention: rotates q and k in place, and scales k. */
+void yoco_rotate_retention(yoco_worker *w, float *q, float *k, int64_t n_rows);
+/* The queries of a cross layer, in place. */
+void yoco_rotate_cross(yoco_worker *w, float *q, int64_t n_rows);
 /* Per-head norm of the retention output in WIDE_A 2, gated by WIDE_B 1, to NORM. */
 void yoco_retention_gate(yoco_worker *w, int64_t n_rows);
 /* x += W_out NORM */

@@ -36,18 +36,15 @@ static yoco_status window_mixer(yoco_worker *w, const yoco_piece *piece, int lay
     size_t own = (size_t)piece->n_edge * yoco_row_bytes(w);
     int64_t n = piece->n_rows, past = w->model->config.sliding_window - 1;
 
-    yoco_project(w, w->ops->linear_slabs, weights->k, k, n);
-    yoco_project(w, w->ops->linear_slabs, weights->v, v, n);
-    yoco_rotate_self(w, k, w->model->dtype, yoco_bytes(w, YOCO_BUF_WINDOW_K) + own, 1.0f, n);
-    yoco_cast_rows(w, v, n * w->model->config.dim, w->model->dtype,
-                   yoco_bytes(w, YOCO_BUF_WINDOW_V) + own);
+    const yoco_projection projections[] = {{weights->q, q}, {weights->k, k}, {weights->v, v}};
+    yoco_project_all(w, w->ops->linear_slabs, projections, 3, n);
+    yoco_rotate_window(w, q, k, v, yoco_bytes(w, YOCO_BUF_WINDOW_K) + own,
+                       yoco_bytes(w, YOCO_BUF_WINDOW_V) + own, n);
     /* A piece shorter than the window passes on part of the edge it takes; any other gives first.
      */
     bool gives_own_rows = piece->n_edge == 0 || (piece->port->gives_first && n >= past);
     if (gives_own_rows)
         YOCO_TRY(piece->port->give(w, piece, layer));
-    yoco_project(w, w->ops->linear_slabs, weights->q, q, n);
-    yoco_rotate_self(w, q, YOCO_F32, q, 1.0f, n);
     /* Rows that see the edge wait for it, all others do not; where nobody waits, one call does all.
      */
     bool waits = piece->port->waits && w->comm->n_ranks > 1;
@@ -70,18 +67,13 @@ static yoco_status retention_mixer(yoco_worker *w, const yoco_piece *piece, int 
     int head_dim = yoco_config_self_head_dim(c);
     float *q = yoco_wide(w, YOCO_BUF_WIDE_A, 0), *k = yoco_wide(w, YOCO_BUF_WIDE_A, 1);
     float *v = yoco_wide(w, YOCO_BUF_WIDE_B, 0), *g = yoco_wide(w, YOCO_BUF_WIDE_B, 1);
-    const struct {
-        const yoco_weight *weight;
-        float *y;
-    } products[] = {{weights->q, q},
-                    {weights->k, k},
-                    {weights->v, v},
-                    {weights->g, g},
-                    {weights->gate_decay, yoco_f32(w, YOCO_BUF_GATE)}};
-    for (size_t i = 0; i < sizeof products / sizeof *products; i++)
-        yoco_project(w, w->ops->linear_slabs, products[i].weight, products[i].y, piece->n_rows);
-    yoco_rotate_self(w, q, YOCO_F32, q, 1.0f, piece->n_rows);
-    yoco_rotate_self(w, k, YOCO_F32, k, 1.0f / sqrtf((float)head_dim), piece->n_rows);
+    const yoco_projection projections[] = {{weights->q, q},
+                                           {weights->k, k},
+                                           {weights->v, v},
+                                           {weights->g, g},
+                                           {weights->gate_decay, yoco_f32(w, YOCO_BUF_GATE)}};
+    yoco_project_all(w, w->ops->linear_slabs, projections, 5, piece->n_rows);
+    yoco_rotate_retention(w, q, k, piece->n_rows);
 
     yoco_retention_args args = {.n_rows = piece->n_rows,
                                 .n_heads = c->n_self_heads,

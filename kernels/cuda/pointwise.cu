@@ -58,9 +58,11 @@ __global__ void rope_table_kernel(yoco_rope_table_args args)
     }
 }
 
-/* Two pairs, which may be of two heads where those are no multiple of 4. */
-__global__ void rope_kernel(yoco_rope_args args)
+/* A tensor of the chain for every blockIdx.z. Two pairs, which may be of two heads where those are
+ * no multiple of 4. */
+__global__ void rope_kernel(by_value<yoco_rope_args, YOCO_MAX_CHAIN> chain)
 {
+    const yoco_rope_args &args = chain.at[blockIdx.z];
     int row_size = args.n_heads * args.head_dim, at = row_index();
     int64_t row = blockIdx.x, first = row * row_size;
     const float *cos = args.cos + row * (args.head_dim / 2);
@@ -72,6 +74,8 @@ __global__ void rope_kernel(yoco_rope_args args)
     load_4(args.x + first, at, row_size, x);
 #pragma unroll
     for (int i = 0; i < 4; i += 2) {
+        if (!args.cos)
+            break;
         int pair = (at + i) % args.head_dim / 2;
         float c = cos[pair], s = sin[pair], even = x[i], odd = x[i + 1];
         x[i] = fmaf(even, c, -(odd * s)) * args.scale;
@@ -108,7 +112,16 @@ void yoco_cuda_rope_table(yoco_device *device, const yoco_rope_table_args *args)
 
 void yoco_cuda_rope(yoco_device *device, const yoco_rope_args *args)
 {
-    if (args->n_rows > 0)
-        YOCO_LAUNCH(rope_kernel, row_grid(args->n_rows, (int64_t)args->n_heads * args->head_dim),
-                    POINT_THREADS, 0, device->stream, *args);
+    by_value<yoco_rope_args, YOCO_MAX_CHAIN> chain = {};
+    int64_t widest = 0, n_rows = args->n_rows;
+    unsigned n = 0;
+    for (; args && n < YOCO_MAX_CHAIN; args = args->next, n++) {
+        chain.at[n] = *args;
+        chain.at[n].next = NULL; /* host memory */
+        widest = yoco_i64_max(widest, (int64_t)args->n_heads * args->head_dim);
+    }
+    dim3 grid = row_grid(n_rows, widest);
+    grid.z = n;
+    if (n_rows > 0)
+        YOCO_LAUNCH(rope_kernel, grid, POINT_THREADS, 0, device->stream, chain);
 }

@@ -1,8 +1,9 @@
 /* Gated retention of prefill on tensor cores. Inputs stay f32: every number is split into three
  * bf16, and of their nine products the six that matter are summed.
  *
- * - out: a block of threads takes 64 rows of a (block, head), a warp 16 of them, and walks over the
- *   tiles of 64 rows up to its own: scores q k^T, weighed by the decay between the rows, times v.
+ * - out: a block of threads takes 128 rows of a (block, head), a warp 16 of them, and walks over
+ * the tiles of 64 rows up to its own: scores q k^T, weighed by the decay between the rows, times v.
+ *   Where shared memory has no room for that it takes 64 rows: a row's sums are the same.
  * - state: a block of threads takes a (block, head), a warp 16 rows of the state.
  * - correct: 64 rows times the state that entered their block, tile by tile. */
 #include "kernels/cuda/retention.cuh"
@@ -10,14 +11,16 @@
 
 constexpr int PARTS = 3;
 constexpr int OUT_THREADS = 128;
+constexpr int MOST_TILES = 2; /* of queries in a block of threads */
 
 template <int DIM> struct split_tile {
     uint16_t part[PARTS][tile_shape<DIM>::KEYS_SIZE];
 };
 
 template <int DIM> struct out_memory {
-    split_tile<DIM> q, k, v;
+    split_tile<DIM> k, v;
     float decay[2][YOCO_RETENTION_ROWS]; /* high and low part */
+    split_tile<DIM> q[1];                /* first of n_tiles */
 };
 
 template <int DIM> struct state_memory {
@@ -119,16 +122,17 @@ __device__ static void split_weights(const float (&left)[4], const float (&right
 
 /* Rows `row`.. of the block against 16 rows `key`.. of it, which lie at key % 64 of the tile. */
 template <int DIM>
-__device__ static void out_keys(const out_memory<DIM> *m, int row, int key,
+__device__ static void out_keys(const out_memory<DIM> *m, int tile, int row, int key,
                                 float (&out)[DIM / 8][4])
 {
+    const split_tile<DIM> &q = m->q[tile];
     float scores[2][4] = {}, others[2][4] = {}; /* two chains each, so that neither waits */
     uint32_t a[PARTS][4], b[PARTS][4];
 #pragma unroll
     for (int column = 0; column < DIM; column += 16) {
 #pragma unroll
         for (int part = 0; part < PARTS; part++) {
-            load_a(a[part], m->q.part[part], tile_shape<DIM>::STRIDE, row % TILE_KEYS, column);
+            load_a(a[part], q.part[part], tile_shape<DIM>::STRIDE, row % TILE_KEYS, column);
             load_b(b[part], m->k.part[part], tile_shape<DIM>::STRIDE, key % TILE_KEYS, column);
         }
         if (column % 32 == 0)
@@ -161,41 +165,44 @@ __device__ static void share_decays(const yoco_retention_args &args, const reten
     __syncthreads();
 }
 
-/* 256 threads sum the decays; 4 warps of them multiply, two rows of warps sharing the keys would
- * split sums. */
+/* 256 threads sum the decays; of their warps as many multiply as there are rows for: sharing the
+ * keys would split sums. */
 template <int DIM>
-__global__ void __launch_bounds__(DECAY_THREADS)
-    retention_out_tiles_kernel(yoco_retention_args args)
+__global__ void __launch_bounds__(DECAY_THREADS, 1)
+    retention_out_tiles_kernel(yoco_retention_args args, int n_tiles)
 {
     YOCO_SHARED(shared);
     out_memory<DIM> *m = (out_memory<DIM> *)shared;
-    int head = blockIdx.y,
-        first = (int)(blockIdx.x % (YOCO_RETENTION_ROWS / TILE_KEYS)) * TILE_KEYS;
-    retention_block rows = block_rows(args, blockIdx.x / (YOCO_RETENTION_ROWS / TILE_KEYS));
+    int head = blockIdx.y, n_rows = n_tiles * TILE_KEYS;
+    unsigned n_blocks = YOCO_RETENTION_ROWS / (unsigned)n_rows;
+    int first = (int)(blockIdx.x % n_blocks) * n_rows;
+    retention_block rows = block_rows(args, blockIdx.x / n_blocks);
     int row_size = args.n_heads * DIM;
     int64_t at = rows.first * row_size + head * DIM;
     if (first >= rows.n_rows)
         return;
-    share_decays(args, rows, head, first == 0, (double *)&m->q, m->decay);
-    load_split<DIM, DECAY_THREADS>(&m->q, args.q + at + first * row_size, row_size,
-                                   (int)rows.n_rows - first);
+    share_decays(args, rows, head, first == 0, (double *)&m->k, m->decay);
     int warp = threadIdx.x / WARP, row = first + warp * 16;
+    bool multiplies = warp < n_rows / 16 && row < rows.n_rows;
+    for (int i = 0; i < n_tiles; i++)
+        load_split<DIM, DECAY_THREADS>(&m->q[i], args.q + at + (first + i * TILE_KEYS) * row_size,
+                                       row_size, (int)rows.n_rows - first - i * TILE_KEYS);
     float out[DIM / 8][4] = {};
-    for (int tile = 0; tile <= first; tile += TILE_KEYS) {
+    for (int tile = 0; tile < first + n_rows && tile < rows.n_rows; tile += TILE_KEYS) {
         __syncthreads();
         load_split<DIM, DECAY_THREADS>(&m->k, args.k + at + tile * row_size, row_size,
                                        (int)rows.n_rows - tile);
         load_split<DIM, DECAY_THREADS>(&m->v, args.v + at + tile * row_size, row_size,
                                        (int)rows.n_rows - tile);
         __syncthreads();
-        for (int key = tile; warp < 4 && key < tile + TILE_KEYS && key <= row; key += 16)
-            out_keys<DIM>(m, row, key, out);
+        for (int key = tile; multiplies && key < tile + TILE_KEYS && key <= row; key += 16)
+            out_keys<DIM>(m, warp / 4, row, key, out);
     }
     int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
 #pragma unroll
     for (int i = 0; i < DIM / 2; i++) {
         int64_t to = row + g + i % 4 / 2 * 8;
-        if (warp < 4 && to < rows.n_rows)
+        if (multiplies && to < rows.n_rows)
             args.out[at + to * row_size + i / 4 * 8 + 2 * t + i % 2] = out[i / 4][i % 4];
     }
 }
@@ -279,13 +286,21 @@ __global__ void __launch_bounds__(OUT_THREADS)
     }
 }
 
+/* Bytes of shared memory for so many tiles of queries. */
+template <int DIM> static size_t out_bytes(int n_tiles)
+{
+    return sizeof(out_memory<DIM>) + (size_t)(n_tiles - 1) * sizeof(split_tile<DIM>);
+}
+
 template <int DIM> static void launch_local(yoco_device *device, const yoco_retention_args *args)
 {
     unsigned n_blocks = (unsigned)yoco_div_up(args->n_rows, YOCO_RETENTION_ROWS);
-    dim3 tiles(n_blocks * (YOCO_RETENTION_ROWS / TILE_KEYS), (unsigned)args->n_heads);
+    int n_tiles = out_bytes<DIM>(MOST_TILES) <= device->shared_limit ? MOST_TILES : 1;
+    dim3 tiles(n_blocks * (YOCO_RETENTION_ROWS / TILE_KEYS / (unsigned)n_tiles),
+               (unsigned)args->n_heads);
     dim3 blocks(n_blocks, (unsigned)args->n_heads);
-    YOCO_LAUNCH(retention_out_tiles_kernel<DIM>, tiles, DECAY_THREADS, sizeof(out_memory<DIM>),
-                device->stream, *args);
+    YOCO_LAUNCH(retention_out_tiles_kernel<DIM>, tiles, DECAY_THREADS, out_bytes<DIM>(n_tiles),
+                device->stream, *args, n_tiles);
     YOCO_LAUNCH(retention_state_tiles_kernel<DIM>, blocks, DECAY_THREADS, sizeof(state_memory<DIM>),
                 device->stream, *args);
 }
@@ -300,9 +315,9 @@ template <int DIM> static void launch_correct(yoco_device *device, const yoco_re
 /* The same answer for all three kernels. */
 static bool takes(const yoco_device *device, const yoco_retention_args *args)
 {
-    size_t bytes = args->head_dim == 128  ? sizeof(out_memory<128>)
-                   : args->head_dim == 64 ? sizeof(out_memory<64>)
-                                          : sizeof(out_memory<32>);
+    size_t bytes = args->head_dim == 128  ? out_bytes<128>(1)
+                   : args->head_dim == 64 ? out_bytes<64>(1)
+                                          : out_bytes<32>(1);
     return bytes <= device->shared_limit && is_aligned(args->q, 16) && is_aligned(args->k, 16) &&
            is_aligned(args->v, 16) && is_aligned(args->state, 16);
 }

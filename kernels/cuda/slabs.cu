@@ -258,13 +258,9 @@ static void padded_slab(yoco_device *device, const yoco_linear_args *args, int64
     copy_rows(device, to, y_row, y, padded_y_row, rows);
 }
 
-void yoco_cuda_linear_slabs(yoco_device *device, const yoco_linear_args *args)
+static void multiply_rows(yoco_device *device, const yoco_linear_args *args)
 {
     const yoco_weight *weight = args->weight;
-    if (!device->cublas) {
-        yoco_cuda_linear_rows(device, args);
-        return;
-    }
     bool direct =
         is_direct(weight) && is_aligned(args->x, ALIGNMENT) && is_aligned(args->y, ALIGNMENT);
     int64_t first = direct ? args->n_rows / YOCO_SLAB_ROWS * YOCO_SLAB_ROWS : 0;
@@ -272,4 +268,13 @@ void yoco_cuda_linear_slabs(yoco_device *device, const yoco_linear_args *args)
         multiply(device, weight, args->x, args->y, first, weight->n_out, args->accumulate);
     for (; first < args->n_rows; first += YOCO_SLAB_ROWS)
         padded_slab(device, args, first, yoco_i64_min(YOCO_SLAB_ROWS, args->n_rows - first));
+}
+
+/* With 8,192 rows each product fills its last wave by itself: nothing is gained by joining them. */
+void yoco_cuda_linear_slabs(yoco_device *device, const yoco_linear_args *args)
+{
+    if (!device->cublas)
+        yoco_cuda_linear_rows(device, args);
+    for (; device->cublas && args; args = args->next)
+        multiply_rows(device, args);
 }

@@ -156,8 +156,9 @@ static void rms_norm(yoco_device *device, const yoco_rms_norm_args *a)
 
 static void linear(const yoco_device *device, const yoco_linear_args *a, yoco_work_kind kind)
 {
-    yoco_sim_charge(yoco_work_linear(kind, a->n_rows, a->weight->n_out, a->weight->n_in,
-                                     yoco_dtype_bytes(device->dtype), a->accumulate));
+    for (; a; a = a->next)
+        yoco_sim_charge(yoco_work_linear(kind, a->n_rows, a->weight->n_out, a->weight->n_in,
+                                         yoco_dtype_bytes(device->dtype), a->accumulate));
 }
 
 static void linear_slabs(yoco_device *device, const yoco_linear_args *a)
@@ -179,8 +180,9 @@ static void rope_table(yoco_device *device, const yoco_rope_table_args *a)
 static void rope(yoco_device *device, const yoco_rope_args *a)
 {
     (void)device;
-    charge_bytes((double)(a->n_rows * a->n_heads * a->head_dim) *
-                 (F32_BYTES + bytes_of(a->out_dtype)));
+    for (; a; a = a->next)
+        charge_bytes((double)(a->n_rows * a->n_heads * a->head_dim) *
+                     (F32_BYTES + bytes_of(a->out_dtype)));
 }
 
 static void cast(yoco_device *device, const yoco_cast_args *a)

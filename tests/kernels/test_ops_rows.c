@@ -117,6 +117,49 @@ static void linear(rig *tested, rig *reference)
     }
 }
 
+/* Products of the same x in one call, of other widths and one of them added to what is there: the
+ * bits of calls of their own. */
+static void linear_chain(rig *tested, rig *reference)
+{
+    enum { IN = 96, N = 4 };
+    static const int n_out[N] = {60, 16, 259, 3};
+    static const int64_t counts[] = {1, 9, 65};
+    (void)reference;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        for (int slabs = 0; slabs <= 1; slabs++) {
+            int64_t n_rows = counts[i];
+            void (*op)(yoco_device *, const yoco_linear_args *) =
+                slabs ? tested->ops->linear_slabs : tested->ops->linear_rows;
+            float *x = random_values(tested, &rnd, n_rows * IN, 1.0f);
+            yoco_linear_args alone[N], chain[N];
+            for (int j = 0; j < N; j++) {
+                size_t bytes = (size_t)(n_rows * n_out[j]) * sizeof(float);
+                float *y = random_values(tested, &rnd, n_rows * n_out[j], 1.0f);
+                yoco_matrix weight = {.n_out = n_out[j],
+                                      .n_in = IN,
+                                      .data = random_values(tested, &rnd, IN * n_out[j], 1.0f)};
+                alone[j] = (yoco_linear_args){
+                    .n_rows = n_rows,
+                    .weight = rig_weight(tested, &weight, YOCO_WEIGHT_LINEAR),
+                    .x = rig_upload(tested, x, n_rows * IN, tested->options.dtype),
+                    .y = rig_device(tested, y, bytes),
+                    .accumulate = j == 1};
+                chain[j] = alone[j];
+                chain[j].x = alone[0].x;
+                chain[j].y = rig_device(tested, y, bytes);
+                chain[j].next = j + 1 < N ? &chain[j + 1] : NULL;
+                op(tested->device, &alone[j]);
+            }
+            op(tested->device, chain);
+            for (int j = 0; j < N; j++)
+                check_equal(tested, "a chain of products", rig_fetch(tested, chain[j].y),
+                            rig_fetch(tested, alone[j].y),
+                            (size_t)(n_rows * n_out[j]) * sizeof(float));
+            rig_reset(tested);
+        }
+    }
+}
+
 /* A LINEAR weight is the backend's own: its source may go away, and need not be aligned. */
 static void linear_owns_its_weight(rig *tested, rig *reference)
 {
@@ -179,6 +222,51 @@ static void rope(rig *tested, rig *reference)
             reset(tested, reference);
         }
     }
+}
+
+/* Tensors of other widths in one call, the last only rounded: the bits of calls of their own. */
+static void rope_chain(rig *tested, rig *reference)
+{
+    enum { ROWS = 37, DIM = 10, N = 3 };
+    static const int n_heads[N] = {3, 1, 2};
+    (void)reference;
+    float *cos = rig_upload(tested, random_values(tested, &rnd, ROWS * DIM / 2, 1.0f),
+                            ROWS * DIM / 2, YOCO_F32);
+    float *sin = rig_upload(tested, random_values(tested, &rnd, ROWS * DIM / 2, 1.0f),
+                            ROWS * DIM / 2, YOCO_F32);
+    yoco_rope_args alone[N], chain[N];
+    for (int i = 0; i < N; i++) {
+        int64_t n = ROWS * n_heads[i] * DIM;
+        yoco_dtype dtype = i == 0 ? YOCO_F32 : YOCO_BF16;
+        size_t bytes = (size_t)n * yoco_dtype_bytes(dtype);
+        alone[i] = (yoco_rope_args){
+            .n_rows = ROWS,
+            .n_heads = n_heads[i],
+            .head_dim = DIM,
+            .scale = 0.5f,
+            .cos = cos,
+            .sin = sin,
+            .x = rig_upload(tested, random_values(tested, &rnd, n, 2.0f), n, YOCO_F32),
+            .out_dtype = dtype,
+            .out = rig_device(tested, NULL, bytes)};
+        chain[i] = alone[i];
+        chain[i].out = rig_device(tested, NULL, bytes);
+        chain[i].next = i + 1 < N ? &chain[i + 1] : NULL;
+        if (i + 1 < N) {
+            tested->ops->rope(tested->device, &alone[i]);
+            continue;
+        }
+        chain[i].cos = chain[i].sin = NULL;
+        tested->ops->cast(
+            tested->device,
+            &(yoco_cast_args){.n = n, .x = alone[i].x, .out_dtype = dtype, .out = alone[i].out});
+    }
+    tested->ops->rope(tested->device, chain);
+    for (int i = 0; i < N; i++)
+        check_equal(tested, "a chain of rotations", rig_fetch(tested, chain[i].out),
+                    rig_fetch(tested, alone[i].out),
+                    (size_t)(ROWS * n_heads[i] * DIM) * yoco_dtype_bytes(chain[i].out_dtype));
+    rig_reset(tested);
 }
 
 static void cast(rig *tested, rig *reference)
@@ -373,6 +461,7 @@ static void test_linear(void **state)
 {
     (void)state;
     each_rig(linear);
+    each_rig(linear_chain);
     each_rig(linear_owns_its_weight);
 }
 
@@ -381,6 +470,7 @@ static void test_rope(void **state)
     (void)state;
     each_rig(rope_table);
     each_rig(rope);
+    each_rig(rope_chain);
 }
 
 static void test_cast(void **state)

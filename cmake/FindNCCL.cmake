@@ -1,8 +1,13 @@
-# Finds NCCL beside CUDA or in the usual places: NCCL_FOUND, the target NCCL::nccl. NCCL_ROOT adds a place.
+# Finds NCCL beside CUDA or in the usual places: NCCL_FOUND, NCCL_VERSION, the target NCCL::nccl. NCCL_ROOT adds a place.
 find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
 find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR})
+if(NCCL_INCLUDE_DIR)
+    file(STRINGS ${NCCL_INCLUDE_DIR}/nccl.h numbers REGEX "^#define NCCL_(MAJOR|MINOR|PATCH) ")
+    string(REGEX REPLACE "[^0-9;]" "" numbers "${numbers}")
+    list(JOIN numbers "." NCCL_VERSION)
+endif()
 include(FindPackageHandleStandardArgs)
-find_package_handle_standard_args(NCCL REQUIRED_VARS NCCL_LIBRARY NCCL_INCLUDE_DIR)
+find_package_handle_standard_args(NCCL REQUIRED_VARS NCCL_LIBRARY NCCL_INCLUDE_DIR VERSION_VAR NCCL_VERSION)
 mark_as_advanced(NCCL_INCLUDE_DIR NCCL_LIBRARY)
 if(NCCL_FOUND AND NOT TARGET NCCL::nccl)
     add_library(NCCL::nccl UNKNOWN IMPORTED)

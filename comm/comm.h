@@ -201,6 +201,8 @@ void yoco_comm_mpi_version(char *text, size_t size);
  * device is YOCO_ERR_USAGE. */
 yoco_status yoco_transport_check(const char *name, bool device_memory); /* local */
 bool yoco_transport_built(const char *name);
+/* What it takes of a device's memory. */
+size_t yoco_transport_bytes(const char *name, bool device_memory, int64_t n_ranks);
 /* All but mpi stand on `control`, an open communicator that launches, agrees and carries the rest;
  * *out takes it over and closes it. On failure it stays the caller's. Collective. */
 yoco_status yoco_transport_open(const char *name, bool device_memory, yoco_comm *control,

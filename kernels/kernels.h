@@ -20,6 +20,7 @@
 enum {
     YOCO_SLAB_ROWS = 64, /* prefill products run on slabs of this many rows, padded with zeros */
     YOCO_WINDOW_VIEW_PARTS = 3, /* shared edge, two halves of a branch's ring */
+    YOCO_MAX_CHAIN = 5,         /* args of one call that name each other by `next` */
 };
 
 typedef enum yoco_isa {
@@ -40,14 +41,17 @@ typedef struct yoco_device_options {
     int gpu;          /* cuda: which GPU of the machine, modulo their number */
 } yoco_device_options;
 
-/* y = x W^T, plus y when accumulate. Both matrix ops take this. */
-typedef struct yoco_linear_args {
+/* y = x W^T, plus y when accumulate. Both matrix ops take this, and a chain of products of the same
+ * x: none reads what another one writes, and its bits are those of a call of its own. */
+typedef struct yoco_linear_args yoco_linear_args;
+struct yoco_linear_args {
     int64_t n_rows;
     const yoco_weight *weight; /* (n_out, n_in) */
     const void *x;             /* (n_rows, n_in) dtype */
     float *y;                  /* (n_rows, n_out) */
     bool accumulate;
-} yoco_linear_args;
+    const yoco_linear_args *next; /* the same n_rows and x, another weight; NULL: the last */
+};
 
 /* x = scale * table[id]. Ids were checked against the vocabulary. */
 typedef struct yoco_embed_args {
@@ -78,17 +82,20 @@ typedef struct yoco_rope_table_args {
     float *cos, *sin;          /* (n_rows, n_freqs) */
 } yoco_rope_table_args;
 
-/* Rotates the pairs (2i, 2i+1) of every head and multiplies by scale. In place is legal where
- * out_dtype is f32. */
-typedef struct yoco_rope_args {
+/* Rotates the pairs (2i, 2i+1) of every head and multiplies by scale; where cos is NULL, out = x,
+ * rounded. In place is legal where out_dtype is f32. A chain of tensors that belong to the same
+ * rows may come in one call. */
+typedef struct yoco_rope_args yoco_rope_args;
+struct yoco_rope_args {
     int64_t n_rows;
     int n_heads, head_dim; /* head_dim is even */
     float scale;
     const float *cos, *sin; /* (n_rows, head_dim / 2) */
     const float *x;         /* (n_rows, n_heads, head_dim) */
     yoco_dtype out_dtype;
-    void *out; /* (n_rows, n_heads, head_dim) */
-} yoco_rope_args;
+    void *out;                  /* (n_rows, n_heads, head_dim) */
+    const yoco_rope_args *next; /* the same n_rows; NULL: the last */
+};
 
 /* out = x, rounded to out_dtype. */
 typedef struct yoco_cast_args {
@@ -205,13 +212,13 @@ static inline int64_t yoco_kv_block(int64_t n_rows, int64_t chunk_rows, int64_t 
     return row;
 }
 
-/* Cross attention of a decode step and its exact merge (docs/DESIGN.md, "Exact merge"), in four
+/* Cross attention of a decode step and its exact merge (docs/DESIGN.md, "Exact merge"), in three
  * ops:
  * - attend: a partial for every (segment, block, query, head): m = ceil(max of the scores in base
- *   2), never -0, l = sum 2^(s-m), o = sum 2^(s-m) v
- * - merge_max: M = max of m over this rank's partials of a (query, head), -inf where there are
- *   none; *bad |= 1, by the next synchronize at the latest, if any partial is not finite: what
- *   merge_sum and merge_finish make of it then means nothing. The worker all-reduces M.
+ *   2), never -0, l = sum 2^(s-m), o = sum 2^(s-m) v; and M = max of m over this rank's partials of
+ *   a (query, head), -inf where there are none. *bad |= 1, by the next synchronize at the latest,
+ *   if any partial is not finite: what merge_sum and merge_finish make of it then means nothing.
+ *   The worker all-reduces M.
  * - merge_sum: fixed = sum of round_half_even(l 2^(m-M) 2^l_exponent) and of
  *   round_half_even(o_j 2^(m-M) 2^o_exponent[j]): 64-bit integers, from zero, so every order of
  *   summation gives the same bits. The worker all-reduces.
@@ -235,8 +242,8 @@ typedef struct yoco_attend_args {
 
     int l_exponent;        /* see worker/merge_scale.h */
     const int *o_exponent; /* (n_kv_heads, head_dim) */
-    float *global_max;     /* (n_queries, n_heads): written by merge_max, read by the others */
-    int *bad;              /* merge_max may set it, host memory, until synchronize returns */
+    float *global_max;     /* (n_queries, n_heads): written by attend, read by the others */
+    int *bad;              /* attend may set it, host memory, until synchronize returns */
     int64_t *fixed;        /* (n_queries, n_heads, 1 + head_dim): l, then o */
     yoco_dtype out_dtype;
     void *out; /* (n_queries, n_heads, head_dim) */
@@ -275,6 +282,12 @@ typedef struct yoco_draw_args {
     int32_t *out;          /* (n_rows), host memory: filled when the op returns */
 } yoco_draw_args;
 
+/* One row on its way within the device's memory. */
+typedef struct yoco_row_copy {
+    void *to;
+    const void *from;
+} yoco_row_copy;
+
 typedef enum yoco_weight_use { YOCO_WEIGHT_LINEAR, YOCO_WEIGHT_EMBEDDING } yoco_weight_use;
 
 /* A matrix as the checkpoint stores it. */
@@ -287,6 +300,7 @@ typedef struct yoco_matrix {
 typedef struct yoco_ops {
     const char *name;
     bool host_memory; /* what `alloc` gives is host memory: transports read and write it */
+    size_t own_bytes; /* what an open device takes of its memory before anything is asked of it */
 
     /* One line about the backend's device `index` of this machine; false past the last. */
     bool (*device_at)(int index, char *text, size_t size);
@@ -324,6 +338,8 @@ typedef struct yoco_ops {
     yoco_status (*fetch)(yoco_device *device, void *to_host, const void *from_device, size_t bytes);
     void (*copy)(yoco_device *device, void *to, const void *from,
                  size_t bytes); /* within the device, disjoint */
+    /* copies: (n), host memory; each of `bytes`, all of them disjoint. */
+    void (*copy_rows)(yoco_device *device, const yoco_row_copy *copies, int64_t n, size_t bytes);
     void (*zero)(yoco_device *device, void *ptr, size_t bytes);
     /* Bytes of the device's memory that are in use, by all programs; NULL where it is the host's.
      */
@@ -351,10 +367,9 @@ typedef struct yoco_ops {
     void (*retention_correct)(yoco_device *device, const yoco_retention_args *args);
     void (*retention_step)(yoco_device *device, const yoco_retention_step_args *args);
     void (*attend)(yoco_device *device, const yoco_attend_args *args);
-    void (*merge_max)(yoco_device *device, const yoco_attend_args *args);
     /* For ranks that do not wait for the device: flags (YOCO_MERGE_FLAGS), device memory, as
      * worker/merge.c makes them on the host, of the hash of `bytes` at ptr; the last is `bad` if a
-     * merge_max since the last synchronize was bad, else 0. */
+     * attend since the last synchronize was bad, else 0. */
     void (*merge_flags)(yoco_device *device, const void *ptr, size_t bytes, float bad,
                         float *flags);
     void (*merge_sum)(yoco_device *device, const yoco_attend_args *args);

@@ -197,7 +197,7 @@ static void plan_work(const yoco_plan_input *in, sizer *s, yoco_plan *p)
 
 yoco_status yoco_plan_make(const yoco_plan_input *input, yoco_plan *out)
 {
-    yoco_plan plan = {.input = *input, .runtime_bytes = RUNTIME_BYTES};
+    yoco_plan plan = {.input = *input, .runtime_bytes = RUNTIME_BYTES + input->device_bytes};
     sizer s = {false};
     plan_rows(input, &plan);
     plan_merges(input, &plan);

@@ -60,6 +60,7 @@ typedef struct yoco_plan_input {
     size_t (*weight_bytes)(const void *context, int64_t n_out, int64_t n_in);
     const void *weight_context;
     yoco_dtype file_dtype; /* of the embedding, which stays in its file */
+    size_t device_bytes;   /* what the backend and the transport take themselves; 0: on a host */
 } yoco_plan_input;
 
 typedef struct yoco_plan {

@@ -58,7 +58,7 @@ smpi/smpi.h         kernels/sim/account.c
 ucp/api/ucp.h       comm/ucx/ucx.c comm/ucx/info.c
 uct/api/uct.h       comm/ucx/info.c
 nccl.h              comm/nccl/channels.h tests/nccl_host/nccl.c
-cuda_runtime_api.h  comm/nccl/channels.h comm/nccl/cuda_place.c tests/nccl_host/*
+cuda_runtime_api.h  comm/nccl/channels.h comm/nccl/cuda_place.c tests/nccl_host/* tests/cuda_host/*
 cuda_runtime.h      kernels/cuda/* tests/cuda_host/*
 cublasLt.h          kernels/cuda/*
 cuda_host.h         kernels/cuda/portable.cuh

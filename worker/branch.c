@@ -16,7 +16,7 @@ static yoco_status branch_give(yoco_pass *p, const yoco_past *past)
 
 /* Giving writes over the ring that taking reads. */
 static const yoco_edge_port branch_port = {
-    .take = branch_take, .give = branch_give, .gives_first = false};
+    .take = branch_take, .give = branch_give, .gives_first = false, .waits = false};
 
 static yoco_status run_pieces(yoco_worker *w, int branch, const int32_t *ids, int64_t n_ids)
 {

@@ -11,6 +11,15 @@ static void record(yoco_worker *w, bool on)
         w->ops->record(w->device, on);
 }
 
+/* Starts what was recorded so far: the device computes a layer while the host records the next. */
+static void start_recorded(yoco_worker *w)
+{
+    if (w->ops->hold) {
+        w->ops->hold(w->device, true);
+        w->ops->hold(w->device, false);
+    }
+}
+
 static yoco_status run_layers(yoco_pass *p)
 {
     const yoco_model *m = p->w->model;
@@ -22,6 +31,7 @@ static yoco_status run_layers(yoco_pass *p)
             continue;
         yoco_add_output(p);
         yoco_feed_forward(p);
+        start_recorded(p->w);
     }
     return YOCO_OK;
 }

@@ -80,4 +80,5 @@ yoco_status yoco_ring_drain(yoco_worker *w)
     return YOCO_OK;
 }
 
-const yoco_edge_port yoco_ring_port = {.take = ring_take, .give = ring_give, .gives_first = true};
+const yoco_edge_port yoco_ring_port = {
+    .take = ring_take, .give = ring_give, .gives_first = true, .waits = true};

@@ -80,6 +80,7 @@ struct yoco_worker {
     int64_t *positions;        /* (plan.rows) */
     yoco_window_view *views;   /* (n_branches) */
     float **states;            /* (n_branches) */
+    yoco_row_copy *copies;     /* (2 n_branches) */
     int bad;                   /* a merge of the step met a value that is not finite */
     int n_merges;              /* of the step whose flags the device keeps: see merge.c */
     float *flags;              /* those flags */

@@ -114,19 +114,16 @@ static yoco_status check_kept_flags(yoco_worker *w)
 yoco_status yoco_merge(yoco_worker *w, const yoco_attend_args *args)
 {
     bool alone = w->comm->n_ranks == 1;
-    yoco_attend_args merge = *args;
-    merge.bad = &w->bad;
-    w->ops->merge_max(w->device, &merge);
     if (!alone && w->comm->device_stream) {
-        YOCO_TRY(follow_max(w, &merge));
+        YOCO_TRY(follow_max(w, args));
     } else if (!alone) {
         YOCO_TRY(w->ops->synchronize(w->device));
-        YOCO_TRY(reduce_max(w, &merge));
+        YOCO_TRY(reduce_max(w, args));
     }
-    w->ops->merge_sum(w->device, &merge);
+    w->ops->merge_sum(w->device, args);
     if (!alone)
-        YOCO_TRY(reduce_sum(w, &merge));
-    w->ops->merge_finish(w->device, &merge);
+        YOCO_TRY(reduce_sum(w, args));
+    w->ops->merge_finish(w->device, args);
     return YOCO_OK;
 }
 

@@ -12,6 +12,7 @@ typedef struct yoco_edge_port {
     yoco_status (*take)(yoco_pass *p, const yoco_past *past); /* work memory <- edge */
     yoco_status (*give)(yoco_pass *p, const yoco_past *past); /* edge <- work memory */
     bool gives_first; /* an edge may leave before the one that enters was taken */
+    bool waits;       /* an edge may come from another rank */
 } yoco_edge_port;
 
 typedef void (*yoco_linear)(yoco_device *device, const yoco_linear_args *args);
@@ -38,12 +39,15 @@ yoco_status yoco_piece_run(yoco_pass *p);
 void yoco_embed_rows(yoco_pass *p);
 /* NORM <- norm of X */
 void yoco_norm_rows(yoco_pass *p, const float *weight);
-/* y <- W NORM */
-void yoco_project(yoco_pass *p, yoco_role role, float *y);
-/* Turns heads of k_dim by the layer's rotation. */
-void yoco_rotate(yoco_pass *p, int n_heads, const float *x, yoco_dtype dtype, void *out,
-                 float scale);
-void yoco_cast_rows(yoco_pass *p, int64_t width, const float *x, void *out);
+/* y <- W NORM, for several weights of the layer, at most YOCO_MAX_CHAIN, in one call. */
+typedef struct yoco_projection {
+    yoco_role role;
+    float *y; /* (n_rows, n_out) */
+} yoco_projection;
+void yoco_project(yoco_pass *p, const yoco_projection *projections, int n);
+/* What turns heads of k_dim by the layer's rotation, unscaled; to be chained with others. */
+yoco_rope_args yoco_rotation_args(const yoco_pass *p, int n_heads, const float *x, yoco_dtype dtype,
+                                  void *out);
 /* X += W_out NORM */
 void yoco_add_output(yoco_pass *p);
 /* X += feed-forward part of the layer */

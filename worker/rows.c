@@ -46,37 +46,32 @@ void yoco_norm_rows(yoco_pass *p, const float *weight)
                                                       .out = w->buffers[YOCO_BUF_NORM]});
 }
 
-void yoco_project(yoco_pass *p, yoco_role role, float *y)
+void yoco_project(yoco_pass *p, const yoco_projection *projections, int n)
 {
-    p->linear(p->w->device, &(yoco_linear_args){.n_rows = p->n_rows,
-                                                .weight = p->layer->weights[role],
-                                                .x = p->w->buffers[YOCO_BUF_NORM],
-                                                .y = y});
+    yoco_linear_args args[YOCO_MAX_CHAIN];
+    for (int i = 0; i < n; i++)
+        args[i] = (yoco_linear_args){.n_rows = p->n_rows,
+                                     .weight = p->layer->weights[projections[i].role],
+                                     .x = p->w->buffers[YOCO_BUF_NORM],
+                                     .y = projections[i].y,
+                                     .next = i + 1 < n ? &args[i + 1] : NULL};
+    p->linear(p->w->device, args);
 }
 
-void yoco_rotate(yoco_pass *p, int n_heads, const float *x, yoco_dtype dtype, void *out,
-                 float scale)
+yoco_rope_args yoco_rotation_args(const yoco_pass *p, int n_heads, const float *x, yoco_dtype dtype,
+                                  void *out)
 {
-    yoco_worker *w = p->w;
     const yoco_layer_shape *s = p->layer->shape;
-    int64_t at = angles_before(w->model->shape, s->rotation);
-    w->ops->rope(w->device, &(yoco_rope_args){.n_rows = p->n_rows,
-                                              .n_heads = n_heads,
-                                              .head_dim = s->k_dim,
-                                              .scale = scale,
-                                              .cos = yoco_wide(p, YOCO_BUF_COS, at),
-                                              .sin = yoco_wide(p, YOCO_BUF_SIN, at),
-                                              .x = x,
-                                              .out_dtype = dtype,
-                                              .out = out});
-}
-
-void yoco_cast_rows(yoco_pass *p, int64_t width, const float *x, void *out)
-{
-    p->w->ops->cast(p->w->device, &(yoco_cast_args){.n = p->n_rows * width,
-                                                    .x = x,
-                                                    .out_dtype = p->w->model->dtype,
-                                                    .out = out});
+    int64_t at = angles_before(p->w->model->shape, s->rotation);
+    return (yoco_rope_args){.n_rows = p->n_rows,
+                            .n_heads = n_heads,
+                            .head_dim = s->k_dim,
+                            .scale = 1.0f,
+                            .cos = yoco_wide(p, YOCO_BUF_COS, at),
+                            .sin = yoco_wide(p, YOCO_BUF_SIN, at),
+                            .x = x,
+                            .out_dtype = dtype,
+                            .out = out};
 }
 
 void yoco_add_output(yoco_pass *p)

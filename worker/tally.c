@@ -124,7 +124,8 @@ static yoco_status give(yoco_pass *p, const yoco_past *past)
 static yoco_status count_chunk(yoco_worker *w, const yoco_cost_input *in, counter *count,
                                yoco_cost_account *account)
 {
-    static const yoco_edge_port port = {.take = take, .give = give, .gives_first = true};
+    static const yoco_edge_port port = {
+        .take = take, .give = give, .gives_first = true, .waits = true};
     int64_t rows = yoco_i64_min(in->grid.chunk_rows, in->grid.n_tokens);
     /* The first one behind which every window is full. */
     int64_t chunk = yoco_i64_max(1, yoco_div_up(yoco_shape_longest_window(in->shape), rows));

@@ -96,7 +96,8 @@ static yoco_plan_input plan_input(const yoco_worker *w, yoco_grid grid)
                              .dtype = w->device_options.dtype,
                              .weight_bytes = weight_bytes,
                              .weight_context = w,
-                             .file_dtype = c->embed_tokens->dtype};
+                             .file_dtype = c->embed_tokens->dtype,
+                             .device_bytes = w->ops->own_bytes};
 }
 
 /* Before they are loaded; a plan of one token has them all. */
@@ -143,10 +144,11 @@ static void release(yoco_worker *w)
 {
     yoco_buffers_free(w);
     void **const host[] = {
-        (void **)&w->pasts,     (void **)&w->stores,        (void **)&w->edge_in,
-        (void **)&w->edge_out,  (void **)&w->branch_n_rows, (void **)&w->branch_first_row,
-        (void **)&w->positions, (void **)&w->views,         (void **)&w->states,
-        (void **)&w->segments,  (void **)&w->flags,         (void **)&w->draw_scratch};
+        (void **)&w->pasts,       (void **)&w->stores,        (void **)&w->edge_in,
+        (void **)&w->edge_out,    (void **)&w->branch_n_rows, (void **)&w->branch_first_row,
+        (void **)&w->positions,   (void **)&w->views,         (void **)&w->states,
+        (void **)&w->copies,      (void **)&w->segments,      (void **)&w->flags,
+        (void **)&w->draw_scratch};
     for (size_t i = 0; i < sizeof host / sizeof *host; i++) {
         free(*host[i]);
         *host[i] = NULL;
@@ -184,6 +186,7 @@ static yoco_status allocate_host(yoco_worker *w)
         {(void **)&w->positions, (size_t)w->plan.rows, sizeof *w->positions},
         {(void **)&w->views, branches, sizeof *w->views},
         {(void **)&w->states, branches, sizeof *w->states},
+        {(void **)&w->copies, 2 * branches, sizeof *w->copies},
         {(void **)&w->segments, 1 + branches, sizeof *w->segments},
         {(void **)&w->flags, n_flags, sizeof *w->flags},
         {(void **)&w->draw_scratch, w->comm->rank == 0 ? (size_t)w->model->shape->vocab_size : 0,

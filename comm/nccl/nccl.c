@@ -77,16 +77,6 @@ static void started(nccl_comm *c, ncclResult_t result, const yoco_subject *subje
         yoco_wait_failed(&c->over.base, subject, ncclGetErrorString(result));
 }
 
-/* True when the event has come to pass. */
-static bool happened(nccl_comm *c, cudaEvent_t event, const yoco_subject *subject)
-{
-    cudaError_t error = cudaEventQuery(event);
-    if (error == cudaErrorNotReady)
-        return false;
-    check_cuda(c, error, subject);
-    return true;
-}
-
 /* The first message of the link goes on by a step, if it can. */
 static bool link_step(nccl_comm *c, nccl_link *link)
 {
@@ -276,7 +266,8 @@ static yoco_status nccl_wait(yoco_comm *comm, yoco_request *request, const yoco_
     YOCO_TRY(control->ops->wait(control, &m->header_request, what));
     check_header(comm, m, &subject);
     yoco_pause pause = yoco_pause_begin(comm, &subject);
-    while (m->state != ON_STREAM || (!comm->device_stream && !happened(c, m->done, &subject)))
+    while (m->state != ON_STREAM ||
+           (!comm->device_stream && !yoco_nccl_happened(comm, m->done, &subject)))
         poll_again(c, &pause, &subject);
     yoco_pause_end();
     if (comm->device_stream)
@@ -307,7 +298,7 @@ static void finish_all(nccl_comm *c, ncclResult_t result, const yoco_subject *su
         order(c, c->all->stream, c->all_done, stream, subject);
     else
         check_cuda(c, cudaEventRecord(c->all_done, c->all->stream), subject);
-    while (!stream && !happened(c, c->all_done, subject))
+    while (!stream && !yoco_nccl_happened(&c->over.base, c->all_done, subject))
         poll_again(c, &pause, subject);
     yoco_pause_end();
 }
@@ -322,7 +313,7 @@ static yoco_status nccl_drain(yoco_comm *comm)
         return YOCO_OK;
     check_cuda(c, cudaEventRecord(c->drained, comm->device_stream), &subject);
     yoco_pause pause = yoco_pause_begin(comm, &subject);
-    while (!happened(c, c->drained, &subject)) {
+    while (!yoco_nccl_happened(comm, c->drained, &subject)) {
         if (c->all->nccl) {
             for (int i = 0; i < N_NCCL_CHANNELS; i++)
                 yoco_nccl_settled(comm, &c->channels[i], &subject);

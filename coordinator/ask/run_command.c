@@ -145,8 +145,8 @@ static yoco_status reserve(yoco_session *session, const run_options *o, const yo
 {
     int64_t chunk_rows;
     yoco_log_hold();
-    yoco_status status =
-        yoco_session_chunk_rows(session->checkpoint->shape, o->chunk_rows, &chunk_rows);
+    yoco_status status = yoco_session_chunk_rows(session->checkpoint->shape, session->ops,
+                                                 o->chunk_rows, &chunk_rows);
     YOCO_TRY(yoco_comm_agree_lines(session->comm, status));
     return (o->checkpoint ? yoco_worker_reserve_durable : yoco_worker_reserve)(
         session->worker, prompt->context.n, chunk_rows, prompt->n_questions, prompt->branch_rows);
@@ -250,7 +250,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"max-tokens", 'n', "N", YOCO_OPTION_SIZE, &o.prompt.n_generate, 1,
          "Most tokens of an answer (default 64)."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
-         "Tokens per chunk (default 2048). A multiple of 256 for models with gated retention.\n"
+         "Tokens per chunk (default 2048, on a GPU 8192); a multiple of 256 for gated retention.\n"
          "Other chunk sizes give other rounding; other rank counts never do."},
         YOCO_SESSION_OPTIONS(o.session),
         {"temperature", 0, "X", YOCO_OPTION_REAL, &o.generate.sampling.temperature, 0,

@@ -280,7 +280,8 @@ static yoco_status choose_chunk_rows(const batch_options *o, yoco_session *sessi
     if (o->context && asked == 0)
         asked = saved;
     yoco_log_hold();
-    yoco_status status = yoco_session_chunk_rows(session->checkpoint->shape, asked, chunk_rows);
+    yoco_status status =
+        yoco_session_chunk_rows(session->checkpoint->shape, session->ops, asked, chunk_rows);
     return yoco_comm_agree_lines(session->comm, status);
 }
 
@@ -386,7 +387,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "that they go on after a kill. It is removed when the job's line is durable.",
          .path = YOCO_PATH_WRITES_CONTEXTS},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
-         "Tokens per chunk (default 2048). A multiple of 256 for models with gated retention."},
+         "Tokens per chunk (default 2048, on a GPU 8192); a multiple of 256 for gated retention."},
         YOCO_SESSION_OPTIONS(o.session),
     };
     return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv, run,

@@ -231,7 +231,7 @@ static yoco_status run_bench(yoco_session *session, const bench_options *o, yoco
     yoco_log_hold();
     yoco_status status = check_lengths(o, shape->max_seq_len);
     if (status == YOCO_OK)
-        status = yoco_session_chunk_rows(shape, o->chunk_rows, &r.chunk_rows);
+        status = yoco_session_chunk_rows(shape, session->ops, o->chunk_rows, &r.chunk_rows);
     YOCO_TRY(yoco_comm_agree_lines(comm, status));
     YOCO_TRY(yoco_agree(comm, yoco_alloc((size_t)n_ids * sizeof *ids, "token ids", (void **)&ids)));
     make_ids(ids, n_ids, shape->vocab_size);
@@ -263,9 +263,9 @@ static yoco_status run_profile(yoco_session *session, const bench_options *o)
 {
     int64_t chunk_rows;
     yoco_log_hold();
-    YOCO_TRY(
-        yoco_comm_agree_lines(session->comm, yoco_session_chunk_rows(session->checkpoint->shape,
-                                                                     o->chunk_rows, &chunk_rows)));
+    YOCO_TRY(yoco_comm_agree_lines(session->comm,
+                                   yoco_session_chunk_rows(session->checkpoint->shape, session->ops,
+                                                           o->chunk_rows, &chunk_rows)));
     return yoco_bench_profile_write(session, chunk_rows, o->profile);
 }
 
@@ -300,7 +300,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"runs", 0, "N", YOCO_OPTION_SIZE, &o.n_runs, 1,
          "Runs of each prefill after one that warms up (default 3)."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
-         "As in yoco run (default 2048); also the rows of the library's products."},
+         "As in yoco run (default 2048, on a GPU 8192); also the rows of the library's products."},
         YOCO_SESSION_OPTIONS(o.session),
         {"json", 0, "FILE", YOCO_OPTION_STRING, &o.json, 0,
          "Write everything as JSON, too; '-' writes it to stdout instead of the table.",

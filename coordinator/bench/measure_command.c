@@ -62,8 +62,8 @@ static yoco_status run(const measure_options *o, yoco_session *s)
         return YOCO_ERR_DATA;
     }
     yoco_log_hold();
-    YOCO_TRY(
-        yoco_comm_agree_lines(comm, yoco_session_chunk_rows(c, o->chunk_rows, &spec.chunk_rows)));
+    YOCO_TRY(yoco_comm_agree_lines(
+        comm, yoco_session_chunk_rows(c, s->ops, o->chunk_rows, &spec.chunk_rows)));
     int32_t *ids = NULL;
     yoco_status status = yoco_alloc((size_t)o->n_tokens * sizeof *ids, "token ids", (void **)&ids);
     if (status == YOCO_OK && comm->rank == 0)
@@ -111,7 +111,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Decode steps that are timed (default 8)."},
         {"cold", 0, NULL, YOCO_OPTION_FLAG, &o.cold, 0,
          "Time the first prefill and step, too, instead of warming up with them."},
-        {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1, "As in yoco run (default 2048)."},
+        {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
+         "As in yoco run (default 2048, on a GPU 8192)."},
         YOCO_SESSION_OPTIONS(o.session),
     };
     return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv,

@@ -117,7 +117,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Print their token ids instead: a line for a document, then one for each question, for\n"
          "--prompt-ids and --question-ids of yoco run. The text alone does not say them."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.eval.chunk_rows, 1,
-         "Tokens per chunk (default 2048)."},
+         "Tokens per chunk (default 2048, on a GPU 8192)."},
         YOCO_SESSION_OPTIONS(o.eval.session),
     };
     if (asks_for_report(argc, argv))

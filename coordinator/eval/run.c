@@ -78,8 +78,8 @@ static void begin_progress(eval *e)
 static yoco_status prepare(eval *e)
 {
     const yoco_eval_options *o = e->options;
-    YOCO_TRY(
-        yoco_session_chunk_rows(e->session->checkpoint->shape, o->chunk_rows, &e->common.chunk));
+    YOCO_TRY(yoco_session_chunk_rows(e->session->checkpoint->shape, e->session->ops, o->chunk_rows,
+                                     &e->common.chunk));
     YOCO_TRY(yoco_eval_work_open(o, e->session->checkpoint->shape, &e->work));
     YOCO_TRY(hash_model(e));
     YOCO_TRY(name_model(e));

@@ -209,7 +209,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"branch-tokens", 0, "N", YOCO_OPTION_SIZE, &o.question.branch_rows, 1,
          "Most tokens of a question and its answer (default 256)."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.question.chunk_rows, 1,
-         "Tokens per chunk (default 2048)."},
+         "Tokens per chunk (default 2048, on a GPU 8192)."},
         {"dtype", 0, "auto|f32|bf16", YOCO_OPTION_STRING, &o.question.session.dtype, 0,
          "Of matrix inputs and K,V; auto is bf16 here."},
         {"backend", 0, "auto|reference|cpu|cuda", YOCO_OPTION_STRING, &o.question.session.backend,

@@ -9,6 +9,12 @@ static size_t weight_bytes(const void *context, int64_t n_out, int64_t n_in)
     return b->ops->weight_bytes(&b->device, n_out, n_in);
 }
 
+static size_t device_bytes(const yoco_plan_question *q, const yoco_ops *ops)
+{
+    return ops->own_bytes +
+           yoco_transport_bytes(q->session.transport, !ops->host_memory, q->n_ranks);
+}
+
 yoco_status yoco_plan_shape_load(const char *model, yoco_model_shape **out)
 {
     char path[4096];
@@ -41,7 +47,7 @@ static yoco_status make_input(const yoco_plan_question *q, yoco_plan_basis *out)
 {
     int64_t chunk_rows;
     YOCO_TRY(yoco_session_choose(&q->session, YOCO_BF16, &out->ops, &out->device));
-    YOCO_TRY(yoco_session_chunk_rows(out->shape, q->chunk_rows, &chunk_rows));
+    YOCO_TRY(yoco_session_chunk_rows(out->shape, out->ops, q->chunk_rows, &chunk_rows));
     YOCO_TRY(check_length(out->shape, q));
     out->input = (yoco_plan_input){.shape = out->shape,
                                    .grid = {q->n_tokens, chunk_rows, (int)q->n_ranks},
@@ -50,7 +56,8 @@ static yoco_status make_input(const yoco_plan_question *q, yoco_plan_basis *out)
                                    .dtype = out->device.dtype,
                                    .weight_bytes = weight_bytes,
                                    .weight_context = out,
-                                   .file_dtype = out->device.dtype};
+                                   .file_dtype = out->device.dtype,
+                                   .device_bytes = device_bytes(q, out->ops)};
     return YOCO_OK;
 }
 

@@ -11,7 +11,11 @@
 #include "coordinator/text/tokenizer_config.h"
 #include "machine_limits.h"
 
-enum { DEFAULT_CHUNK_ROWS = 2048, MAX_THREADS = 4096 };
+enum {
+    DEFAULT_CHUNK_ROWS = 2048,
+    DEFAULT_GPU_CHUNK_ROWS = 8192, /* products of fewer rows leave a GPU's last wave half empty */
+    MAX_THREADS = 4096
+};
 
 /* The cores this process may use, shared among the ranks of its machine. */
 static int default_threads(const yoco_comm *comm)
@@ -229,10 +233,11 @@ void yoco_session_close(yoco_session *s)
     *s = (yoco_session){0};
 }
 
-yoco_status yoco_session_chunk_rows(const yoco_model_shape *shape, int64_t asked, int64_t *out)
+yoco_status yoco_session_chunk_rows(const yoco_model_shape *shape, const yoco_ops *ops,
+                                    int64_t asked, int64_t *out)
 {
-    int64_t rows = asked > 0 ? asked : DEFAULT_CHUNK_ROWS;
-    int64_t multiple = yoco_shape_chunk_multiple(shape);
+    int64_t preferred = ops->host_memory ? DEFAULT_CHUNK_ROWS : DEFAULT_GPU_CHUNK_ROWS;
+    int64_t rows = asked > 0 ? asked : preferred, multiple = yoco_shape_chunk_multiple(shape);
     if (rows % multiple != 0) {
         yoco_log_error("--chunk is a multiple of %lld for a model with %s, not %lld",
                        (long long)multiple, yoco_layer_kind_name(YOCO_LAYER_RETENTION),

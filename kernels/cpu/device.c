@@ -125,6 +125,12 @@ static void cpu_copy(yoco_device *device, void *to, const void *from, size_t byt
         memcpy(to, from, bytes);
 }
 
+static void cpu_copy_rows(yoco_device *device, const yoco_row_copy *copies, int64_t n, size_t bytes)
+{
+    for (int64_t i = 0; i < n; i++)
+        cpu_copy(device, copies[i].to, copies[i].from, bytes);
+}
+
 static yoco_status cpu_fetch(yoco_device *device, void *to, const void *from, size_t bytes)
 {
     cpu_copy(device, to, from, bytes);
@@ -220,6 +226,7 @@ static void cpu_retention_step(yoco_device *device, const yoco_retention_step_ar
 static void cpu_attend(yoco_device *device, const yoco_attend_args *args)
 {
     device->simd->attend(device, args);
+    yoco_cpu_partials_max(device, args);
 }
 
 static void cpu_argmax(yoco_device *device, const yoco_argmax_args *args)
@@ -255,6 +262,7 @@ const yoco_ops yoco_cpu_ops = {
     .download = cpu_copy,
     .fetch = cpu_fetch,
     .copy = cpu_copy,
+    .copy_rows = cpu_copy_rows,
     .zero = cpu_zero,
     .weight_create = yoco_cpu_weight_create,
     .weight_free = yoco_cpu_weight_free,
@@ -273,7 +281,6 @@ const yoco_ops yoco_cpu_ops = {
     .retention_correct = cpu_retention_correct,
     .retention_step = cpu_retention_step,
     .attend = cpu_attend,
-    .merge_max = yoco_cpu_merge_max,
     .merge_sum = yoco_cpu_merge_sum,
     .merge_finish = yoco_cpu_merge_finish,
     .argmax = cpu_argmax,

@@ -87,7 +87,8 @@ size_t yoco_cpu_weight_bytes(const yoco_device_options *options, int64_t n_out, 
 void yoco_cpu_linear_slabs(yoco_device *device, const yoco_linear_args *args);
 
 /* merge.c */
-void yoco_cpu_merge_max(yoco_device *device, const yoco_attend_args *args);
+/* The part of attend that follows the partials: M and *bad. */
+void yoco_cpu_partials_max(yoco_device *device, const yoco_attend_args *args);
 void yoco_cpu_merge_sum(yoco_device *device, const yoco_attend_args *args);
 void yoco_cpu_merge_finish(yoco_device *device, const yoco_attend_args *args);
 

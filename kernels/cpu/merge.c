@@ -78,7 +78,7 @@ static bool max_of(const yoco_attend_args *args, int64_t query, int64_t head, fl
     return finite;
 }
 
-void yoco_cpu_merge_max(yoco_device *device, const yoco_attend_args *args)
+void yoco_cpu_partials_max(yoco_device *device, const yoco_attend_args *args)
 {
     int bad = 0;
     int n_threads = yoco_cpu_threads(device, merge_work(args));

@@ -73,7 +73,7 @@ static void rotate_pairs(const yoco_rope_args *args, int64_t row, int64_t at, in
     row_store(args->out_dtype, args->out, at, vf_load(rotated), 2 * n_pairs);
 }
 
-void YOCO_SIMD(rope)(yoco_device *device, const yoco_rope_args *args)
+static void rotate_rows(const yoco_device *device, const yoco_rope_args *args)
 {
     int64_t row_size = (int64_t)args->n_heads * args->head_dim;
     int n_pairs = args->head_dim / 2;
@@ -87,6 +87,20 @@ void YOCO_SIMD(rope)(yoco_device *device, const yoco_rope_args *args)
             if (pair < n_pairs)
                 rotate_pairs(args, row, at + 2 * pair, pair, n_pairs - pair);
         }
+    }
+}
+
+void YOCO_SIMD(rope)(yoco_device *device, const yoco_rope_args *args)
+{
+    for (; args; args = args->next) {
+        if (args->cos)
+            rotate_rows(device, args);
+        else
+            YOCO_SIMD(cast)
+        (device, &(yoco_cast_args){.n = args->n_rows * args->n_heads * args->head_dim,
+                                   .x = args->x,
+                                   .out_dtype = args->out_dtype,
+                                   .out = args->out});
     }
 }
 

@@ -167,7 +167,7 @@ static few_rows take_rows(yoco_device *device, const yoco_linear_args *args, int
     return rows;
 }
 
-void YOCO_SIMD(linear_rows)(yoco_device *device, const yoco_linear_args *args)
+static void multiply(yoco_device *device, const yoco_linear_args *args)
 {
     const yoco_weight *weight = args->weight;
     int64_t n_panels = yoco_div_up(weight->n_out, PANEL_COLUMNS);
@@ -183,4 +183,10 @@ void YOCO_SIMD(linear_rows)(yoco_device *device, const yoco_linear_args *args)
             panel_rows(args, &rows, first, panel,
                        (float *)yoco_cpu_scratch(device, omp_get_thread_num()) + rows_floats);
     }
+}
+
+void YOCO_SIMD(linear_rows)(yoco_device *device, const yoco_linear_args *args)
+{
+    for (; args; args = args->next)
+        multiply(device, args);
 }

@@ -117,7 +117,7 @@ static bool slab_product(const yoco_device *device, const yoco_linear_args *args
     return true;
 }
 
-void yoco_cpu_linear_slabs(yoco_device *device, const yoco_linear_args *args)
+static void multiply(yoco_device *device, const yoco_linear_args *args)
 {
     const yoco_weight *weight = args->weight;
     int64_t n_slabs = yoco_div_up(args->n_rows, YOCO_SLAB_ROWS);
@@ -137,4 +137,10 @@ void yoco_cpu_linear_slabs(yoco_device *device, const yoco_linear_args *args)
     }
     if (!ok)
         yoco_cpu_fail(device, "a matrix product of oneDNN failed");
+}
+
+void yoco_cpu_linear_slabs(yoco_device *device, const yoco_linear_args *args)
+{
+    for (; args; args = args->next)
+        multiply(device, args);
 }

@@ -1,74 +1,55 @@
-/* The greatest of each row, by a block: every thread finds its own, then halves of the block merge.
- * No order changes the result: equals go to the lower index. */
-#include "kernels/cuda/device.cuh"
-#include "kernels/cuda/values.cuh"
+/* The greatest of each row, by several blocks: every thread finds its own, every warp one of these,
+ * and the greatest of all comes of an atomic maximum, which no order changes. */
+#include "kernels/cuda/choice.cuh"
 
-#include <string.h>
-
-constexpr int ARGMAX_THREADS = 256;
-
-struct argmax_args {
-    int n, n_banned;
-    const float *x;
-    int32_t *out;
-    int32_t banned[YOCO_MAX_BANNED];
-};
-
-struct candidate {
-    float value;
-    int index; /* YOCO_ARGMAX_NOT_FINITE beats all, YOCO_ARGMAX_NONE nothing */
-};
-
-__device__ static bool is_banned(const argmax_args &args, int index)
+/* Orders an id by its logit, equals by the lower id. */
+__device__ static unsigned long long rank_of(uint32_t key, int id)
 {
-    for (int i = 0; i < args.n_banned; i++)
-        if (args.banned[i] == index)
-            return true;
-    return false;
+    return (unsigned long long)key << 32 | (0xffffffffu - (uint32_t)id);
 }
 
-__device__ static candidate better(candidate a, candidate b)
-{
-    if (a.index == YOCO_ARGMAX_NOT_FINITE || b.index == YOCO_ARGMAX_NONE)
-        return a;
-    if (b.index == YOCO_ARGMAX_NOT_FINITE || a.index == YOCO_ARGMAX_NONE)
-        return b;
-    return b.value > a.value || (b.value == a.value && b.index < a.index) ? b : a;
-}
+static const unsigned long long NOT_FINITE = ~0ull; /* beats all; 0, what all beat, is none */
 
-__global__ void __launch_bounds__(ARGMAX_THREADS) argmax_kernel(argmax_args args)
+/* best: (rows), 0. */
+__global__ void __launch_bounds__(CHOICE_THREADS)
+    argmax_kernel(const float *x, int n, banned_ids banned, unsigned long long *best)
 {
-    YOCO_SHARED(shared);
-    candidate *all = (candidate *)shared; /* (ARGMAX_THREADS) */
-    const float *x = args.x + (int64_t)blockIdx.x * args.n;
-    candidate mine = {0.0f, YOCO_ARGMAX_NONE};
-    for (int i = threadIdx.x; i < args.n; i += ARGMAX_THREADS) {
-        bool finite = (__float_as_uint(x[i]) & 0x7f800000u) != 0x7f800000u;
-        if (!finite || !is_banned(args, i))
-            mine = better(mine, {x[i], finite ? i : YOCO_ARGMAX_NOT_FINITE});
+    uint32_t keys[CHOICE_EACH];
+    unsigned long long mine = 0;
+    load_keys(x + (int64_t)blockIdx.y * n, n, keys);
+#pragma unroll
+    for (int i = 0; i < CHOICE_EACH; i++) {
+        int id = choice_id(i);
+        unsigned long long rank = is_finite_key(keys[i]) ? rank_of(keys[i], id) : ~0ull;
+        bool counts = id < n && (rank == ~0ull || !is_banned(banned, id));
+        mine = counts && rank > mine ? rank : mine;
     }
-    all[threadIdx.x] = mine;
-    __syncthreads();
-    for (int n = ARGMAX_THREADS / 2; n > 0; n /= 2) {
-        if ((int)threadIdx.x < n)
-            all[threadIdx.x] = better(all[threadIdx.x], all[threadIdx.x + n]);
-        __syncthreads();
+    for (int mask = WARP / 2; mask > 0; mask /= 2) {
+        unsigned long long other = __shfl_xor_sync(ALL_LANES, mine, mask);
+        mine = other > mine ? other : mine;
     }
-    if (threadIdx.x == 0)
-        args.out[blockIdx.x] = all[0].index;
+    if (threadIdx.x % WARP == 0)
+        atomicMax(&best[blockIdx.y], mine);
 }
 
-/* The result lies in the ring of descriptors until it is downloaded. */
+/* The results lie in the ring of descriptors until they are downloaded, to its host side. */
 void yoco_cuda_argmax(yoco_device *device, const yoco_argmax_args *args)
 {
-    size_t bytes = (size_t)args->n_rows * sizeof *args->out;
-    void *out;
-    if (args->n_rows == 0 || !yoco_cuda_staging_begin(device, bytes, &out))
+    size_t bytes = (size_t)args->n_rows * sizeof(unsigned long long);
+    void *memory;
+    if (args->n_rows == 0)
         return;
-    argmax_args own = {args->n, args->n_banned, args->x, (int32_t *)out, {}};
-    if (args->n_banned > 0)
-        memcpy(own.banned, args->banned, (size_t)args->n_banned * sizeof *args->banned);
-    YOCO_LAUNCH(argmax_kernel, (unsigned)args->n_rows, ARGMAX_THREADS,
-                ARGMAX_THREADS * sizeof(candidate), device->stream, own);
-    yoco_cuda_download(device, args->out, out, bytes);
+    unsigned long long *best =
+        (unsigned long long *)yoco_cuda_staging_begin(device, bytes, &memory);
+    if (!best)
+        return;
+    yoco_cuda_zero(device, memory, bytes);
+    YOCO_LAUNCH(argmax_kernel, choice_grid(args->n, args->n_rows), CHOICE_THREADS, 0,
+                device->stream, args->x, args->n, list_banned(args->n_banned, args->banned),
+                (unsigned long long *)memory);
+    yoco_cuda_download(device, best, memory, bytes);
+    for (int64_t row = 0; row < args->n_rows; row++)
+        args->out[row] = best[row] == NOT_FINITE ? YOCO_ARGMAX_NOT_FINITE
+                         : best[row] == 0        ? YOCO_ARGMAX_NONE
+                                                 : (int32_t)(0xffffffffu - (uint32_t)best[row]);
 }

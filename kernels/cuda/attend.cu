@@ -27,23 +27,38 @@ __global__ void __launch_bounds__(RUN_THREADS)
     run_memory m = run_cut(shared, args.head_dim);
     float max, sum;
     run_attend(run, args.q + (query * args.n_heads + head) * args.head_dim, m, &max, &sum);
-    for (int j = threadIdx.x; j < args.head_dim; j += RUN_THREADS)
+    bool finite = is_finite(max) && is_finite(sum);
+    for (int j = threadIdx.x; j < args.head_dim; j += RUN_THREADS) {
         args.partial[at * args.head_dim + j] = m.values[j];
+        finite = finite && is_finite(m.values[j]);
+    }
+    if (!finite)
+        atomicOr(args.bad, 1);
     if (threadIdx.x == 0) {
         args.max[at] = max;
         args.sum[at] = sum;
+        atomic_max(&args.global_max[query * args.n_heads + head], max);
     }
+}
+
+__global__ void attend_start_kernel(float *max, int64_t n)
+{
+    for (int64_t i = grid_thread(); i < n; i += grid_threads())
+        max[i] = -INFINITY;
 }
 
 void yoco_cuda_attend(yoco_device *device, const yoco_attend_args *args)
 {
     segment_list list;
+    int64_t n = args->n_queries * args->n_heads;
+    device->bad_target = args->bad;
+    YOCO_LAUNCH(attend_start_kernel, grid_for(n), 256, 0, device->stream, args->global_max, n);
     if (yoco_cuda_attend_tiles(device, args))
         return;
     auto n_tasks = [=](int64_t n_blocks, int64_t n_queries) {
         return n_blocks * n_queries * args->n_heads;
     };
-    if (yoco_cuda_send_segments(device, args, n_tasks, &list))
+    if (yoco_cuda_send_segments(device, SEGMENTS_ATTEND, args, n_tasks, &list))
         YOCO_LAUNCH(attend_kernel, (unsigned)list.n_tasks, RUN_THREADS, run_bytes(args->head_dim),
-                    device->stream, attend_args(args), list);
+                    device->stream, attend_args(device, args), list);
 }

@@ -2,22 +2,36 @@
 #define YOCO_CUDA_ATTEND_CUH
 
 #include "kernels/cuda/segments.cuh"
+#include "kernels/cuda/values.cuh"
 
 /* Partials on tensor cores. False where it does not take these arguments: it wants bf16 and heads
  * of 32, 64 or 128 on 16-byte boundaries. Which kernel runs depends on the model alone. */
 bool yoco_cuda_attend_tiles(yoco_device *device, const yoco_attend_args *args);
 
 /* What attend reads and writes, without what points to host memory or is the merge's. */
-static inline yoco_attend_args attend_args(const yoco_attend_args *args)
+static inline yoco_attend_args attend_args(const yoco_device *device, const yoco_attend_args *args)
 {
     yoco_attend_args own = *args;
     own.segments = NULL;
     own.o_exponent = NULL;
-    own.global_max = NULL;
-    own.bad = NULL;
+    own.bad = device->bad_device;
     own.fixed = NULL;
     own.out = NULL;
     return own;
+}
+
+__device__ inline bool is_finite(float x)
+{
+    return (__float_as_uint(x) & 0x7f800000u) != 0x7f800000u;
+}
+
+/* *at, which begins as -inf, rises to x, which is not -0; a NaN leaves it. */
+__device__ inline void atomic_max(float *at, float x)
+{
+    if (x >= 0.0f)
+        atomicMax((int *)at, __float_as_int(x));
+    else if (x < 0.0f)
+        atomicMin((unsigned *)at, __float_as_uint(x));
 }
 
 /* yoco_kv_block, for kernels. */

@@ -44,8 +44,7 @@ template <int DIM> struct attend_rows {
 /* What one block of threads does. */
 struct attend_task {
     const yoco_kv_segment *segment;
-    int64_t block, kv_head, first_row; /* rows of the segment's (queries, heads of the group) */
-    int64_t n_rows;
+    int block, kv_head, first_row, n_rows; /* rows of the segment's (queries, heads of the group) */
     int n_keys;
 };
 
@@ -53,15 +52,17 @@ __device__ static attend_task find_task(const yoco_attend_args &args, const segm
                                         int tile_rows, int64_t *key_row)
 {
     const device_segment *s = find_segment(list, blockIdx.x);
-    int64_t task = blockIdx.x - s->first_task, n_keys;
-    int64_t rows = s->segment.n_queries * (args.n_heads / args.n_kv_heads);
-    int64_t n_tiles = (rows + tile_rows - 1) / tile_rows;
+    /* 32 bits: a GPU divides 64 in a function of its own. */
+    unsigned task = blockIdx.x - (unsigned)s->first_task, n_kv_heads = (unsigned)args.n_kv_heads;
+    unsigned rows = (unsigned)s->segment.n_queries * ((unsigned)args.n_heads / n_kv_heads);
+    unsigned n_tiles = (rows + tile_rows - 1) / tile_rows;
+    int64_t n_keys;
     attend_task t;
     t.segment = &s->segment;
-    t.first_row = task % n_tiles * tile_rows;
-    t.kv_head = task / n_tiles % args.n_kv_heads;
-    t.block = task / n_tiles / args.n_kv_heads;
-    t.n_rows = rows;
+    t.first_row = (int)(task % n_tiles) * tile_rows;
+    t.kv_head = (int)(task / n_tiles % n_kv_heads);
+    t.block = (int)(task / n_tiles / n_kv_heads);
+    t.n_rows = (int)rows;
     *key_row = kv_block(s->segment, t.block, &n_keys);
     t.n_keys = (int)n_keys;
     return t;
@@ -71,9 +72,9 @@ __device__ static attend_task find_task(const yoco_attend_args &args, const segm
 __device__ static void row_of(const yoco_attend_args &args, const attend_task &t, int64_t row,
                               int64_t *query, int64_t *head)
 {
-    int64_t group = args.n_heads / args.n_kv_heads;
-    *query = row / group;
-    *head = t.kv_head * group + row % group;
+    unsigned group = (unsigned)(args.n_heads / args.n_kv_heads);
+    *query = (unsigned)row / group;
+    *head = t.kv_head * group + (unsigned)row % group;
 }
 
 template <int DIM>
@@ -202,22 +203,48 @@ __device__ static void add_parts(attend_memory<DIM> *m, const attend_rows<DIM> &
     __syncthreads();
 }
 
+/* A warp for each row: its partial, and what the merge wants of it before it adds. */
 template <int DIM>
 __device__ static void store_totals(const yoco_attend_args &args, const attend_task &t,
                                     int tile_rows, const float *total)
 {
-    for (int i = threadIdx.x; i < tile_rows * (DIM + 2); i += blockDim.x) {
-        int row = i / (DIM + 2), j = i % (DIM + 2);
+    int lane = threadIdx.x % WARP, n_warps = (int)blockDim.x / WARP;
+    for (int row = threadIdx.x / WARP; row < tile_rows; row += n_warps) {
+        const float *from = total + row * (DIM + 2);
         int64_t query, head;
         if (t.first_row + row >= t.n_rows)
             break;
         row_of(args, t, t.first_row + row, &query, &head);
-        int64_t p = t.segment->first_partial + t.block * t.segment->n_queries + query;
+        int64_t p = t.segment->first_partial + (int64_t)t.block * t.segment->n_queries + query;
         int64_t at = p * args.n_heads + head;
-        if (j < DIM)
-            args.partial[at * DIM + j] = total[i];
-        else
-            (j == DIM ? args.max : args.sum)[at] = total[i];
+        bool finite = is_finite(from[DIM]) && is_finite(from[DIM + 1]);
+#pragma unroll
+        for (int i = 0; i < DIM / WARP; i++) {
+            float value = from[i * WARP + lane];
+            finite = finite && is_finite(value);
+            args.partial[at * DIM + i * WARP + lane] = value;
+        }
+        if (!finite)
+            atomicOr(args.bad, 1);
+        if (lane == 0) {
+            args.max[at] = from[DIM];
+            args.sum[at] = from[DIM + 1];
+            query += t.segment->first_query;
+            atomic_max(&args.global_max[query * args.n_heads + head], from[DIM]);
+        }
+    }
+}
+
+/* Begins to copy a tile, of which `n` rows exist. A loop: the products leave no registers for more.
+ */
+template <int DIM>
+__device__ static void copy_rows(uint16_t *tile, const uint16_t *rows, int row_size, int n)
+{
+    constexpr int CHUNKS = DIM / 8;
+    for (int i = threadIdx.x; i < TILE_KEYS * CHUNKS; i += blockDim.x) {
+        int row = i / CHUNKS, column = i % CHUNKS * 8;
+        cp_async_16(tile + row * tile_shape<DIM>::STRIDE + column,
+                    rows + (row < n ? row * row_size + column : 0), row < n);
     }
 }
 
@@ -229,15 +256,16 @@ __global__ void __launch_bounds__(MAX_GROUPS *GROUP_THREADS)
     attend_memory<DIM> *m = (attend_memory<DIM> *)shared;
     int tile_rows = (int)blockDim.x / GROUP_THREADS * ROW_TILE;
     int group = threadIdx.x / GROUP_THREADS, warp = threadIdx.x / WARP % KEY_WARPS;
-    int64_t key_row, row_size = (int64_t)args.n_kv_heads * DIM;
+    int64_t key_row;
+    int row_size = args.n_kv_heads * DIM;
     attend_task task = find_task(args, list, tile_rows, &key_row);
     int64_t skipped = key_row * row_size + task.kv_head * DIM;
     const uint16_t *k = (const uint16_t *)task.segment->k + skipped;
     const uint16_t *v = (const uint16_t *)task.segment->v + skipped;
     auto copy = [&](int key, int stage) {
         int end = task.n_keys - key < TILE_KEYS ? task.n_keys - key : TILE_KEYS;
-        copy_tile<DIM>(m->stages[stage].k, k + key * row_size, row_size, 0, end);
-        copy_tile<DIM>(m->stages[stage].v, v + key * row_size, row_size, 0, end);
+        copy_rows<DIM>(m->stages[stage].k, k + key * row_size, row_size, end);
+        copy_rows<DIM>(m->stages[stage].v, v + key * row_size, row_size, end);
         cp_async_commit();
     };
     copy(0, 0);
@@ -289,12 +317,11 @@ template <int DIM> static bool launch_attend(yoco_device *device, const yoco_att
         int64_t rows = n_queries * (args->n_heads / args->n_kv_heads);
         return n_blocks * args->n_kv_heads * yoco_div_up(rows, ROW_TILE * n_groups);
     };
-    if (!yoco_cuda_send_segments(device, args, n_tasks, &list))
+    if (!yoco_cuda_send_segments(device, SEGMENTS_ATTEND, args, n_tasks, &list))
         return true;
-    allow_shared(device, attend_tiles_kernel<DIM>, bytes);
     YOCO_LAUNCH(attend_tiles_kernel<DIM>, (unsigned)list.n_tasks,
-                (unsigned)(n_groups * GROUP_THREADS), bytes, device->stream, attend_args(args),
-                list);
+                (unsigned)(n_groups * GROUP_THREADS), bytes, device->stream,
+                attend_args(device, args), list);
     return true;
 }
 

@@ -14,14 +14,28 @@ static void *open_library()
     if (!library)
         library = dlopen(YOCO_CUBLASLT, RTLD_NOW);
     if (!library)
-        yoco_log_error("cublasLt cannot be loaded: %s", dlerror());
+        yoco_log_warn(
+            "cublasLt cannot be loaded, so products take an own kernel, which is right but "
+            "slower: put libcublasLt.so." TEXT(CUBLAS_VER_MAJOR) " into LD_LIBRARY_PATH "
+                                                                 "(%s)",
+            dlerror());
     return library;
+}
+
+static void *library()
+{
+    static void *const opened = open_library();
+    return opened;
+}
+
+bool yoco_cuda_has_cublaslt()
+{
+    return library() != NULL;
 }
 
 static void *find(const char *name)
 {
-    static void *const library = open_library();
-    return library ? dlsym(library, name) : NULL;
+    return library() ? dlsym(library(), name) : NULL;
 }
 
 #define FORWARD(name, parameters, arguments)                                                       \

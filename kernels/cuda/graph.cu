@@ -1,7 +1,9 @@
-/* Decode steps as CUDA graphs. While a step is recorded, what comes between two waits of the host
- * is a section: it is captured, becomes a graph, and starts at once when the host is to wait. The
- * same section of the next step differs in arguments and grids only, so its graph is updated and
- * not made anew. The first step is not captured: it loads the kernels, which may wait. */
+/* Decode steps as CUDA graphs. While a step is recorded, what comes between two flushes is a
+ * section: it is captured, becomes a graph, and starts at once at the flush: before the host waits,
+ * and after every layer, so that the device computes one while the host captures the next. The same
+ * section of the next step differs in arguments and grids only, so its graph is updated and not
+ * made anew. The first step is not captured: what libraries load or allocate, they do
+ * then. */
 #include "kernels/cuda/device.cuh"
 
 void yoco_cuda_graph_resume(yoco_device *device)
@@ -26,7 +28,7 @@ static bool prepare(yoco_device *device, cudaGraph_t graph, cudaGraphExec_t *sec
     cudaGraphExecUpdateResultInfo info;
     if (*section && cudaGraphExecUpdate(*section, graph, &info) == cudaSuccess)
         return true;
-    (void)cudaGetLastError(); /* or the next launch would report it */
+    (void)cudaGetLastError(); /* the update's: it is no failure */
     if (*section)
         yoco_cuda_check(device, cudaGraphExecDestroy(*section), "a step's graph");
     *section = NULL;
@@ -37,6 +39,7 @@ void yoco_cuda_graph_flush(yoco_device *device)
 {
     section_recorder *r = &device->recorder;
     cudaGraph_t graph = NULL;
+    yoco_cuda_check_launches(device);
     if (!r->capturing)
         return;
     r->capturing = false;

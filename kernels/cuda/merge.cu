@@ -1,7 +1,8 @@
-/* The exact merge. Maxima and integer sums are the same in any order, so atomics may make them. */
+/* The exact merge: integer sums are the same in any order, so atomics may make them. */
 #include "kernels/cuda/segments.cuh"
 #include "kernels/cuda/values.cuh"
 
+constexpr int FINISH_THREADS = 128;
 constexpr int SUM_BLOCKS = 32; /* blocks of K,V whose partials one thread adds up */
 
 /* What a kernel reads and writes: `fixed` and `out` where it uses them, nothing in host memory. */
@@ -14,61 +15,6 @@ static yoco_attend_args merge_args(const yoco_attend_args *args, int64_t *fixed,
     own.fixed = fixed;
     own.out = out;
     return own;
-}
-
-__device__ static bool is_finite(float x)
-{
-    return (__float_as_uint(x) & 0x7f800000u) != 0x7f800000u;
-}
-
-/* x is no NaN and not -0; *at begins as -inf. */
-__device__ static void atomic_max(float *at, float x)
-{
-    if (x >= 0.0f)
-        atomicMax((int *)at, __float_as_int(x));
-    else
-        atomicMin((unsigned *)at, __float_as_uint(x));
-}
-
-__global__ void merge_start_kernel(float *max, int64_t n)
-{
-    for (int64_t i = grid_thread(); i < n; i += grid_threads())
-        max[i] = -INFINITY;
-}
-
-/* A warp for each (partial, head). */
-__global__ void merge_max_kernel(yoco_attend_args args, segment_list list, int *bad)
-{
-    int lane = threadIdx.x % WARP;
-    for (int64_t task = grid_thread() / WARP; task < list.n_tasks; task += grid_threads() / WARP) {
-        const device_segment *s = find_segment(list, task);
-        int64_t in_segment = task - s->first_task, head = in_segment % args.n_heads;
-        int64_t p = in_segment / args.n_heads;
-        int64_t query = s->segment.first_query + p % s->segment.n_queries;
-        int64_t at = (s->segment.first_partial + p) * args.n_heads + head;
-        float max = args.max[at];
-        bool finite = is_finite(max) && is_finite(args.sum[at]);
-        for (int j = lane; j < args.head_dim; j += WARP)
-            finite = finite && is_finite(args.partial[at * args.head_dim + j]);
-        if (!finite)
-            atomicOr(bad, 1);
-        if (lane == 0 && max == max)
-            atomic_max(&args.global_max[query * args.n_heads + head], max);
-    }
-}
-
-void yoco_cuda_merge_max(yoco_device *device, const yoco_attend_args *args)
-{
-    segment_list list;
-    int64_t n = args->n_queries * args->n_heads;
-    YOCO_LAUNCH(merge_start_kernel, grid_for(n), 256, 0, device->stream, args->global_max, n);
-    auto n_tasks = [=](int64_t n_blocks, int64_t n_queries) {
-        return n_blocks * n_queries * args->n_heads;
-    };
-    if (yoco_cuda_send_segments(device, args, n_tasks, &list))
-        YOCO_LAUNCH(merge_max_kernel, grid_for(list.n_tasks * WARP), 256, 0, device->stream,
-                    merge_args(args, NULL, NULL), list, device->bad_device);
-    device->bad_target = args->bad;
 }
 
 /* 2^exponent for -1022 <= exponent <= 1023. */
@@ -87,21 +33,26 @@ __device__ static int64_t fix(float x, int exponent)
 __global__ void merge_sum_kernel(yoco_attend_args args, segment_list list)
 {
     const device_segment *s = find_segment(list, blockIdx.x);
-    int64_t task = blockIdx.x - s->first_task, n_queries = s->segment.n_queries;
-    int64_t head = task % args.n_heads, in_segment = task / args.n_heads % n_queries;
-    int64_t first = task / args.n_heads / n_queries * SUM_BLOCKS;
-    int64_t end = first + SUM_BLOCKS < s->n_blocks ? first + SUM_BLOCKS : s->n_blocks;
-    int64_t row = (s->segment.first_query + in_segment) * args.n_heads + head;
+    /* 32 bits: a GPU divides 64 in a function of its own. */
+    unsigned task = blockIdx.x - (unsigned)s->first_task, n_heads = (unsigned)args.n_heads;
+    unsigned head = task % n_heads, n_queries = (unsigned)s->segment.n_queries;
+    unsigned in_segment = task / n_heads % n_queries;
+    int first = (int)(task / n_heads / n_queries) * SUM_BLOCKS;
+    int end = first + SUM_BLOCKS < s->n_blocks ? first + SUM_BLOCKS : (int)s->n_blocks;
+    int64_t row = (s->segment.first_query + in_segment) * n_heads + head;
+    int64_t partial = (s->segment.first_partial + in_segment) * n_heads + head;
+    int64_t step = (int64_t)n_queries * n_heads; /* from block to block */
+    float global_max = args.global_max[row];
     const int *o_exponent =
-        args.o_exponent + head / (args.n_heads / args.n_kv_heads) * args.head_dim;
+        args.o_exponent + head / (n_heads / (unsigned)args.n_kv_heads) * args.head_dim;
     for (int j = threadIdx.x; j <= args.head_dim; j += blockDim.x) {
         int exponent = j == 0 ? args.l_exponent : o_exponent[j - 1];
         uint64_t sum = 0; /* wraps where values are not finite */
-        for (int64_t b = first; b < end; b++) {
-            int64_t p = s->segment.first_partial + b * n_queries + in_segment;
-            int64_t at = p * args.n_heads + head;
+#pragma unroll 8
+        for (int b = first; b < end; b++) {
+            int64_t at = partial + b * step;
             /* A shift below this bound leaves nothing of any partial. */
-            int shift = (int)fmaxf(args.max[at] - args.global_max[row], -800.0f);
+            int shift = (int)fmaxf(args.max[at] - global_max, -800.0f);
             float x = j == 0 ? args.sum[at] : args.partial[at * args.head_dim + j - 1];
             sum += (uint64_t)fix(x, shift + exponent);
         }
@@ -118,27 +69,30 @@ void yoco_cuda_merge_sum(yoco_device *device, const yoco_attend_args *args)
     auto n_tasks = [=](int64_t n_blocks, int64_t n_queries) {
         return yoco_div_up(n_blocks, SUM_BLOCKS) * n_queries * args->n_heads;
     };
-    if (yoco_cuda_send_segments(device, args, n_tasks, &list))
+    if (yoco_cuda_send_segments(device, SEGMENTS_SUM, args, n_tasks, &list))
         YOCO_LAUNCH(merge_sum_kernel, (unsigned)list.n_tasks, 160, 0, device->stream,
                     merge_args(args, args->fixed, NULL), list);
 }
 
+/* A block for each (query, head). */
 __global__ void merge_finish_kernel(yoco_attend_args args)
 {
-    int64_t n = args.n_queries * args.n_heads * args.head_dim;
-    int group = args.n_heads / args.n_kv_heads;
-    for (int64_t i = grid_thread(); i < n; i += grid_threads()) {
-        int64_t row = i / args.head_dim, j = i % args.head_dim;
-        const int64_t *fixed = args.fixed + row * (1 + args.head_dim);
-        int exponent = args.o_exponent[row % args.n_heads / group * args.head_dim + j];
-        double l = (double)fixed[0] * power_of_two_f64(-args.l_exponent);
-        double o = (double)fixed[1 + j] * power_of_two_f64(-exponent);
-        store_value(args.out_dtype, args.out, i, fixed[0] == 0 ? 0.0f : (float)(o / l));
+    int64_t row = blockIdx.x;
+    unsigned group = (unsigned)(args.n_heads / args.n_kv_heads);
+    const int64_t *fixed = args.fixed + row * (1 + args.head_dim);
+    const int *exponents =
+        args.o_exponent + blockIdx.x % (unsigned)args.n_heads / group * args.head_dim;
+    double l = (double)fixed[0] * power_of_two_f64(-args.l_exponent);
+    for (int j = threadIdx.x; j < args.head_dim; j += blockDim.x) {
+        double o = (double)fixed[1 + j] * power_of_two_f64(-exponents[j]);
+        store_value(args.out_dtype, args.out, row * args.head_dim + j,
+                    fixed[0] == 0 ? 0.0f : (float)(o / l));
     }
 }
 
 void yoco_cuda_merge_finish(yoco_device *device, const yoco_attend_args *args)
 {
-    YOCO_LAUNCH(merge_finish_kernel, grid_for(args->n_queries * args->n_heads * args->head_dim),
-                256, 0, device->stream, merge_args(args, args->fixed, args->out));
+    if (args->n_queries > 0)
+        YOCO_LAUNCH(merge_finish_kernel, (unsigned)(args->n_queries * args->n_heads),
+                    FINISH_THREADS, 0, device->stream, merge_args(args, args->fixed, args->out));
 }

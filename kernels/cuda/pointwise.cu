@@ -2,10 +2,29 @@
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/values.cuh"
 
-__global__ void embed_kernel(yoco_embed_args args, yoco_dtype dtype, const void *table, int64_t dim)
+constexpr int POINT_THREADS = 256;
+
+/* Four elements of a row for each thread: a row for every blockIdx.x, so that an index within it
+ * has 32 bits and nothing divides 64. */
+static dim3 row_grid(int64_t n_rows, int64_t row_size)
 {
-    for (int64_t i = grid_thread(); i < args.n_rows * dim; i += grid_threads())
-        args.x[i] = args.scale * load_value(dtype, table, args.ids[i / dim] * dim + i % dim);
+    return dim3((unsigned)n_rows, (unsigned)yoco_div_up(row_size, 4 * POINT_THREADS));
+}
+
+__device__ static int row_index()
+{
+    return 4 * (int)(blockIdx.y * POINT_THREADS + threadIdx.x);
+}
+
+__global__ void embed_kernel(yoco_embed_args args, yoco_dtype dtype, const void *table, int dim)
+{
+    int64_t from = (int64_t)args.ids[blockIdx.x] * dim, to = (int64_t)blockIdx.x * dim;
+    int at = row_index();
+    float x[4];
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        x[i] = at + i < dim ? args.scale * load_value(dtype, table, from + at + i) : 0.0f;
+    store_4(YOCO_F32, args.x + to, at, dim, x);
 }
 
 __global__ void cast_kernel(yoco_cast_args args)
@@ -39,17 +58,30 @@ __global__ void rope_table_kernel(yoco_rope_table_args args)
     }
 }
 
-__global__ void rope_kernel(yoco_rope_args args)
+/* A tensor of the chain for every blockIdx.z. Two pairs, which may be of two heads where those are
+ * no multiple of 4. */
+__global__ void rope_kernel(by_value<yoco_rope_args, YOCO_MAX_CHAIN> chain)
 {
-    int n_pairs = args.head_dim / 2;
-    int64_t row_pairs = (int64_t)args.n_heads * n_pairs;
-    for (int64_t i = grid_thread(); i < args.n_rows * row_pairs; i += grid_threads()) {
-        int64_t at = i / row_pairs * n_pairs + i % n_pairs;
-        float c = args.cos[at], s = args.sin[at];
-        float even = args.x[2 * i], odd = args.x[2 * i + 1];
-        store_value(args.out_dtype, args.out, 2 * i, fmaf(even, c, -(odd * s)) * args.scale);
-        store_value(args.out_dtype, args.out, 2 * i + 1, fmaf(even, s, odd * c) * args.scale);
+    const yoco_rope_args &args = chain.at[blockIdx.z];
+    int row_size = args.n_heads * args.head_dim, at = row_index();
+    int64_t row = blockIdx.x, first = row * row_size;
+    const float *cos = args.cos + row * (args.head_dim / 2);
+    const float *sin = args.sin + row * (args.head_dim / 2);
+    size_t element = args.out_dtype == YOCO_BF16 ? 2 : 4;
+    float x[4];
+    if (at >= row_size)
+        return;
+    load_4(args.x + first, at, row_size, x);
+#pragma unroll
+    for (int i = 0; i < 4; i += 2) {
+        if (!args.cos)
+            break;
+        int pair = (at + i) % args.head_dim / 2;
+        float c = cos[pair], s = sin[pair], even = x[i], odd = x[i + 1];
+        x[i] = fmaf(even, c, -(odd * s)) * args.scale;
+        x[i + 1] = fmaf(even, s, odd * c) * args.scale;
     }
+    store_4(args.out_dtype, (char *)args.out + (size_t)first * element, at, row_size, x);
 }
 
 void yoco_cuda_embed(yoco_device *device, const yoco_embed_args *args)
@@ -57,8 +89,9 @@ void yoco_cuda_embed(yoco_device *device, const yoco_embed_args *args)
     const yoco_weight *table = args->table;
     yoco_embed_args own = *args;
     own.table = NULL;
-    YOCO_LAUNCH(embed_kernel, grid_for(args->n_rows * table->n_in), 256, 0, device->stream, own,
-                table->dtype, table->data, table->n_in);
+    if (args->n_rows > 0)
+        YOCO_LAUNCH(embed_kernel, row_grid(args->n_rows, table->n_in), POINT_THREADS, 0,
+                    device->stream, own, table->dtype, table->data, (int)table->n_in);
 }
 
 void yoco_cuda_cast(yoco_device *device, const yoco_cast_args *args)
@@ -79,6 +112,16 @@ void yoco_cuda_rope_table(yoco_device *device, const yoco_rope_table_args *args)
 
 void yoco_cuda_rope(yoco_device *device, const yoco_rope_args *args)
 {
-    YOCO_LAUNCH(rope_kernel, grid_for(args->n_rows * args->n_heads * args->head_dim / 2), 256, 0,
-                device->stream, *args);
+    by_value<yoco_rope_args, YOCO_MAX_CHAIN> chain = {};
+    int64_t widest = 0, n_rows = args->n_rows;
+    unsigned n = 0;
+    for (; args && n < YOCO_MAX_CHAIN; args = args->next, n++) {
+        chain.at[n] = *args;
+        chain.at[n].next = NULL; /* host memory */
+        widest = yoco_i64_max(widest, (int64_t)args->n_heads * args->head_dim);
+    }
+    dim3 grid = row_grid(n_rows, widest);
+    grid.z = n;
+    if (n_rows > 0)
+        YOCO_LAUNCH(rope_kernel, grid, POINT_THREADS, 0, device->stream, chain);
 }

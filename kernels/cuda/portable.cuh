@@ -18,11 +18,35 @@ extern "C" {
 #include "kernels/kernels.h"
 }
 
-#ifdef __CUDACC__
+/* Every kernel that stands in a launch is on a list from the program's start, so that a device
+ * loads them all when it is opened (load.cu): none is loaded while a step is captured. */
+int yoco_cuda_list_kernel(const void *kernel);
+
+template <auto *Kernel> struct listed_kernel {
+    static const int place;
+};
+template <auto *Kernel>
+const int listed_kernel<Kernel>::place = yoco_cuda_list_kernel((const void *)Kernel);
 
 /* `kernel` in parentheses where its template arguments have a comma. */
 #define YOCO_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                \
+    do {                                                                                           \
+        (void)listed_kernel<(kernel)>::place;                                                      \
+        YOCO_START(kernel, grid, block, shared_bytes, stream, __VA_ARGS__);                        \
+    } while (0)
+
+#ifdef __CUDACC__
+
+#define YOCO_START(kernel, grid, block, shared_bytes, stream, ...)                                 \
     kernel<<<grid, block, shared_bytes, stream>>>(__VA_ARGS__)
+
+/* A pointer that came out of memory is one to global memory: the compiler cannot know, and would
+ * make generic accesses, which are slower. */
+template <typename T> __device__ inline T *in_global(T *ptr)
+{
+    __builtin_assume(__isGlobal(ptr));
+    return ptr;
+}
 
 /* The block's dynamic shared memory, as bytes; the only kind in use. */
 #define YOCO_SHARED(name) extern __shared__ __align__(16) unsigned char name[]
@@ -80,6 +104,14 @@ __device__ inline uint16_t f32_to_bf16(float x)
     return bits;
 }
 
+/* Two neighbours in a word, as memory has them. */
+__device__ inline uint32_t f32_to_bf16_pair(float low, float high)
+{
+    uint32_t bits;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+    return bits;
+}
+
 __device__ inline float f16_to_f32(uint16_t bits)
 {
     float x;
@@ -91,7 +123,7 @@ __device__ inline float f16_to_f32(uint16_t bits)
 
 #include <cuda_host.h>
 
-#define YOCO_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                \
+#define YOCO_START(kernel, grid, block, shared_bytes, stream, ...)                                 \
     cuda_host_launch(#kernel, __PRETTY_FUNCTION__, grid, block, shared_bytes, stream, kernel,      \
                      __VA_ARGS__)
 

@@ -3,6 +3,7 @@
 
 constexpr int STEP_COLUMNS = 32;
 constexpr int STEP_GROUPS = 8;
+constexpr int MOST_STATES = 128; /* of a launch */
 
 /* A block of threads for each (block, head, row). */
 __global__ void __launch_bounds__(DECAY_THREADS) retention_out_kernel(yoco_retention_args args)
@@ -97,7 +98,7 @@ __global__ void retention_correct_kernel(yoco_retention_args args)
 /* A block of threads for 32 columns of the state of a (row, head); its 8 groups take the state's
  * rows in turn, and their sums are added in order. */
 __global__ void __launch_bounds__(STEP_COLUMNS *STEP_GROUPS)
-    retention_step_kernel(yoco_retention_step_args args, float *const *states)
+    retention_step_kernel(yoco_retention_step_args args, by_value<float *, MOST_STATES> states)
 {
     YOCO_SHARED(shared);
     float *sums = (float *)shared; /* (groups, columns) */
@@ -106,7 +107,7 @@ __global__ void __launch_bounds__(STEP_COLUMNS *STEP_GROUPS)
     int64_t i = blockIdx.x, head = i % args.n_heads;
     int64_t j = (int64_t)blockIdx.y * STEP_COLUMNS + column;
     const float *q = args.q + i * dim, *k = args.k + i * dim;
-    float *state = states[i / args.n_heads] + head * dim * dim + j;
+    float *state = in_global(states.at[i / args.n_heads]) + head * dim * dim + j;
     float decay = expf((float)log_decay(args.gate[i])), sum = 0.0f;
     if (j < dim) {
         float v = args.v[i * dim + j];
@@ -158,23 +159,29 @@ void yoco_cuda_retention_correct(yoco_device *device, const yoco_retention_args 
                 256, 0, device->stream, *args);
 }
 
+/* The rows first .. first + n - 1. */
+static void step_rows(yoco_device *device, const yoco_retention_step_args *args, int64_t first,
+                      int64_t n)
+{
+    yoco_retention_step_args own = *args;
+    by_value<float *, MOST_STATES> states = {};
+    int64_t values = first * args->n_heads * args->head_dim;
+    own.n_rows = n;
+    own.q += values;
+    own.k += values;
+    own.v += values;
+    own.gate += first * args->n_heads;
+    own.out += values;
+    own.state = NULL; /* host memory */
+    for (int64_t i = 0; i < n; i++)
+        states.at[i] = args->state[first + i];
+    dim3 grid((unsigned)(n * args->n_heads), (unsigned)yoco_div_up(args->head_dim, STEP_COLUMNS));
+    YOCO_LAUNCH(retention_step_kernel, grid, STEP_COLUMNS * STEP_GROUPS,
+                STEP_COLUMNS * STEP_GROUPS * sizeof(float), device->stream, own, states);
+}
+
 void yoco_cuda_retention_step(yoco_device *device, const yoco_retention_step_args *args)
 {
-    void *states;
-    yoco_retention_step_args own = *args;
-    own.state = NULL; /* host memory */
-    size_t bytes = (size_t)args->n_rows * sizeof(float *);
-    if (args->n_rows == 0)
-        return;
-    float **host = (float **)yoco_cuda_staging_begin(device, bytes, &states);
-    if (!host)
-        return;
-    for (int64_t i = 0; i < args->n_rows; i++)
-        host[i] = args->state[i];
-    yoco_cuda_staging_send(device, host, bytes, states);
-    dim3 grid((unsigned)(args->n_rows * args->n_heads),
-              (unsigned)yoco_div_up(args->head_dim, STEP_COLUMNS));
-    YOCO_LAUNCH(retention_step_kernel, grid, STEP_COLUMNS * STEP_GROUPS,
-                STEP_COLUMNS * STEP_GROUPS * sizeof(float), device->stream, own,
-                (float *const *)states);
+    for (int64_t first = 0; first < args->n_rows; first += MOST_STATES)
+        step_rows(device, args, first, yoco_i64_min(MOST_STATES, args->n_rows - first));
 }

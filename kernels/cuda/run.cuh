@@ -48,7 +48,7 @@ __device__ inline const char *run_row(const kv_run &run, const void *const (&par
     const void *part = row < first ? parts[0] : row < second ? parts[1] : parts[2];
     row -= row < first ? 0 : row < second ? first : second;
     int64_t element = run.dtype == YOCO_BF16 ? 2 : 4;
-    return (const char *)part + (row * run.row_size + run.first) * element;
+    return in_global((const char *)part + (row * run.row_size + run.first) * element);
 }
 
 /* Eight lanes per key. */

@@ -23,7 +23,7 @@ struct segment_list {
 typedef std::function<int64_t(int64_t n_blocks, int64_t n_queries)> segment_tasks;
 
 /* False where there is nothing to do, or the ring failed. */
-bool yoco_cuda_send_segments(yoco_device *device, const yoco_attend_args *args,
+bool yoco_cuda_send_segments(yoco_device *device, segment_use use, const yoco_attend_args *args,
                              const segment_tasks &n_tasks, segment_list *out);
 
 /* The segment of a task: the last that begins at or before it. */

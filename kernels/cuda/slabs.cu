@@ -5,8 +5,8 @@
  * sums; it runs on whole slabs of rows, the last one copied to a buffer padded with zeros. In
  * cublasLt's column-major terms: y (n_out, rows) = weight^T (n_out, depth) x (depth, rows).
  *
- * Where rows of x or y are not aligned to 16 bytes, or padded in the weight, every slab goes
- * through the buffer: such shapes are for tests. */
+ * Where rows of x or y do not lie on boundaries of 16 and 32 bytes, or are padded in the weight,
+ * every slab goes through the buffer: such shapes are for tests. */
 #include "kernels/cuda/device.cuh"
 
 #include <stdio.h>
@@ -14,6 +14,7 @@
 constexpr int CHOICE_ROWS = 2048; /* the algorithm is the library's first for this many rows */
 constexpr int MAX_CHOICES = 32;
 constexpr int ALIGNMENT = 16;
+constexpr int DIRECT_OUTPUTS = 8;
 
 static const size_t WORKSPACE_BYTES = (size_t)32 << 20;
 
@@ -34,6 +35,8 @@ static cudaDataType_t data_type(yoco_dtype dtype)
 
 yoco_status yoco_cuda_slabs_open(yoco_device *device)
 {
+    if (!yoco_cuda_has_cublaslt())
+        return YOCO_OK;
     cublasOperation_t transposed = CUBLAS_OP_T;
     cublasComputeType_t compute =
         device->options.dtype == YOCO_BF16 ? CUBLAS_COMPUTE_32F : CUBLAS_COMPUTE_32F_PEDANTIC;
@@ -65,6 +68,12 @@ struct product_layouts {
 static int64_t padded_out(const yoco_weight *weight)
 {
     return weight->rows;
+}
+
+/* Whole slabs go from x to y themselves: rows of both lie on boundaries that the library takes. */
+static bool is_direct(const yoco_weight *weight)
+{
+    return weight->n_in == weight->depth && weight->n_out % DIRECT_OUTPUTS == 0;
 }
 
 static bool open_layouts(yoco_device *device, const yoco_weight *weight, int64_t rows,
@@ -113,6 +122,16 @@ static bool runs_on(yoco_device *device, const yoco_weight *weight,
                 result.workspaceSize <= WORKSPACE_BYTES;
     close_layouts(&layouts);
     return runs;
+}
+
+/* On every layout that it will meet: the padded slab, and whole slabs with y's own rows. */
+static bool runs_everywhere(yoco_device *device, const yoco_weight *weight,
+                            const cublasLtMatmulAlgo_t *algorithm)
+{
+    int64_t y_row = is_direct(weight) ? weight->n_out : padded_out(weight);
+    return runs_on(device, weight, algorithm, YOCO_SLAB_ROWS, padded_out(weight)) &&
+           runs_on(device, weight, algorithm, YOCO_SLAB_ROWS, y_row) &&
+           runs_on(device, weight, algorithm, CHOICE_ROWS, y_row);
 }
 
 static bool set_preference(yoco_device *device, cublasLtMatmulPreference_t preference)
@@ -175,6 +194,8 @@ static yoco_status reserve_slab(yoco_device *device, const yoco_weight *weight)
 yoco_status yoco_cuda_slabs_choose(yoco_device *device, yoco_weight *weight)
 {
     cublasLtMatmulHeuristicResult_t results[MAX_CHOICES];
+    if (!device->cublas)
+        return YOCO_OK;
     YOCO_TRY(reserve_slab(device, weight));
     if (!check(device, cublasLtMatrixLayoutCreate(&weight->layout, data_type(weight->dtype),
                                                   (uint64_t)weight->depth, (uint64_t)weight->n_out,
@@ -184,8 +205,7 @@ yoco_status yoco_cuda_slabs_choose(yoco_device *device, yoco_weight *weight)
     for (int i = 0; i < n; i++) {
         const cublasLtMatmulAlgo_t *algorithm = &results[i].algo;
         if (results[i].state == CUBLAS_STATUS_SUCCESS && keeps_sums_whole(algorithm) &&
-            runs_on(device, weight, algorithm, YOCO_SLAB_ROWS, padded_out(weight)) &&
-            runs_on(device, weight, algorithm, CHOICE_ROWS, padded_out(weight))) {
+            runs_everywhere(device, weight, algorithm)) {
             weight->algorithm = *algorithm;
             return YOCO_OK;
         }
@@ -238,14 +258,23 @@ static void padded_slab(yoco_device *device, const yoco_linear_args *args, int64
     copy_rows(device, to, y_row, y, padded_y_row, rows);
 }
 
-void yoco_cuda_linear_slabs(yoco_device *device, const yoco_linear_args *args)
+static void multiply_rows(yoco_device *device, const yoco_linear_args *args)
 {
     const yoco_weight *weight = args->weight;
-    bool direct = weight->n_in == weight->depth && weight->n_out % 4 == 0 &&
-                  is_aligned(args->x, ALIGNMENT) && is_aligned(args->y, ALIGNMENT);
+    bool direct =
+        is_direct(weight) && is_aligned(args->x, ALIGNMENT) && is_aligned(args->y, ALIGNMENT);
     int64_t first = direct ? args->n_rows / YOCO_SLAB_ROWS * YOCO_SLAB_ROWS : 0;
     if (first > 0)
         multiply(device, weight, args->x, args->y, first, weight->n_out, args->accumulate);
     for (; first < args->n_rows; first += YOCO_SLAB_ROWS)
         padded_slab(device, args, first, yoco_i64_min(YOCO_SLAB_ROWS, args->n_rows - first));
+}
+
+/* With 8,192 rows each product fills its last wave by itself: nothing is gained by joining them. */
+void yoco_cuda_linear_slabs(yoco_device *device, const yoco_linear_args *args)
+{
+    if (!device->cublas)
+        yoco_cuda_linear_rows(device, args);
+    for (; device->cublas && args; args = args->next)
+        multiply_rows(device, args);
 }

@@ -6,6 +6,7 @@ set(YOCO_CUDA_SOURCES
     draw.cu
     graph.cu
     hash.cu
+    load.cu
     memory.cu
     merge.cu
     norm.cu
@@ -19,4 +20,5 @@ set(YOCO_CUDA_SOURCES
     table.cu
     weight.cu
     window.cu
+    window_step.cu
     window_tiles.cu)

@@ -18,6 +18,11 @@ bool yoco_cuda_check(yoco_device *device, cudaError_t error, const char *what)
     return error == cudaSuccess;
 }
 
+void yoco_cuda_check_launches(yoco_device *device)
+{
+    yoco_cuda_check(device, cudaGetLastError(), "starting a kernel");
+}
+
 static int n_gpus(void)
 {
     int n = 0;
@@ -47,11 +52,15 @@ static void cuda_describe(const yoco_device_options *options, char *text, size_t
 {
     cudaDeviceProp properties;
     int gpu = choose_gpu(options);
-    if (gpu < 0 || cudaGetDeviceProperties(&properties, gpu) != cudaSuccess)
+    char products[32] = "own products";
+    if (gpu < 0 || cudaGetDeviceProperties(&properties, gpu) != cudaSuccess) {
         snprintf(text, size, "cuda without a GPU");
-    else
-        snprintf(text, size, "cuda %s sm_%d%d cublasLt %zu", properties.name, properties.major,
-                 properties.minor, cublasLtGetVersion());
+        return;
+    }
+    if (yoco_cuda_has_cublaslt())
+        snprintf(products, sizeof products, "cublasLt %zu", cublasLtGetVersion());
+    snprintf(text, size, "cuda %s sm_%d%d %s", properties.name, properties.major, properties.minor,
+             products);
 }
 
 static void cuda_close(yoco_device *device)
@@ -61,7 +70,11 @@ static void cuda_close(yoco_device *device)
     if (device->stream)
         (void)cudaStreamSynchronize(device->stream);
     yoco_cuda_graph_close(device);
+    yoco_cuda_fetch_close(device);
     yoco_cuda_slabs_close(device);
+    yoco_cuda_draw_close(device);
+    yoco_cuda_window_close(device);
+    yoco_cuda_segments_close(device);
     yoco_cuda_staging_close(device);
     yoco_cuda_free(device, device->bad_device);
     yoco_cuda_free(device, device->hash_device);
@@ -81,10 +94,15 @@ static yoco_status open_parts(yoco_device *device)
                         "pinned memory");
     if (!opened)
         return YOCO_ERR_INTERNAL;
+    YOCO_TRY(yoco_cuda_load_kernels(device));
     YOCO_TRY(yoco_cuda_alloc(device, sizeof(int), "a flag", (void **)&device->bad_device));
     yoco_cuda_zero(device, device->bad_device, sizeof(int));
     YOCO_TRY(yoco_cuda_alloc(device, sizeof(uint64_t), "a hash", (void **)&device->hash_device));
     YOCO_TRY(yoco_cuda_staging_open(device));
+    YOCO_TRY(yoco_cuda_fetch_open(device));
+    YOCO_TRY(yoco_cuda_segments_open(device));
+    YOCO_TRY(yoco_cuda_window_open(device));
+    YOCO_TRY(yoco_cuda_draw_open(device));
     return yoco_cuda_slabs_open(device);
 }
 
@@ -148,7 +166,6 @@ static void cuda_hold(yoco_device *device, bool on)
 
 static yoco_status cuda_synchronize(yoco_device *device)
 {
-    yoco_cuda_check(device, cudaGetLastError(), "starting a kernel");
     yoco_cuda_graph_flush(device);
     fetch_bad(device);
     yoco_cuda_check(device, cudaStreamSynchronize(device->stream), "running kernels");
@@ -159,9 +176,14 @@ static yoco_status cuda_synchronize(yoco_device *device)
     return status;
 }
 
+/* The driver's context with the kernels of this program and of cublasLt, about 0.5 GiB on an H100
+ * (an estimate: no device has measured it), cublasLt's workspace, the ring of descriptors. */
+static const size_t OWN_BYTES = (size_t)600 << 20;
+
 const yoco_ops yoco_cuda_ops = {
     .name = "cuda",
     .host_memory = false,
+    .own_bytes = OWN_BYTES,
     .device_at = cuda_device_at,
     .describe = cuda_describe,
     .weight_bytes = yoco_cuda_weight_bytes,
@@ -179,6 +201,7 @@ const yoco_ops yoco_cuda_ops = {
     .download = yoco_cuda_download,
     .fetch = yoco_cuda_fetch,
     .copy = yoco_cuda_copy,
+    .copy_rows = yoco_cuda_copy_rows,
     .zero = yoco_cuda_zero,
     .memory_in_use = yoco_cuda_memory_in_use,
     .weight_create = yoco_cuda_weight_create,
@@ -198,7 +221,6 @@ const yoco_ops yoco_cuda_ops = {
     .retention_correct = yoco_cuda_retention_correct,
     .retention_step = yoco_cuda_retention_step,
     .attend = yoco_cuda_attend,
-    .merge_max = yoco_cuda_merge_max,
     .merge_flags = yoco_cuda_merge_flags,
     .merge_sum = yoco_cuda_merge_sum,
     .merge_finish = yoco_cuda_merge_finish,

@@ -16,11 +16,6 @@ template <int DIM> struct tile_shape {
     static const int KEYS_SIZE = TILE_KEYS * STRIDE; /* elements of a tile of 64 rows */
 };
 
-__device__ inline uint32_t pair(uint16_t low, uint16_t high)
-{
-    return low | (uint32_t)high << 16;
-}
-
 /* x = sum of parts, but for what is left after the last. */
 template <int N> __device__ inline void split(float x, uint16_t (&parts)[N])
 {
@@ -34,12 +29,12 @@ template <int N> __device__ inline void split(float x, uint16_t (&parts)[N])
 /* Two neighbours, for a fragment. */
 template <int N> __device__ inline void split_pair(float low, float high, uint32_t (&parts)[N])
 {
-    uint16_t a[N], b[N];
-    split<N>(low, a);
-    split<N>(high, b);
 #pragma unroll
-    for (int i = 0; i < N; i++)
-        parts[i] = pair(a[i], b[i]);
+    for (int i = 0; i < N; i++) {
+        parts[i] = f32_to_bf16_pair(low, high);
+        low -= __uint_as_float(parts[i] << 16);
+        high -= __uint_as_float(parts[i] & 0xffff0000u);
+    }
 }
 
 /* a: rows row.. row+15 and columns column.. column+15 of a tile. */
@@ -76,18 +71,21 @@ __device__ inline void load_b_trans(uint32_t (&b)[4], const uint16_t *tile, int 
     ldmatrix_x4_trans(b, tile + (row + lane % 16) * stride + column + lane / 16 * 8);
 }
 
-/* Begins to copy 64 rows, `row_size` elements apart; rows from `begin` to `end` - 1 alone, zeros
- * for the others. */
-template <int DIM>
-__device__ inline void copy_tile(uint16_t *tile, const uint16_t *rows, int64_t row_size, int begin,
+/* Begins to copy 64 rows, `row_size` elements apart, by all of the block's THREADS; rows from
+ * `begin` to `end` - 1 alone, zeros for the others. One piece of code without branches. */
+template <int DIM, int THREADS>
+__device__ inline void copy_tile(uint16_t *tile, const uint16_t *rows, int row_size, int begin,
                                  int end)
 {
     constexpr int CHUNKS = DIM / 8;
-    for (int i = threadIdx.x; i < TILE_KEYS * CHUNKS; i += blockDim.x) {
-        int row = i / CHUNKS, column = i % CHUNKS * 8;
-        bool valid = row >= begin && row < end;
-        cp_async_16(tile + row * tile_shape<DIM>::STRIDE + column,
-                    rows + (valid ? row * row_size + column : 0), valid);
+    int first = threadIdx.x / CHUNKS, column = threadIdx.x % CHUNKS * 8;
+    int from = first * row_size + column;
+    uint16_t *to = tile + first * tile_shape<DIM>::STRIDE + column;
+#pragma unroll
+    for (int i = 0; i < TILE_KEYS; i += THREADS / CHUNKS) {
+        bool valid = first + i >= begin && first + i < end;
+        cp_async_16(to + i * tile_shape<DIM>::STRIDE, rows + (valid ? from + i * row_size : 0),
+                    valid);
     }
 }
 

@@ -74,9 +74,8 @@ __device__ inline void store_4(yoco_dtype dtype, void *out, int64_t index, int64
         return;
     }
     if (dtype == YOCO_BF16 && index + 4 <= n && ((uintptr_t)out + (uintptr_t)index * 2) % 8 == 0) {
-        uint32_t low = f32_to_bf16(x[0]) | (uint32_t)f32_to_bf16(x[1]) << 16;
-        uint32_t high = f32_to_bf16(x[2]) | (uint32_t)f32_to_bf16(x[3]) << 16;
-        *(uint2 *)((uint16_t *)out + index) = {low, high};
+        *(uint2 *)((uint16_t *)out + index) = {f32_to_bf16_pair(x[0], x[1]),
+                                               f32_to_bf16_pair(x[2], x[3])};
         return;
     }
     for (int i = 0; i < 4 && index + i < n; i++)

@@ -1,4 +1,5 @@
-/* Windows: a query's own run of rows. Prefill in bf16 goes to window_tiles.cu where it can. */
+/* Windows: a query's own run of rows. In bf16, prefill goes to window_tiles.cu where it can,
+ * and decode steps to window_step.cu. */
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/run.cuh"
 #include "kernels/cuda/window.cuh"
@@ -35,11 +36,11 @@ __global__ void __launch_bounds__(RUN_THREADS) window_kernel(yoco_window_args ar
 }
 
 __global__ void __launch_bounds__(RUN_THREADS)
-    window_step_kernel(yoco_window_step_args args, const yoco_window_view *views)
+    window_step_kernel(yoco_window_step_args args, by_value<yoco_window_view, MOST_VIEWS> views)
 {
     YOCO_SHARED(shared);
     kv_run run;
-    run.view = views[blockIdx.x / (unsigned)args.n_heads];
+    run.view = views.at[blockIdx.x / (unsigned)args.n_heads];
     run.dtype = args.kv_dtype;
     run.row_size = (int64_t)args.n_heads * args.head_dim;
     run.first = (int64_t)(blockIdx.x % (unsigned)args.n_heads) * args.head_dim;
@@ -63,18 +64,13 @@ void yoco_cuda_window_attend(yoco_device *device, const yoco_window_args *args)
 
 void yoco_cuda_window_step(yoco_device *device, const yoco_window_step_args *args)
 {
-    void *views;
-    yoco_window_step_args own = *args;
-    own.views = NULL; /* host memory */
-    size_t bytes = (size_t)args->n_queries * sizeof *args->views;
-    if (args->n_queries == 0)
+    if (yoco_cuda_window_step_tiles(device, args))
         return;
-    yoco_window_view *host = (yoco_window_view *)yoco_cuda_staging_begin(device, bytes, &views);
-    if (!host)
-        return;
-    for (int64_t i = 0; i < args->n_queries; i++)
-        host[i] = args->views[i];
-    yoco_cuda_staging_send(device, host, bytes, views);
-    YOCO_LAUNCH(window_step_kernel, (unsigned)(args->n_queries * args->n_heads), RUN_THREADS,
-                run_bytes(args->head_dim), device->stream, own, (const yoco_window_view *)views);
+    for (int64_t first = 0; first < args->n_queries; first += MOST_VIEWS) {
+        by_value<yoco_window_view, MOST_VIEWS> views;
+        int64_t n = yoco_i64_min(MOST_VIEWS, args->n_queries - first);
+        yoco_window_step_args own = yoco_cuda_step_part(args, first, n, &views);
+        YOCO_LAUNCH(window_step_kernel, (unsigned)(n * args->n_heads), RUN_THREADS,
+                    run_bytes(args->head_dim), device->stream, own, views);
+    }
 }

@@ -26,19 +26,29 @@ template <int DIM> struct window_rows {
     float max[2], sum[2];
 };
 
+/* The block's queries, scaled and split; 0 past the last. */
 template <int DIM>
 __device__ static void load_queries(const yoco_window_args &args, int64_t first, int head,
                                     window_memory<DIM> *m)
 {
-    for (int i = threadIdx.x; i < WINDOW_QUERIES * DIM; i += WINDOW_THREADS) {
-        int row = i / DIM, column = i % DIM;
-        uint16_t parts[Q_PARTS] = {};
-        if (first + row < args.q_end)
-            split<Q_PARTS>(args.q[((first + row) * args.n_heads + head) * DIM + column] *
-                               args.scale_log2,
-                           parts);
+    constexpr int QUADS = DIM / 4, ROWS = WINDOW_THREADS / QUADS;
+    int own_row = threadIdx.x / QUADS, column = threadIdx.x % QUADS * 4;
+    int n_rows = args.q_end - first < WINDOW_QUERIES ? (int)(args.q_end - first) : WINDOW_QUERIES;
+    int row_size = args.n_heads * DIM;
+    const float *q = args.q + (first * args.n_heads + head) * DIM + column;
+#pragma unroll 8
+    for (int i = 0; i < WINDOW_QUERIES; i += ROWS) {
+        int row = i + own_row;
+        float4 x = {0.0f, 0.0f, 0.0f, 0.0f};
+        if (row < n_rows)
+            x = *(const float4 *)(q + row * row_size);
+        uint32_t low[Q_PARTS], high[Q_PARTS];
+        split_pair<Q_PARTS>(x.x * args.scale_log2, x.y * args.scale_log2, low);
+        split_pair<Q_PARTS>(x.z * args.scale_log2, x.w * args.scale_log2, high);
+#pragma unroll
         for (int part = 0; part < Q_PARTS; part++)
-            m->q[part][row * tile_shape<DIM>::STRIDE + column] = parts[part];
+            *(uint2 *)(m->q[part] + row * tile_shape<DIM>::STRIDE + column) = {low[part],
+                                                                               high[part]};
     }
 }
 
@@ -65,21 +75,21 @@ __device__ static void tile_scores(const window_memory<DIM> *m, int stage, int r
     }
 }
 
-/* Scores of the tile at `key` become weights. `last`: the last key that row g sees; row g + 8 sees
- * 8 more. */
-template <int DIM>
-__device__ static void tile_weights(int64_t key, int64_t last, int window, float (&scores)[8][4],
+/* Scores of a tile become weights. `last`: the last column that row g sees; row g + 8 sees 8 more.
+ * Not MASKED: all rows see all columns. */
+template <int DIM, bool MASKED>
+__device__ static void tile_weights(int last, int window, float (&scores)[8][4],
                                     window_rows<DIM> *rows)
 {
     int t = threadIdx.x % 4;
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-        int64_t end = last + 8 * half - key, begin = end - window + 1;
+        int end = last + 8 * half, begin = end - window + 1;
         float top = -INFINITY;
 #pragma unroll
         for (int i = 0; i < 16; i++) {
             int column = i / 2 * 8 + 2 * t + i % 2;
-            bool visible = column >= begin && column <= end;
+            bool visible = !MASKED || (column >= begin && column <= end);
             float *score = &scores[i / 2][2 * half + i % 2];
             top = visible ? fmaxf(top, *score) : top;
         }
@@ -88,7 +98,7 @@ __device__ static void tile_weights(int64_t key, int64_t last, int window, float
 #pragma unroll
         for (int i = 0; i < 16; i++) {
             int column = i / 2 * 8 + 2 * t + i % 2;
-            bool visible = column >= begin && column <= end;
+            bool visible = !MASKED || (column >= begin && column <= end);
             float *score = &scores[i / 2][2 * half + i % 2];
             *score = visible ? exp2f(*score - rows->max[half]) : 0.0f;
             sum += *score;
@@ -142,10 +152,14 @@ __device__ static void store_rows(const yoco_window_args &args, int64_t first, i
         if (row >= args.q_end)
             continue;
         int64_t at = (row * args.n_heads + head) * DIM + 2 * t;
+        float inverse = 1.0f / sum;
 #pragma unroll
         for (int i = 0; i < DIM / 8; i++) {
-            store_value(args.out_dtype, args.out, at + 8 * i, rows.out[i][2 * half] / sum);
-            store_value(args.out_dtype, args.out, at + 8 * i + 1, rows.out[i][2 * half + 1] / sum);
+            float low = rows.out[i][2 * half] * inverse, high = rows.out[i][2 * half + 1] * inverse;
+            if (args.out_dtype == YOCO_BF16)
+                *(uint32_t *)((uint16_t *)args.out + at + 8 * i) = f32_to_bf16_pair(low, high);
+            else
+                *(float2 *)((float *)args.out + at + 8 * i) = {low, high};
         }
     }
 }
@@ -166,8 +180,8 @@ __global__ void __launch_bounds__(WINDOW_THREADS) window_tiles_kernel(yoco_windo
     auto copy = [&](int64_t key, int stage) {
         int from = begin > key ? (int)(begin - key) : 0;
         int to = end - key < TILE_KEYS ? (int)(end - key) : TILE_KEYS;
-        copy_tile<DIM>(m->k[stage], k + key * row_size, row_size, from, to);
-        copy_tile<DIM>(m->v[stage], v + key * row_size, row_size, from, to);
+        copy_tile<DIM, WINDOW_THREADS>(m->k[stage], k + key * row_size, (int)row_size, from, to);
+        copy_tile<DIM, WINDOW_THREADS>(m->v[stage], v + key * row_size, (int)row_size, from, to);
         cp_async_commit();
     };
     int64_t key = begin / TILE_KEYS * TILE_KEYS;
@@ -183,11 +197,15 @@ __global__ void __launch_bounds__(WINDOW_THREADS) window_tiles_kernel(yoco_windo
             cp_async_wait<0>();
         }
         __syncthreads();
-        int64_t last = args.n_edge + first + warp_row;
-        if (key <= last + 15 && key + TILE_KEYS > last - args.window + 1) {
+        /* The last column that the warp's first row sees; its last row sees 15 more. */
+        int last = (int)(args.n_edge + first + warp_row - key);
+        if (last + 15 >= 0 && last - args.window + 1 < TILE_KEYS) {
             float scores[8][4] = {};
             tile_scores<DIM>(m, stage, warp_row, scores);
-            tile_weights<DIM>(key, last + g, args.window, scores, &rows);
+            if (last >= TILE_KEYS - 1 && last + 15 - args.window + 1 <= 0)
+                tile_weights<DIM, false>(last + g, args.window, scores, &rows);
+            else
+                tile_weights<DIM, true>(last + g, args.window, scores, &rows);
             tile_values<DIM>(m, stage, scores, &rows);
         }
         __syncthreads();
@@ -201,7 +219,6 @@ template <int DIM> static bool launch_window(yoco_device *device, const yoco_win
               (unsigned)args->n_heads);
     if (sizeof(window_memory<DIM>) > device->shared_limit)
         return false;
-    allow_shared(device, window_tiles_kernel<DIM>, sizeof(window_memory<DIM>));
     YOCO_LAUNCH(window_tiles_kernel<DIM>, grid, WINDOW_THREADS, sizeof(window_memory<DIM>),
                 device->stream, *args);
     return true;
@@ -209,7 +226,8 @@ template <int DIM> static bool launch_window(yoco_device *device, const yoco_win
 
 bool yoco_cuda_window_tiles(yoco_device *device, const yoco_window_args *args)
 {
-    if (args->kv_dtype != YOCO_BF16 || !is_aligned(args->k, 16) || !is_aligned(args->v, 16))
+    if (args->kv_dtype != YOCO_BF16 || !is_aligned(args->k, 16) || !is_aligned(args->v, 16) ||
+        !is_aligned(args->q, 16) || !is_aligned(args->out, 8))
         return false;
     switch (args->head_dim) {
     case 32:

@@ -158,4 +158,5 @@ void reference_attend(yoco_device *device, const yoco_attend_args *args)
                              segment->first_partial + b * segment->n_queries + query);
         }
     }
+    reference_partials_max(args);
 }

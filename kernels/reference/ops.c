@@ -71,6 +71,13 @@ static void reference_copy(yoco_device *device, void *to, const void *from, size
         memcpy(to, from, bytes);
 }
 
+static void reference_copy_rows(yoco_device *device, const yoco_row_copy *copies, int64_t n,
+                                size_t bytes)
+{
+    for (int64_t i = 0; i < n; i++)
+        reference_copy(device, copies[i].to, copies[i].from, bytes);
+}
+
 static yoco_status reference_fetch(yoco_device *device, void *to, const void *from, size_t bytes)
 {
     reference_copy(device, to, from, bytes);
@@ -162,6 +169,7 @@ const yoco_ops yoco_reference_ops = {
     .download = reference_copy,
     .fetch = reference_fetch,
     .copy = reference_copy,
+    .copy_rows = reference_copy_rows,
     .zero = reference_zero,
     .weight_create = reference_weight_create,
     .weight_free = reference_weight_free,
@@ -180,7 +188,6 @@ const yoco_ops yoco_reference_ops = {
     .retention_correct = reference_retention_correct,
     .retention_step = reference_retention_step,
     .attend = reference_attend,
-    .merge_max = reference_merge_max,
     .merge_sum = reference_merge_sum,
     .merge_finish = reference_merge_finish,
     .argmax = reference_argmax,

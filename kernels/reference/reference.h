@@ -58,7 +58,8 @@ void reference_window_step(yoco_device *device, const yoco_window_step_args *arg
 void reference_attend(yoco_device *device, const yoco_attend_args *args);
 
 /* merge.c */
-void reference_merge_max(yoco_device *device, const yoco_attend_args *args);
+/* The part of attend that follows the partials: M and *bad. */
+void reference_partials_max(const yoco_attend_args *args);
 void reference_merge_sum(yoco_device *device, const yoco_attend_args *args);
 void reference_merge_finish(yoco_device *device, const yoco_attend_args *args);
 

@@ -33,7 +33,7 @@ void reference_rms_norm(yoco_device *device, const yoco_rms_norm_args *args)
     }
 }
 
-void reference_linear(yoco_device *device, const yoco_linear_args *args)
+static void multiply(const yoco_device *device, const yoco_linear_args *args)
 {
     int64_t n_in = args->weight->n_in, n_out = args->weight->n_out;
     for (int64_t row = 0; row < args->n_rows; row++) {
@@ -48,6 +48,12 @@ void reference_linear(yoco_device *device, const yoco_linear_args *args)
     }
 }
 
+void reference_linear(yoco_device *device, const yoco_linear_args *args)
+{
+    for (; args; args = args->next)
+        multiply(device, args);
+}
+
 void reference_rope_table(yoco_device *device, const yoco_rope_table_args *args)
 {
     (void)device;
@@ -60,9 +66,8 @@ void reference_rope_table(yoco_device *device, const yoco_rope_table_args *args)
     }
 }
 
-void reference_rope(yoco_device *device, const yoco_rope_args *args)
+static void rotate(const yoco_rope_args *args)
 {
-    (void)device;
     int n_pairs = args->head_dim / 2;
     for (int64_t row = 0; row < args->n_rows; row++) {
         for (int pair = 0; pair < args->n_heads * n_pairs; pair++) {
@@ -75,6 +80,20 @@ void reference_rope(yoco_device *device, const yoco_rope_args *args)
             reference_store(args->out_dtype, args->out, at + 1,
                             (float)((even * s + odd * c) * args->scale));
         }
+    }
+}
+
+void reference_rope(yoco_device *device, const yoco_rope_args *args)
+{
+    for (; args; args = args->next) {
+        if (args->cos)
+            rotate(args);
+        else
+            reference_cast(device,
+                           &(yoco_cast_args){.n = args->n_rows * args->n_heads * args->head_dim,
+                                             .x = args->x,
+                                             .out_dtype = args->out_dtype,
+                                             .out = args->out});
     }
 }
 

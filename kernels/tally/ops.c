@@ -10,7 +10,7 @@ enum { FLAG_BYTES = 64 };
 
 struct yoco_device {
     yoco_dtype dtype;
-    bool is_merging; /* from merge_max to merge_finish */
+    bool is_merging; /* from attend to merge_finish */
     const void *flags_at;
     char flags[FLAG_BYTES];
 };
@@ -137,6 +137,12 @@ static void copy_bytes(yoco_device *device, void *to, const void *from, size_t b
     charge_bytes(2 * (double)bytes);
 }
 
+static void copy_rows(yoco_device *device, const yoco_row_copy *copies, int64_t n, size_t bytes)
+{
+    for (int64_t i = 0; i < n; i++)
+        copy_bytes(device, copies[i].to, copies[i].from, bytes);
+}
+
 static void zero(yoco_device *device, void *ptr, size_t bytes)
 {
     (void)device;
@@ -173,8 +179,10 @@ static void rms_norm(yoco_device *device, const yoco_rms_norm_args *a)
 
 static void linear(const yoco_device *device, const yoco_linear_args *a, yoco_work_kind kind)
 {
-    charge(YOCO_TALLY_REPEATED, yoco_work_linear(kind, a->n_rows, a->weight->n_out, a->weight->n_in,
-                                                 yoco_dtype_bytes(device->dtype), a->accumulate));
+    for (; a; a = a->next)
+        charge(YOCO_TALLY_REPEATED,
+               yoco_work_linear(kind, a->n_rows, a->weight->n_out, a->weight->n_in,
+                                yoco_dtype_bytes(device->dtype), a->accumulate));
 }
 
 static void linear_slabs(yoco_device *device, const yoco_linear_args *a)
@@ -196,8 +204,9 @@ static void rope_table(yoco_device *device, const yoco_rope_table_args *a)
 static void rope(yoco_device *device, const yoco_rope_args *a)
 {
     (void)device;
-    charge_bytes((double)(a->n_rows * a->n_heads * a->head_dim) *
-                 (F32_BYTES + bytes_of(a->out_dtype)));
+    for (; a; a = a->next)
+        charge_bytes((double)(a->n_rows * a->n_heads * a->head_dim) *
+                     (F32_BYTES + bytes_of(a->out_dtype)));
 }
 
 static void cast(yoco_device *device, const yoco_cast_args *a)
@@ -259,9 +268,17 @@ static void retention_step(yoco_device *device, const yoco_retention_step_args *
            yoco_work_retention_step(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
 }
 
+static int64_t count_partials(const yoco_attend_args *a)
+{
+    int64_t n = 0;
+    for (int i = 0; i < a->n_segments; i++)
+        n += a->segments[i].n_queries *
+             yoco_kv_n_blocks(a->segments[i].n_rows, a->segments[i].chunk_rows);
+    return n;
+}
+
 static void attend(yoco_device *device, const yoco_attend_args *a)
 {
-    (void)device;
     int64_t dim = (int64_t)a->n_heads * a->head_dim;
     for (int i = 0; i < a->n_segments; i++) {
         const yoco_kv_segment *s = &a->segments[i];
@@ -272,22 +289,10 @@ static void attend(yoco_device *device, const yoco_attend_args *a)
                                     yoco_dtype_bytes(a->kv_dtype),
                                     s->n_queries * yoco_kv_n_blocks(s->n_rows, s->chunk_rows)));
     }
-}
-
-static int64_t count_partials(const yoco_attend_args *a)
-{
-    int64_t n = 0;
-    for (int i = 0; i < a->n_segments; i++)
-        n += a->segments[i].n_queries *
-             yoco_kv_n_blocks(a->segments[i].n_rows, a->segments[i].chunk_rows);
-    return n;
-}
-
-static void merge_max(yoco_device *device, const yoco_attend_args *a)
-{
-    device->is_merging = true;
+    /* The maxima of the partials. */
     charge_part_bytes(YOCO_TALLY_ATTENTION,
                       F32_BYTES * (double)(count_partials(a) * a->n_heads * (1 + a->head_dim)));
+    device->is_merging = true;
 }
 
 static void merge_sum(yoco_device *device, const yoco_attend_args *a)
@@ -345,6 +350,7 @@ const yoco_ops yoco_tally_ops = {
     .download = download,
     .fetch = fetch,
     .copy = copy_bytes,
+    .copy_rows = copy_rows,
     .zero = zero,
     .weight_create = weight_create,
     .weight_free = weight_free,
@@ -363,7 +369,6 @@ const yoco_ops yoco_tally_ops = {
     .retention_correct = retention_correct,
     .retention_step = retention_step,
     .attend = attend,
-    .merge_max = merge_max,
     .merge_sum = merge_sum,
     .merge_finish = merge_finish,
     .argmax = argmax,

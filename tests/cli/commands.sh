@@ -82,7 +82,8 @@ seeds() {
 
 plan() {
     local shape=$source/configs/shapes/yoco-3b-window.json
-    succeed "$yoco" plan -m "$shape" --tokens 1M --ranks 64 --branches 64 --device-memory 80G
+    succeed "$yoco" plan -m "$shape" --backend cpu --tokens 1M --ranks 64 --branches 64 \
+        --device-memory 80G
     holds '^1048576 tokens in 512 chunks of 2048 on 64 ranks, 64 branches'
     holds '^ranks busy in prefill: 100.0 %$'
     holds '^rank 1 and later$'

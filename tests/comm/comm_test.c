@@ -69,6 +69,27 @@ static void knows_the_ranks(void **state)
         assert_int_equal(comm->n_ranks, atoi(ranks));
 }
 
+/* The first messages of all: a transport that connects at a first call must not wait there for a
+ * receive, whose sender waits in the same way. */
+static void receives_everywhere_before_anyone_sends(void **state)
+{
+    (void)state;
+    enum { N = 100 };
+    uint64_t *in = get_memory(N * sizeof *in), *out = get_memory(N * sizeof *out);
+    yoco_request receiving = {.active = false}, sending = {.active = false};
+    fill(out, N, (uint64_t)comm->rank);
+    assert_int_equal(
+        comm->ops->receive(comm, left_of(comm->rank), 1, in, N * sizeof *in, &receiving), YOCO_OK);
+    assert_int_equal(comm->ops->agree(comm, YOCO_OK), YOCO_OK); /* all have */
+    assert_int_equal(comm->ops->send(comm, right_of(comm->rank), 1, out, N * sizeof *out, &sending),
+                     YOCO_OK);
+    assert_int_equal(comm->ops->wait(comm, &receiving, &message), YOCO_OK);
+    assert_int_equal(comm->ops->wait(comm, &sending, &message), YOCO_OK);
+    assert_true(filled(in, N, (uint64_t)left_of(comm->rank)));
+    free_memory(in);
+    free_memory(out);
+}
+
 enum { N_LAYERS = 3, EDGE_WORDS = 20000 }; /* 160 KB: past what MPI sends without a handshake */
 
 typedef struct ring {
@@ -428,6 +449,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(knows_the_ranks),
+        cmocka_unit_test(receives_everywhere_before_anyone_sends),
         cmocka_unit_test(passes_edges_around_the_ring),
         cmocka_unit_test(keeps_the_order_when_receives_come_first),
         cmocka_unit_test(keeps_the_order_when_sends_come_first),

@@ -1,7 +1,11 @@
 /* cublasLt's products. */
 #include "tests/cuda_host/include/cublasLt.h"
 
+#include <stdlib.h>
+
 #include <functional>
+#include <set>
+#include <tuple>
 #include <vector>
 
 #include "tests/cuda_host/streams.h"
@@ -26,6 +30,12 @@ struct cublasLtLayout {
 struct cublasLtPreference {
     int unused;
 };
+
+/* CUDA_HOST_NO_CUBLASLT: as on a machine that has none. */
+bool yoco_cuda_has_cublaslt()
+{
+    return !getenv("CUDA_HOST_NO_CUBLASLT");
+}
 
 size_t cublasLtGetVersion()
 {
@@ -120,12 +130,31 @@ cublasStatus_t cublasLtMatmulAlgoConfigGetAttribute(const cublasLtMatmulAlgo_t *
     return CUBLAS_STATUS_SUCCESS;
 }
 
+/* Dimensions and rows of whole 16 bytes, as products on tensor cores want them. */
+static bool is_aligned(const cublasLtLayout &layout)
+{
+    int64_t element = layout.type == CUDA_R_16BF ? 2 : 4;
+    return layout.leading >= layout.rows && layout.leading * element % 16 == 0;
+}
+
+/* Layouts of (a, d) for which some algorithm was checked: an algorithm runs on no other. */
+static std::set<std::tuple<int64_t, int64_t, int64_t>> checked; /* depth, outputs, d's row */
+
+static std::tuple<int64_t, int64_t, int64_t> checked_key(const cublasLtLayout &a,
+                                                         const cublasLtLayout &d)
+{
+    return {a.rows, a.columns, d.leading};
+}
+
 cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t,
-                                       cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
-                                       cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                                       cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                       cublasLtMatrixLayout_t, cublasLtMatrixLayout_t d,
                                        const cublasLtMatmulAlgo_t *algo,
                                        cublasLtMatmulHeuristicResult_t *result)
 {
+    if (!is_aligned(*a) || !is_aligned(*b) || !is_aligned(*d))
+        return CUBLAS_STATUS_NOT_SUPPORTED;
+    checked.insert(checked_key(*a, *d));
     *result = {*algo, 0, CUBLAS_STATUS_SUCCESS};
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -167,15 +196,16 @@ static std::vector<float> load_all(const cublasLtLayout &layout, const void *dat
     return all;
 }
 
-/* Refused, as the library might: what is not aligned, shapes that do not fit, split sums. */
+/* Refused, as the library might: what is not aligned, shapes that do not fit, split sums, layouts
+ * that the algorithm was not checked on. */
 static bool is_legal(const cublasLtDesc &desc, const cublasLtLayout &a, const void *a_data,
                      const cublasLtLayout &b, const void *b_data, const cublasLtLayout &d,
                      const void *d_data, const cublasLtMatmulAlgo_t *algo)
 {
     uintptr_t bits = (uintptr_t)a_data | (uintptr_t)b_data | (uintptr_t)d_data;
     return desc.transposes_a && bits % 16 == 0 && a.rows == b.rows && a.columns == d.rows &&
-           b.columns == d.columns && a.leading >= a.rows && b.leading >= b.rows &&
-           d.leading >= d.rows && algo->id == 1;
+           b.columns == d.columns && is_aligned(a) && is_aligned(b) && is_aligned(d) &&
+           checked.count(checked_key(a, d)) > 0 && algo->id == 1;
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const void *,

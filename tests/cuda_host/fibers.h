@@ -6,10 +6,21 @@
 
 #include "tests/cuda_host/include/cuda_host.h"
 
+/* Ascending, warps go in step with each other; descending, each goes ahead as far as a barrier of
+ * the block; shuffled, one or the other from barrier to barrier. */
 enum cuda_host_order { CUDA_HOST_ASCENDING, CUDA_HOST_DESCENDING, CUDA_HOST_SHUFFLED };
 
 void cuda_host_run_block(const char *kernel, dim3 block, cuda_host_order order,
                          const std::function<void()> &body);
+
+/* After the last block of a grid. */
+void cuda_host_end_grid();
+
+/* How the running block's fibers are resumed. */
+cuda_host_order cuda_host_running_order();
+
+/* A bit of the sequence that shuffles. */
+bool cuda_host_coin();
 
 /* A kernel that does what no kernel may: prints a line and ends the program. */
 [[noreturn]] void cuda_host_fail(const char *what);

@@ -8,9 +8,12 @@
 #include <set>
 #include <string>
 
+#include "tests/cuda_host/counts.h"
+#include "tests/cuda_host/launch.h"
+#include "tests/cuda_host/races.h"
 #include "tests/cuda_host/streams.h"
 
-enum { SHARED_LIMIT = 227 * 1024, MOST_DEVICES = 64 };
+enum { MOST_DEVICES = 64 };
 
 static const size_t TOTAL_BYTES = (size_t)8 << 30;
 
@@ -41,25 +44,47 @@ static struct trace {
     }
 } ran;
 
+/* A block's shared memory, all NaN; exactly as long as it is, so that AddressSanitizer sees its
+ * end. Where races are looked for, mapped: an unmapped page is forgotten, a freed one was accessed.
+ */
+static unsigned char *new_shared(size_t bytes)
+{
+    void *memory = nullptr;
+    if (looks_for_races)
+        memory =
+            mmap(nullptr, bytes + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    else if (posix_memalign(&memory, 16, bytes) != 0)
+        memory = MAP_FAILED;
+    if (memory == MAP_FAILED)
+        cuda_host_fail("no memory for shared memory");
+    memset(memory, 0xff, bytes);
+    return static_cast<unsigned char *>(memory);
+}
+
+static void end_shared(unsigned char *memory, size_t bytes)
+{
+    if (looks_for_races)
+        munmap(memory, bytes + 1);
+    else
+        free(memory);
+}
+
 static void run_grid(const char *kernel, dim3 grid, dim3 shape, size_t shared_bytes,
                      cuda_host_order order, const std::function<void()> &body)
 {
-    void *memory;
-    if (posix_memalign(&memory, 16, shared_bytes) != 0)
-        cuda_host_fail("no memory for shared memory");
-    shared = static_cast<unsigned char *>(memory);
     gridDim = grid;
     blockDim = shape;
     for (unsigned z = 0; z < grid.z; z++) {
         for (unsigned y = 0; y < grid.y; y++) {
             for (unsigned x = 0; x < grid.x; x++) {
                 blockIdx = dim3(x, y, z);
-                memset(memory, 0xff, shared_bytes);
+                shared = new_shared(shared_bytes);
                 cuda_host_run_block(kernel, shape, order, body);
+                end_shared(shared, shared_bytes);
             }
         }
     }
-    free(memory);
+    cuda_host_end_grid();
 }
 
 static bool is_device_memory(uintptr_t address)
@@ -96,20 +121,17 @@ void cuda_host_check_argument(const char *kernel, const void *argument, size_t b
     }
 }
 
-void cuda_host_run(const char *kernel, const char *caller, dim3 grid, dim3 shape,
-                   size_t shared_bytes, cudaStream_t stream, std::function<void()> body)
+void cuda_host_run(const cuda_host_kernel &kernel, dim3 grid, dim3 shape, size_t shared_bytes,
+                   cudaStream_t stream, std::function<void()> body)
 {
-    ran.lines.insert(std::string(kernel) + "|" + std::to_string(shape.x * shape.y * shape.z) + "|" +
-                     std::to_string(shared_bytes) + "|" + caller);
-    if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535 ||
-        shared_bytes > SHARED_LIMIT) {
-        fprintf(stderr, "kernel %s: a launch of (%u, %u, %u) blocks with %zu bytes is not legal\n",
-                kernel, grid.x, grid.y, grid.z, shared_bytes);
-        abort();
-    }
+    const char *name = kernel.name;
+    ran.lines.insert(std::string(name) + "|" + std::to_string(shape.x * shape.y * shape.z) + "|" +
+                     std::to_string(shared_bytes) + "|" + kernel.caller);
+    if (cuda_host_refuses(kernel, grid, shape, shared_bytes))
+        return;
     cuda_host_order order = cuda_host_order_of(stream);
-    cuda_host_enqueue(stream, kernel,
-                      [=] { run_grid(kernel, grid, shape, shared_bytes, order, body); });
+    cuda_host_enqueue(stream, name,
+                      [=] { run_grid(name, grid, shape, shared_bytes, order, body); });
 }
 
 /* CUDA_HOST_DEVICES, or one for every rank. */
@@ -131,7 +153,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int)
     *out = {};
     snprintf(out->name, sizeof out->name, "host");
     out->totalGlobalMem = TOTAL_BYTES;
-    out->sharedMemPerBlockOptin = SHARED_LIMIT;
+    out->sharedMemPerBlockOptin = CUDA_HOST_SHARED_LIMIT;
     out->major = 9;
     out->multiProcessorCount = 4;
     return cudaSuccess;
@@ -141,7 +163,7 @@ cudaError_t cudaSetDevice(int device)
 {
     int n;
     cudaGetDeviceCount(&n);
-    return device >= 0 && device < n ? cudaSuccess : cudaErrorInvalidDevice;
+    return cuda_host_error(device >= 0 && device < n ? cudaSuccess : cudaErrorInvalidDevice);
 }
 
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
@@ -157,11 +179,10 @@ static const size_t HEADER = 256;
 cudaError_t cudaMalloc(void **out, size_t bytes)
 {
     cuda_host_check_no_capture("an allocation");
-    if (bytes > TOTAL_BYTES - allocated_bytes)
-        return cudaErrorMemoryAllocation;
+    cuda_host_drain(); /* it may wait for all that runs, as cudaFree does */
     void *base;
-    if (posix_memalign(&base, HEADER, HEADER + bytes) != 0)
-        return cudaErrorMemoryAllocation;
+    if (bytes > TOTAL_BYTES - allocated_bytes || posix_memalign(&base, HEADER, HEADER + bytes) != 0)
+        return cuda_host_error(cudaErrorMemoryAllocation);
     *static_cast<size_t *>(base) = bytes;
     allocated_bytes += bytes;
     *out = static_cast<char *>(base) + HEADER;
@@ -185,7 +206,7 @@ cudaError_t cudaFree(void *ptr)
 cudaError_t cudaMallocHost(void **out, size_t bytes)
 {
     *out = malloc(bytes);
-    return *out ? cudaSuccess : cudaErrorMemoryAllocation;
+    return cuda_host_error(*out ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 
 cudaError_t cudaFreeHost(void *ptr)
@@ -195,44 +216,34 @@ cudaError_t cudaFreeHost(void *ptr)
     return cudaSuccess;
 }
 
-/* On the default stream, which waits for no other: the one call that other threads may make. */
-cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind)
-{
-    memmove(to, from, bytes);
-    return cudaSuccess;
-}
-
 /* All host memory counts as pinned: a copy reads it, or writes it, when its turn comes. */
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream)
 {
-    cuda_host_enqueue(stream, "copy", [=] { memmove(to, from, bytes); });
+    if (!is_device_memory((uintptr_t)from)) {
+        cuda_host_counted.uploads++;
+        cuda_host_counted.upload_bytes += (int64_t)bytes;
+    }
+    cuda_host_enqueue(stream, "copy", [=] { memmove(to, from, bytes); },
+                      {{to, bytes, true}, {from, bytes, false}});
     return cudaSuccess;
 }
 
 cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_t from_pitch,
                               size_t width, size_t height, cudaMemcpyKind, cudaStream_t stream)
 {
-    cuda_host_enqueue(stream, "copy of rows", [=] {
+    auto copy = [=] {
         for (size_t row = 0; row < height; row++)
             memmove(static_cast<char *>(to) + row * to_pitch,
                     static_cast<const char *>(from) + row * from_pitch, width);
-    });
+    };
+    cuda_host_enqueue(stream, "copy of rows", copy,
+                      {{to, height * to_pitch, true}, {from, height * from_pitch, false}});
     return cudaSuccess;
 }
 
 cudaError_t cudaMemsetAsync(void *ptr, int value, size_t bytes, cudaStream_t stream)
 {
-    cuda_host_enqueue(stream, "memset", [=] { memset(ptr, value, bytes); });
+    cuda_host_enqueue(stream, "memset", [=] { memset(ptr, value, bytes); }, {{ptr, bytes, true}});
     return cudaSuccess;
-}
-
-cudaError_t cudaGetLastError()
-{
-    return cudaSuccess;
-}
-
-const char *cudaGetErrorString(cudaError_t error)
-{
-    return error == cudaErrorMemoryAllocation ? "out of memory" : "an error";
 }

@@ -1,6 +1,7 @@
 /* Recorded steps: what they compute, whatever comes between record(true) and record(false). */
 #include "kernels/kernels.h"
 
+#include <cuda_runtime_api.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -90,10 +91,10 @@ static void test_around_the_ring(void **state)
     const graph_test *t = *state;
     for (int step = 0; step < STEPS; step++) {
         yoco_cuda_ops.record(t->device, true);
-        for (int i = 0; i < 1000; i++) /* 4 MB, a half has 1 */
+        for (int i = 0; i < 2500; i++) /* 10 MB, a half has 8 */
             run_section(t, step + i);
         yoco_cuda_ops.record(t->device, false);
-        expect_b(t, step + 999);
+        expect_b(t, step + 2499);
     }
 }
 
@@ -113,13 +114,58 @@ static void test_many_sections(void **state)
     }
 }
 
+/* A launch that the device refuses, as its grid has too many heads. */
+static void launch_too_many(const graph_test *t)
+{
+    yoco_cuda_ops.window_attend(t->device, &(yoco_window_args){.q_begin = 0,
+                                                               .q_end = 1,
+                                                               .n_heads = 70000,
+                                                               .head_dim = 32,
+                                                               .window = 1,
+                                                               .q = t->a,
+                                                               .kv_dtype = YOCO_BF16,
+                                                               .k = t->b,
+                                                               .v = t->b,
+                                                               .out_dtype = YOCO_F32,
+                                                               .out = t->a});
+}
+
+/* It is reported wherever it stands: also in the first recording of a section, and before memory
+ * that cannot be had. */
+static void test_refused_launch(void **state)
+{
+    const graph_test *t = *state;
+    void *too_much;
+    for (int step = 0; step < STEPS; step++) {
+        yoco_cuda_ops.record(t->device, true);
+        for (int i = 0; i < step; i++) /* other work than in the step before */
+            run_section(t, i);
+        launch_too_many(t);
+        yoco_cuda_ops.record(t->device, false);
+        assert_int_equal(yoco_cuda_ops.synchronize(t->device), YOCO_ERR_INTERNAL);
+    }
+    launch_too_many(t);
+    yoco_cuda_ops.hold(t->device, true); /* from here on a transport asks events, and clears */
+    assert_int_equal(cudaGetLastError(), cudaSuccess);
+    yoco_cuda_ops.hold(t->device, false);
+    assert_int_equal(yoco_cuda_ops.synchronize(t->device), YOCO_ERR_INTERNAL);
+    launch_too_many(t);
+    assert_int_equal(yoco_cuda_ops.alloc(t->device, (size_t)1 << 50, "too much", &too_much),
+                     YOCO_ERR_MEMORY);
+    assert_int_equal(yoco_cuda_ops.synchronize(t->device), YOCO_ERR_INTERNAL);
+    launch_too_many(t);
+    assert_int_equal(yoco_cuda_ops.alloc_shared(t->device, SIZE_MAX / 2, "too much", &too_much),
+                     YOCO_ERR_MEMORY);
+    assert_int_equal(yoco_cuda_ops.synchronize(t->device), YOCO_ERR_INTERNAL);
+    assert_int_equal(yoco_cuda_ops.synchronize(t->device), YOCO_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_other_arguments),
-        cmocka_unit_test(test_other_work),
-        cmocka_unit_test(test_around_the_ring),
-        cmocka_unit_test(test_many_sections),
+        cmocka_unit_test(test_other_arguments), cmocka_unit_test(test_other_work),
+        cmocka_unit_test(test_around_the_ring), cmocka_unit_test(test_many_sections),
+        cmocka_unit_test(test_refused_launch),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,5 +1,7 @@
 /* What a GPU does for a thread or a warp at once: matrix products, loads, copies, roundings. */
 #include "tests/cuda_host/fibers.h"
+#include "tests/cuda_host/races.h"
+#include "tests/cuda_host/tensor_core.h"
 
 #include <vector>
 
@@ -23,16 +25,6 @@ static float high(uint32_t pair)
     return yoco_bf16_to_f32((uint16_t)(pair >> 16));
 }
 
-/* d += a b, each sum in the order of k. */
-CUDA_HOST_UNCHECKED static void multiply(float (&d)[16][8], const float (&a)[16][16],
-                                         const float (&b)[16][8])
-{
-    for (int row = 0; row < 16; row++)
-        for (int k = 0; k < 16; k++)
-            for (int column = 0; column < 8; column++)
-                d[row][column] += a[row][k] * b[k][column];
-}
-
 static void mma_all(void *(&arguments)[32])
 {
     float a[16][16], b[16][8], d[16][8];
@@ -51,7 +43,7 @@ static void mma_all(void *(&arguments)[32])
         for (int i = 0; i < 4; i++)
             d[g + i / 2 * 8][2 * t + i % 2] = m->d[i];
     }
-    multiply(d, a, b);
+    cuda_host_multiply(d, a, b);
     for (int lane = 0; lane < 32; lane++) {
         auto *m = static_cast<mma_lane *>(arguments[lane]);
         for (int i = 0; i < 4; i++)
@@ -105,6 +97,7 @@ static void check_aligned(const void *ptr)
 void ldmatrix_x4(uint32_t (&r)[4], const uint16_t *row)
 {
     check_aligned(row);
+    RACES_READ_16(row);
     ldmatrix_lane lane = {r, row};
     cuda_host_warp(ldmatrix_all, &lane);
 }
@@ -112,6 +105,7 @@ void ldmatrix_x4(uint32_t (&r)[4], const uint16_t *row)
 void ldmatrix_x4_trans(uint32_t (&r)[4], const uint16_t *row)
 {
     check_aligned(row);
+    RACES_READ_16(row);
     ldmatrix_lane lane = {r, row};
     cuda_host_warp(ldmatrix_trans_all, &lane);
 }
@@ -137,6 +131,7 @@ struct pending_copy {
     void *to;
     const void *from; /* NULL: zeros */
     int group;
+    bool arrived;
 };
 
 static std::vector<pending_copy> copies[1024];
@@ -155,12 +150,36 @@ bool cuda_host_copies_done(int thread)
     return copies[thread].empty();
 }
 
+static void arrive(pending_copy *copy)
+{
+    if (copy->arrived)
+        return;
+    if (copy->from)
+        memcpy(copy->to, copy->from, 16);
+    else
+        memset(copy->to, 0, 16);
+    copy->arrived = true;
+}
+
+/* A copy may arrive as soon as it has begun, or when it is waited for: one or the other by the
+ * block's order, or as it happens. */
+static bool arrives_early()
+{
+    cuda_host_order order = cuda_host_running_order();
+    return order == CUDA_HOST_DESCENDING || (order == CUDA_HOST_SHUFFLED && cuda_host_coin());
+}
+
 void cp_async_16(void *shared, const void *global, bool valid)
 {
     check_aligned(shared);
     check_aligned(global);
     int thread = cuda_host_thread();
-    copies[thread].push_back({shared, valid ? global : nullptr, n_groups[thread]});
+    if (valid)
+        RACES_READ_16(global);
+    RACES_WRITE_16(shared);
+    copies[thread].push_back({shared, valid ? global : nullptr, n_groups[thread], false});
+    if (arrives_early())
+        arrive(&copies[thread].back());
 }
 
 void cp_async_commit()
@@ -174,10 +193,8 @@ void cuda_host_cp_async_wait(int n_under_way)
     auto &mine = copies[thread];
     size_t n = 0;
     for (; n < mine.size() && mine[n].group < n_groups[thread] - n_under_way; n++) {
-        if (mine[n].from)
-            memcpy(mine[n].to, mine[n].from, 16);
-        else
-            memset(mine[n].to, 0, 16);
+        RACES_WRITE_16(mine[n].to);
+        arrive(&mine[n]);
     }
     mine.erase(mine.begin(), mine.begin() + (long)n);
 }
@@ -185,6 +202,11 @@ void cuda_host_cp_async_wait(int n_under_way)
 uint16_t f32_to_bf16(float x)
 {
     return x != x ? 0x7fff : yoco_f32_to_bf16(x);
+}
+
+uint32_t f32_to_bf16_pair(float low, float high)
+{
+    return f32_to_bf16(low) | (uint32_t)f32_to_bf16(high) << 16;
 }
 
 float f16_to_f32(uint16_t bits)

@@ -180,7 +180,8 @@ int64_t attend_n_partials(const yoco_attend_args *args)
     return n;
 }
 
-void run_attend(rig *r, yoco_attend_args *args)
+/* *bad is the caller's until the next fetch. */
+static yoco_attend_args begin_attend(rig *r, const yoco_attend_args *args)
 {
     yoco_attend_args device = *args;
     int64_t kv_size = args->n_kv_heads * args->head_dim;
@@ -197,10 +198,31 @@ void run_attend(rig *r, yoco_attend_args *args)
     device.max = rig_device(r, NULL, (size_t)n * sizeof(float));
     device.sum = rig_device(r, NULL, (size_t)n * sizeof(float));
     device.partial = rig_device(r, NULL, (size_t)(n * args->head_dim) * sizeof(float));
+    device.global_max =
+        rig_device(r, NULL, (size_t)(args->n_queries * args->n_heads) * sizeof(float));
     r->ops->attend(r->device, &device);
+    return device;
+}
+
+void run_attend(rig *r, yoco_attend_args *args)
+{
+    int bad;
+    yoco_attend_args own = *args;
+    own.bad = args->bad ? args->bad : &bad;
+    *own.bad = 0;
+    yoco_attend_args device = begin_attend(r, &own);
     args->max = rig_fetch(r, device.max);
     args->sum = rig_fetch(r, device.sum);
     args->partial = rig_fetch(r, device.partial);
+    args->global_max = rig_fetch(r, device.global_max);
+}
+
+void run_attend_after(rig *r, const yoco_attend_args *first, yoco_attend_args *args)
+{
+    *args->bad = 0;
+    (void)begin_attend(r, first);
+    yoco_attend_args device = begin_attend(r, args);
+    args->global_max = rig_fetch(r, device.global_max);
 }
 
 /* The device's copy of what the merge reads; global_max and fixed are left to the caller. */
@@ -215,28 +237,6 @@ static yoco_attend_args upload_partials(rig *r, const yoco_attend_args *args)
         rig_device(r, args->o_exponent,
                    (size_t)(args->n_kv_heads * args->head_dim) * sizeof *args->o_exponent);
     return device;
-}
-
-static float *begin_merge_max(rig *r, const yoco_attend_args *args)
-{
-    yoco_attend_args device = upload_partials(r, args);
-    device.global_max =
-        rig_device(r, NULL, (size_t)(args->n_queries * args->n_heads) * sizeof(float));
-    r->ops->merge_max(r->device, &device);
-    return device.global_max;
-}
-
-void run_merge_max(rig *r, yoco_attend_args *args)
-{
-    *args->bad = 0;
-    args->global_max = rig_fetch(r, begin_merge_max(r, args));
-}
-
-void run_merge_max_after(rig *r, const yoco_attend_args *first, yoco_attend_args *args)
-{
-    *args->bad = 0;
-    begin_merge_max(r, first);
-    args->global_max = rig_fetch(r, begin_merge_max(r, args));
 }
 
 void run_merge_sum(rig *r, yoco_attend_args *args)
@@ -263,10 +263,7 @@ float *run_merge_finish(rig *r, yoco_attend_args args)
 
 float *run_attention(rig *r, yoco_attend_args args)
 {
-    int bad;
-    args.bad = &bad;
     run_attend(r, &args);
-    run_merge_max(r, &args);
     run_merge_sum(r, &args);
     return run_merge_finish(r, args);
 }

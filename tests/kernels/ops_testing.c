@@ -223,13 +223,55 @@ static double rms(const float *values, int64_t n)
     return n > 0 ? sqrt(squares / (double)n) : 0;
 }
 
+/* The largest error of each kind of output on each backend, printed when the program ends. */
+enum { MAX_KINDS = 128 };
+static struct kind {
+    const yoco_ops *ops;
+    yoco_dtype dtype;
+    char what[64];
+    double part, error; /* of what is allowed; of the rms of what is wanted */
+} kinds[MAX_KINDS];
+static int n_kinds;
+
+static void print_kinds(void)
+{
+    for (int i = 0; i < n_kinds; i++)
+        printf("largest error: %s %s, %s: %.2g of the rms, %.0f %% of what is allowed\n",
+               kinds[i].ops->name, yoco_dtype_name(kinds[i].dtype), kinds[i].what, kinds[i].error,
+               100 * kinds[i].part);
+}
+
+static struct kind *find_kind(const rig *r, const char *what)
+{
+    int i = 0;
+    while (i < n_kinds && (kinds[i].ops != r->ops || kinds[i].dtype != r->options.dtype ||
+                           strcmp(kinds[i].what, what) != 0))
+        i++;
+    if (i == MAX_KINDS)
+        fail_msg("more than %d kinds of output", MAX_KINDS);
+    if (i == n_kinds) {
+        if (n_kinds++ == 0)
+            atexit(print_kinds);
+        kinds[i].ops = r->ops;
+        kinds[i].dtype = r->options.dtype;
+        snprintf(kinds[i].what, sizeof kinds[i].what, "%s", what);
+    }
+    return &kinds[i];
+}
+
 /* Fails at the first value farther from `want` than allowed, and where either is NaN. */
 static void check_within(const rig *r, const char *what, const float *got, const float *want,
                          int64_t n, double relative, double absolute)
 {
+    struct kind *kind = find_kind(r, what);
+    double unit = rms(want, n);
     for (int64_t i = 0; i < n; i++) {
         double error = fabs((double)got[i] - want[i]);
         double allowed = relative * fabs((double)want[i]) + absolute;
+        if (error > 0 && error / allowed > kind->part)
+            kind->part = error / allowed;
+        if (error > kind->error * unit)
+            kind->error = error / unit;
         if (!(error <= allowed))
             fail_msg("%s on %s: element %lld of %lld is %.9g, not %.9g (off by %.3g, allowed %.3g)",
                      what, r->name, (long long)i, (long long)n, got[i], want[i], error, allowed);

@@ -88,15 +88,14 @@ retention_result run_retention(rig *r, yoco_retention_args args, bool in_place);
 float *run_retention_step(rig *r, yoco_retention_step_args args);
 
 int64_t attend_n_partials(const yoco_attend_args *args);
-/* Fills the args' max, sum and partial, allocated here. */
+/* Fills the args' max, sum, partial and global_max, allocated here, and *bad, which may be NULL. */
 void run_attend(rig *r, yoco_attend_args *args);
+/* The same once `first` has begun, with one *bad for both. */
+void run_attend_after(rig *r, const yoco_attend_args *first, yoco_attend_args *args);
 /* These read the partials, global_max, fixed of args (host) and fill, allocated here: */
-void run_merge_max(rig *r, yoco_attend_args *args); /* global_max and *bad */
-/* The same, once the first has begun. */
-void run_merge_max_after(rig *r, const yoco_attend_args *first, yoco_attend_args *args);
 void run_merge_sum(rig *r, yoco_attend_args *args); /* fixed */
 float *run_merge_finish(rig *r, yoco_attend_args args);
-/* All four in order, as one rank. */
+/* All three in order, as one rank. */
 float *run_attention(rig *r, yoco_attend_args args);
 
 #endif

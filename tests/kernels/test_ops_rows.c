@@ -117,6 +117,49 @@ static void linear(rig *tested, rig *reference)
     }
 }
 
+/* Products of the same x in one call, of other widths and one of them added to what is there: the
+ * bits of calls of their own. */
+static void linear_chain(rig *tested, rig *reference)
+{
+    enum { IN = 96, N = 4 };
+    static const int n_out[N] = {60, 16, 259, 3};
+    static const int64_t counts[] = {1, 9, 65};
+    (void)reference;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        for (int slabs = 0; slabs <= 1; slabs++) {
+            int64_t n_rows = counts[i];
+            void (*op)(yoco_device *, const yoco_linear_args *) =
+                slabs ? tested->ops->linear_slabs : tested->ops->linear_rows;
+            float *x = random_values(tested, &rnd, n_rows * IN, 1.0f);
+            yoco_linear_args alone[N], chain[N];
+            for (int j = 0; j < N; j++) {
+                size_t bytes = (size_t)(n_rows * n_out[j]) * sizeof(float);
+                float *y = random_values(tested, &rnd, n_rows * n_out[j], 1.0f);
+                yoco_matrix weight = {.n_out = n_out[j],
+                                      .n_in = IN,
+                                      .data = random_values(tested, &rnd, IN * n_out[j], 1.0f)};
+                alone[j] = (yoco_linear_args){
+                    .n_rows = n_rows,
+                    .weight = rig_weight(tested, &weight, YOCO_WEIGHT_LINEAR),
+                    .x = rig_upload(tested, x, n_rows * IN, tested->options.dtype),
+                    .y = rig_device(tested, y, bytes),
+                    .accumulate = j == 1};
+                chain[j] = alone[j];
+                chain[j].x = alone[0].x;
+                chain[j].y = rig_device(tested, y, bytes);
+                chain[j].next = j + 1 < N ? &chain[j + 1] : NULL;
+                op(tested->device, &alone[j]);
+            }
+            op(tested->device, chain);
+            for (int j = 0; j < N; j++)
+                check_equal(tested, "a chain of products", rig_fetch(tested, chain[j].y),
+                            rig_fetch(tested, alone[j].y),
+                            (size_t)(n_rows * n_out[j]) * sizeof(float));
+            rig_reset(tested);
+        }
+    }
+}
+
 /* A LINEAR weight is the backend's own: its source may go away, and need not be aligned. */
 static void linear_owns_its_weight(rig *tested, rig *reference)
 {
@@ -179,6 +222,51 @@ static void rope(rig *tested, rig *reference)
             reset(tested, reference);
         }
     }
+}
+
+/* Tensors of other widths in one call, the last only rounded: the bits of calls of their own. */
+static void rope_chain(rig *tested, rig *reference)
+{
+    enum { ROWS = 37, DIM = 10, N = 3 };
+    static const int n_heads[N] = {3, 1, 2};
+    (void)reference;
+    float *cos = rig_upload(tested, random_values(tested, &rnd, ROWS * DIM / 2, 1.0f),
+                            ROWS * DIM / 2, YOCO_F32);
+    float *sin = rig_upload(tested, random_values(tested, &rnd, ROWS * DIM / 2, 1.0f),
+                            ROWS * DIM / 2, YOCO_F32);
+    yoco_rope_args alone[N], chain[N];
+    for (int i = 0; i < N; i++) {
+        int64_t n = ROWS * n_heads[i] * DIM;
+        yoco_dtype dtype = i == 0 ? YOCO_F32 : YOCO_BF16;
+        size_t bytes = (size_t)n * yoco_dtype_bytes(dtype);
+        alone[i] = (yoco_rope_args){
+            .n_rows = ROWS,
+            .n_heads = n_heads[i],
+            .head_dim = DIM,
+            .scale = 0.5f,
+            .cos = cos,
+            .sin = sin,
+            .x = rig_upload(tested, random_values(tested, &rnd, n, 2.0f), n, YOCO_F32),
+            .out_dtype = dtype,
+            .out = rig_device(tested, NULL, bytes)};
+        chain[i] = alone[i];
+        chain[i].out = rig_device(tested, NULL, bytes);
+        chain[i].next = i + 1 < N ? &chain[i + 1] : NULL;
+        if (i + 1 < N) {
+            tested->ops->rope(tested->device, &alone[i]);
+            continue;
+        }
+        chain[i].cos = chain[i].sin = NULL;
+        tested->ops->cast(
+            tested->device,
+            &(yoco_cast_args){.n = n, .x = alone[i].x, .out_dtype = dtype, .out = alone[i].out});
+    }
+    tested->ops->rope(tested->device, chain);
+    for (int i = 0; i < N; i++)
+        check_equal(tested, "a chain of rotations", rig_fetch(tested, chain[i].out),
+                    rig_fetch(tested, alone[i].out),
+                    (size_t)(ROWS * n_heads[i] * DIM) * yoco_dtype_bytes(chain[i].out_dtype));
+    rig_reset(tested);
 }
 
 static void cast(rig *tested, rig *reference)
@@ -301,31 +389,31 @@ static void argmax_of_many(rig *tested, rig *reference)
 /* As the reference draws, cut or not, with equals far apart or everywhere. */
 static void draws(rig *tested, rig *reference)
 {
-    static const int sizes[] = {1, 255, 257, 3000};
+    static const int sizes[] = {1, 255, 257, 3000, 9000};
     static const yoco_draw_args hows[] = {{.temperature = 0.7, .top_p = 1.0},
                                           {.temperature = 3.0, .top_p = 0.9},
                                           {.temperature = 0.5, .top_p = 1.0, .top_k = 40},
                                           {.temperature = 1.3, .top_p = 0.5, .top_k = 100},
                                           {.temperature = 1e-9, .top_p = 1.0}};
-    enum { ROWS = 9, MOST = 3000 };
+    enum { ROWS = 70, MOST = 9000 };
     static char scratch[MOST * YOCO_DRAW_SCRATCH];
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         for (size_t how = 0; how < sizeof hows / sizeof hows[0]; how++) {
-            int n = sizes[i];
-            float *x = rig_host(tested, (size_t)(ROWS * n) * sizeof *x);
+            int n = sizes[i], n_rows = n == 257 ? ROWS : 9;
+            float *x = rig_host(tested, (size_t)(n_rows * n) * sizeof *x);
             int32_t want[ROWS], got[ROWS];
             const int32_t banned[] = {n - 1, 0};
             double units[ROWS];
-            for (int64_t j = 0; j < ROWS * n; j++)
+            for (int64_t j = 0; j < n_rows * n; j++)
                 x[j] = j / n == 3   ? 0.0f
                        : j / n == 4 ? (float)random_below(&rnd, 5)
                                     : (float)random_below(&rnd, 1000) * 0.01f - 5.0f;
             if (n > 2)
                 x[5 * n + 1] = INFINITY;
-            for (int row = 0; row < ROWS; row++)
+            for (int row = 0; row < n_rows; row++)
                 units[row] = row == 0 ? 0.0 : (double)random_below(&rnd, 1000) * 0.001;
             yoco_draw_args args = hows[how];
-            args.n_rows = ROWS;
+            args.n_rows = n_rows;
             args.n = n;
             args.units = units;
             args.n_banned = n > 2 ? 2 : 0;
@@ -334,11 +422,11 @@ static void draws(rig *tested, rig *reference)
             args.x = x;
             args.out = want;
             reference->ops->draw(reference->device, &args);
-            args.x = rig_device(tested, x, (size_t)(ROWS * n) * sizeof *x);
+            args.x = rig_device(tested, x, (size_t)(n_rows * n) * sizeof *x);
             args.out = got;
             tested->ops->draw(tested->device, &args);
             assert_int_equal(tested->ops->synchronize(tested->device), YOCO_OK);
-            check_equal(tested, "draw", got, want, sizeof got);
+            check_equal(tested, "draw", got, want, (size_t)n_rows * sizeof *got);
             reset(tested, reference);
         }
     }
@@ -373,6 +461,7 @@ static void test_linear(void **state)
 {
     (void)state;
     each_rig(linear);
+    each_rig(linear_chain);
     each_rig(linear_owns_its_weight);
 }
 
@@ -381,6 +470,7 @@ static void test_rope(void **state)
     (void)state;
     each_rig(rope_table);
     each_rig(rope);
+    each_rig(rope_chain);
 }
 
 static void test_cast(void **state)

@@ -60,9 +60,7 @@ static void test_sums(void **state)
     hand_made m = {
         .max = {3, 5, -200}, .sum = {1.5f, 2, 1}, .partial = {{-1, 0.5f}, {0.25f, 3}, {9, 9}}};
     make(&m, N_PARTIALS);
-    run_merge_max(&r, &m.args);
-    assert_int_equal(m.bad, 0);
-    assert_true(*m.args.global_max == 5);
+    m.args.global_max = &(float){5};
     run_merge_sum(&r, &m.args);
     /* 1.5/4 * 16 + 2 * 16; -1/4 * 16 + 0.25 * 16; 0.5/4 * 64 + 3 * 64 */
     const int64_t want[] = {6 + 32, -4 + 4, 8 + 192};
@@ -107,9 +105,10 @@ static void test_rounding(void **state)
 static void test_nothing_to_merge(void **state)
 {
     (void)state;
-    hand_made m = {.max = {0}};
+    hand_made m = {.bad = 1};
     make(&m, 0);
-    run_merge_max(&r, &m.args);
+    m.args.q = (float[]){1, 1};
+    run_attend(&r, &m.args);
     assert_int_equal(m.bad, 0);
     assert_true(*m.args.global_max == -INFINITY);
     run_merge_sum(&r, &m.args);
@@ -119,23 +118,28 @@ static void test_nothing_to_merge(void **state)
     assert_true(out[0] == 0 && out[1] == 0);
 }
 
-/* Puts `value` into the float at index `where` of the max, sum and partial of the last partial. */
+/* One query over three rows, each a block, with `value` at the front of q, K or V. */
 static int bad_with(int where, float value)
 {
-    hand_made m = {.max = {0, 1, 2}, .sum = {1, 1, 1}};
+    float q[] = {1, -1}, k[] = {1, 2, 3, 4, 5, 6}, v[] = {1, 1, 1, 1, 1, 1};
+    float *at[] = {q, k, v};
+    hand_made m;
     make(&m, N_PARTIALS);
-    float *at[] = {&m.max[2], &m.sum[2], &m.partial[2][0], &m.partial[2][1]};
+    m.segment.k = k;
+    m.segment.v = v;
+    m.args.q = q;
+    m.args.scale_log2 = 1;
     *at[where] = value;
-    run_merge_max(&r, &m.args);
+    run_attend(&r, &m.args);
     return m.bad;
 }
 
 static void test_bad(void **state)
 {
     (void)state;
-    for (int where = 0; where < 4; where++) {
+    assert_int_equal(bad_with(2, FLT_MAX), 0);
+    for (int where = 0; where < 3; where++) {
         assert_int_equal(bad_with(where, 1.0f), 0);
-        assert_int_equal(bad_with(where, FLT_MAX), 0);
         assert_int_equal(bad_with(where, NAN), 1);
         assert_int_equal(bad_with(where, INFINITY), 1);
         assert_int_equal(bad_with(where, -INFINITY), 1);

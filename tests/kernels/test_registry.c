@@ -44,6 +44,35 @@ static void test_isa_names(void **state)
     assert_in_range(yoco_isa_detect(), YOCO_ISA_PORTABLE, YOCO_N_ISA - 1);
 }
 
+/* Every other row is written, from the last to the first; rows of 48 bytes on 16-byte boundaries,
+ * and rows on none. */
+static void check_copy_rows(const yoco_ops *ops, yoco_device_options options)
+{
+    enum { ROWS = 300, MAX_ROW = 48 };
+    static const size_t sizes[] = {3, MAX_ROW, 20};
+    rig r;
+    rig_open(&r, ops, options);
+    unsigned char bytes[ROWS * MAX_ROW], want[2 * ROWS * MAX_ROW];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(i * 7 + i / 256);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        size_t row = sizes[s];
+        const char *from = rig_device(&r, bytes, ROWS * row);
+        char *to = rig_device(&r, NULL, 2 * ROWS * row);
+        yoco_row_copy copies[ROWS];
+        memset(want, 0xff, sizeof want);
+        for (size_t i = 0; i < ROWS; i++) {
+            copies[i] = (yoco_row_copy){to + 2 * i * row, from + (ROWS - 1 - i) * row};
+            memcpy(want + 2 * i * row, bytes + (ROWS - 1 - i) * row, row);
+        }
+        ops->copy_rows(r.device, copies, 0, row);
+        ops->copy_rows(r.device, copies, ROWS, row);
+        memset(copies, 0, sizeof copies); /* the caller's again */
+        check_equal(&r, "copy_rows", rig_fetch(&r, to), want, 2 * ROWS * row);
+    }
+    rig_close(&r);
+}
+
 static void check_memory_and_hash(const yoco_ops *ops, yoco_device_options options)
 {
     enum { N = 1000 };
@@ -95,6 +124,7 @@ static void test_memory_and_hash(void **state)
 {
     (void)state;
     each_backend(check_memory_and_hash);
+    each_backend(check_copy_rows);
 }
 
 static void test_description(void **state)

@@ -1,7 +1,11 @@
 /* NCCL's calls over MPI. As with a communicator of NCCL that does not block, a call only begins,
- * and is through some questions for its state later; the operation itself is work on its stream.
+ * and is through some questions for its state later; then alone its operation is on its stream.
  * Stricter than NCCL: an operation that begins while another call is in progress is refused, and so
- * is memory that is not the device's, and any call while this thread captures a stream. */
+ * is memory that is not the device's, and any call while this thread captures a stream. The first
+ * operation with a peer connects, which waits for operations that run on this device: such a one
+ * may wait for a neighbour that waits for this rank.
+ *
+ * NCCL_HOST_VERSION: what ncclGetVersion says; before 2.27 a second call in progress is refused. */
 #include <mpi.h>
 #include <nccl.h>
 #include <stdint.h>
@@ -11,10 +15,13 @@
 #include "tests/cuda_host/put.h"
 
 enum { MAX_RANKS = 16, TAG_HELLO = 10000, TAG_TABLE = 11000, TAG_DATA = 12000, SLOWNESS = 3 };
+enum { GROUP_JOBS = 22700 }; /* the first version with as many calls in progress as one likes */
 
 typedef struct name { /* what an id holds */
     int creator, serial;
 } name;
+
+typedef struct operation operation;
 
 struct ncclComm {
     int n_ranks, rank;
@@ -26,13 +33,16 @@ struct ncclComm {
     int n_questions;         /* since it began */
     int n_requests;          /* what the start waits for */
     MPI_Request requests[2 * MAX_RANKS];
-    int n_under_way; /* operations on streams */
+    int n_under_way;     /* operations on streams */
+    operation *pending;  /* begun by a call that is in progress */
+    cudaStream_t stream; /* for it */
+    bool connected_out[MAX_RANKS], connected_in[MAX_RANKS];
     bool aborted;
     ncclResult_t error;
 };
 
 /* An operation: what is sent to whom, and what is received. */
-typedef struct operation {
+struct operation {
     ncclComm_t comm;
     bool begun;
     bool sends[MAX_RANKS], receives[MAX_RANKS];
@@ -43,7 +53,24 @@ typedef struct operation {
     char *others[MAX_RANKS]; /* all-reduce: what the others have */
     int n_requests;
     MPI_Request requests[2 * MAX_RANKS];
-} operation;
+};
+
+static int n_calling; /* calls in progress, of all communicators */
+static int n_running; /* operations that have begun on streams */
+
+ncclResult_t ncclGetVersion(int *version)
+{
+    const char *text = getenv("NCCL_HOST_VERSION");
+    *version = text ? atoi(text) : 22803;
+    return ncclSuccess;
+}
+
+static void set_calling(ncclComm_t c, bool calling)
+{
+    n_calling += (int)calling - (int)c->calling;
+    c->calling = calling;
+    c->n_questions = 0;
+}
 
 /* While the host asks MPI for something, the device goes on. Weak: a test may have its own. */
 __attribute__((weak)) int MPI_Test(MPI_Request *request, int *done, MPI_Status *status)
@@ -111,7 +138,7 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t *comm, int n_ranks, ncclUniqueId 
     memcpy(&c->id, id.internal, sizeof c->id);
     c->n_ranks = n_ranks;
     c->rank = rank;
-    c->calling = true;
+    set_calling(c, true);
     c->hello[0][0] = rank;
     c->hello[0][1] = world_rank();
     if (world_rank() != c->id.creator)
@@ -144,7 +171,35 @@ static void go_on(ncclComm_t c)
     if (c->phase == HELLO)
         exchange_table(c);
     c->phase++;
-    c->calling = c->phase != READY;
+    set_calling(c, c->phase != READY);
+}
+
+static bool is_connected(ncclComm_t c, const operation *o)
+{
+    for (int i = 0; i < c->n_ranks; i++)
+        if ((o->sends[i] && !c->connected_out[i]) || (o->receives[i] && !c->connected_in[i]))
+            return false;
+    return true;
+}
+
+static bool operation_step(void *context);
+
+/* The call's operation comes to its stream. */
+static void settle(ncclComm_t c)
+{
+    operation *o = c->pending;
+    if (!is_connected(c, o) && n_running > 0)
+        return;
+    for (int i = 0; i < c->n_ranks; i++) {
+        c->connected_out[i] = c->connected_out[i] || o->sends[i];
+        c->connected_in[i] = c->connected_in[i] || o->receives[i];
+    }
+    c->pending = NULL;
+    set_calling(c, false);
+    cuda_host_touch touch = {o->data, o->n * bytes_of(o->type), false};
+    for (int i = 0; i < c->n_ranks; i++)
+        touch.writes = touch.writes || o->receives[i];
+    cuda_host_put(c->stream, operation_step, o, touch);
 }
 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t c, ncclResult_t *state)
@@ -158,7 +213,7 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t c, ncclResult_t *state)
     if (++c->n_questions < SLOWNESS)
         return ncclSuccess;
     if (c->phase == READY)
-        c->calling = false;
+        settle(c);
     else if (PMPI_Testall(c->n_requests, c->requests, &done, statuses) != MPI_SUCCESS)
         *state = c->error = ncclSystemError;
     else if (done)
@@ -194,6 +249,7 @@ static void begin(operation *o)
                                &o->requests[o->n_requests]));
     }
     o->begun = true;
+    n_running++;
 }
 
 static void reduce(operation *o)
@@ -227,6 +283,7 @@ static bool operation_step(void *context)
     if (!done)
         return false;
     reduce(o);
+    n_running--;
     c->n_under_way--;
     free(o);
     return true;
@@ -236,7 +293,9 @@ static ncclResult_t put(ncclComm_t c, const operation *o, cudaStream_t stream)
 {
     struct cudaPointerAttributes attributes;
     cuda_host_check_no_capture("a call of NCCL");
-    if (c->phase != READY || c->calling)
+    int version;
+    ncclGetVersion(&version);
+    if (c->phase != READY || c->calling || (version < GROUP_JOBS && n_calling > 0))
         return c->error = ncclInvalidUsage;
     cudaPointerGetAttributes(&attributes, o->data);
     operation *own = malloc(sizeof *own);
@@ -246,10 +305,10 @@ static ncclResult_t put(ncclComm_t c, const operation *o, cudaStream_t stream)
     }
     *own = *o;
     own->comm = c;
-    c->calling = true;
-    c->n_questions = 0;
+    c->pending = own;
+    c->stream = stream;
     c->n_under_way++;
-    cuda_host_put(stream, operation_step, own);
+    set_calling(c, true);
     return ncclInProgress;
 }
 
@@ -309,6 +368,11 @@ ncclResult_t ncclCommDestroy(ncclComm_t c)
 ncclResult_t ncclCommAbort(ncclComm_t c)
 {
     c->aborted = true;
+    if (c->pending)
+        c->n_under_way--;
+    free(c->pending);
+    c->pending = NULL;
+    set_calling(c, false);
     if (c->n_under_way == 0)
         free(c);
     return ncclSuccess;

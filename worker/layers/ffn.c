@@ -8,8 +8,8 @@ void yoco_feed_forward(yoco_pass *p)
     if (p->layer->shape->hidden_dim == 0)
         return;
     yoco_norm_rows(p, p->layer->vectors[YOCO_ROLE_FFN_NORM]);
-    yoco_project(p, YOCO_ROLE_FC1, a);
-    yoco_project(p, YOCO_ROLE_GATE, b);
+    const yoco_projection projections[] = {{YOCO_ROLE_FC1, a}, {YOCO_ROLE_GATE, b}};
+    yoco_project(p, projections, 2);
     w->ops->swiglu(w->device, &(yoco_swiglu_args){.n = p->n_rows * p->layer->shape->hidden_dim,
                                                   .a = a,
                                                   .b = b,

@@ -3,18 +3,39 @@
 float *yoco_make_q(yoco_pass *p)
 {
     float *q = yoco_wide(p, YOCO_BUF_WIDE_A, 0);
-    yoco_project(p, YOCO_ROLE_Q, q);
-    yoco_rotate(p, p->layer->shape->n_heads, q, YOCO_F32, q, 1.0f);
+    yoco_project(p, &(yoco_projection){YOCO_ROLE_Q, q}, 1);
+    yoco_rope_args queries = yoco_rotation_args(p, p->layer->shape->n_heads, q, YOCO_F32, q);
+    p->w->ops->rope(p->w->device, &queries);
     return q;
 }
 
-void yoco_make_kv(yoco_pass *p, void *k_out, void *v_out)
+/* with_q: in one call with K and V. */
+static float *make(yoco_pass *p, bool with_q, void *k_out, void *v_out)
 {
     const yoco_layer_shape *s = p->layer->shape;
+    const yoco_dtype dtype = p->w->model->dtype;
+    float *q = yoco_wide(p, YOCO_BUF_WIDE_A, 0), *v = yoco_wide(p, YOCO_BUF_WIDE_B, 0);
     float *k = yoco_wide(p, YOCO_BUF_WIDE_A, yoco_layer_q_width(s));
-    float *v = yoco_wide(p, YOCO_BUF_WIDE_B, 0);
-    yoco_project(p, YOCO_ROLE_K, k);
-    yoco_project(p, YOCO_ROLE_V, v);
-    yoco_rotate(p, s->n_kv_heads, k, p->w->model->dtype, k_out, 1.0f);
-    yoco_cast_rows(p, yoco_layer_v_width(s), v, v_out);
+    const yoco_projection all[] = {{YOCO_ROLE_Q, q}, {YOCO_ROLE_K, k}, {YOCO_ROLE_V, v}};
+    yoco_project(p, with_q ? all : all + 1, with_q ? 3 : 2);
+
+    yoco_rope_args values = yoco_rotation_args(p, s->n_kv_heads, v, dtype, v_out);
+    values.head_dim = s->v_dim;
+    values.cos = values.sin = NULL; /* only rounded */
+    yoco_rope_args keys = yoco_rotation_args(p, s->n_kv_heads, k, dtype, k_out);
+    keys.next = &values;
+    yoco_rope_args queries = yoco_rotation_args(p, s->n_heads, q, YOCO_F32, q);
+    queries.next = &keys;
+    p->w->ops->rope(p->w->device, with_q ? &queries : &keys);
+    return q;
+}
+
+void yoco_make_kv(yoco_pass *p, void *k, void *v)
+{
+    make(p, false, k, v);
+}
+
+float *yoco_make_qkv(yoco_pass *p, void *k, void *v)
+{
+    return make(p, true, k, v);
 }

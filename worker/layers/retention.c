@@ -32,13 +32,17 @@ static parts parts_of(const yoco_pass *p)
 static void make_inputs(yoco_pass *p, const parts *m)
 {
     const yoco_layer_shape *s = p->layer->shape;
-    yoco_project(p, YOCO_ROLE_Q, m->q);
-    yoco_project(p, YOCO_ROLE_K, m->k);
-    yoco_project(p, YOCO_ROLE_V, m->v);
-    yoco_project(p, YOCO_ROLE_G, m->g);
-    yoco_project(p, YOCO_ROLE_DECAY, m->gate);
-    yoco_rotate(p, s->n_heads, m->q, YOCO_F32, m->q, 1.0f);
-    yoco_rotate(p, s->n_heads, m->k, YOCO_F32, m->k, 1.0f / sqrtf((float)s->k_dim));
+    const yoco_projection projections[] = {{YOCO_ROLE_Q, m->q},
+                                           {YOCO_ROLE_K, m->k},
+                                           {YOCO_ROLE_V, m->v},
+                                           {YOCO_ROLE_G, m->g},
+                                           {YOCO_ROLE_DECAY, m->gate}};
+    yoco_project(p, projections, 5);
+    yoco_rope_args keys = yoco_rotation_args(p, s->n_heads, m->k, YOCO_F32, m->k);
+    keys.scale = 1.0f / sqrtf((float)s->k_dim);
+    yoco_rope_args queries = yoco_rotation_args(p, s->n_heads, m->q, YOCO_F32, m->q);
+    queries.next = &keys;
+    p->w->ops->rope(p->w->device, &queries);
 }
 
 /* NORM <- silu(g) * norm of each head's output */

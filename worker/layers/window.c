@@ -19,7 +19,7 @@ static bool gives_own_rows(const yoco_pass *p)
 static yoco_status keep(yoco_pass *p)
 {
     const yoco_past *past = past_of(p);
-    yoco_make_kv(p, yoco_window_own(p, past, 0), yoco_window_own(p, past, 1));
+    yoco_make_qkv(p, yoco_window_own(p, past, 0), yoco_window_own(p, past, 1));
     return gives_own_rows(p) ? p->port->give(p, past) : YOCO_OK;
 }
 
@@ -45,13 +45,15 @@ static void attend(yoco_pass *p, const float *q, int64_t begin, int64_t end)
                                                          .out = w->buffers[YOCO_BUF_NORM]});
 }
 
-/* Queries that see no row of the edge do not wait for it. */
+/* Rows that see the edge wait for it, all others do not; where nobody waits, one call does all. */
 static yoco_status mix(yoco_pass *p)
 {
     const yoco_past *past = past_of(p);
-    const float *q = yoco_make_q(p);
-    int64_t n_waiting =
-        yoco_window_edge(p, past) == 0 ? 0 : yoco_i64_min(past->shape.n_rows, p->n_rows);
+    const float *q = yoco_wide(p, YOCO_BUF_WIDE_A, 0); /* as keep left it */
+    bool waits = p->port->waits && p->w->comm->n_ranks > 1;
+    int64_t n_waiting = yoco_window_edge(p, past) == 0 ? 0
+                        : waits                        ? yoco_i64_min(past->shape.n_rows, p->n_rows)
+                                                       : p->n_rows;
     attend(p, q, n_waiting, p->n_rows);
     if (n_waiting == 0)
         return YOCO_OK;
@@ -67,8 +69,7 @@ static yoco_status step(yoco_pass *p)
     const yoco_layer_shape *s = p->layer->shape;
     const yoco_past *past = past_of(p);
     yoco_worker *w = p->w;
-    const float *q = yoco_make_q(p);
-    yoco_make_kv(p, yoco_window_own(p, past, 0), yoco_window_own(p, past, 1));
+    const float *q = yoco_make_qkv(p, yoco_window_own(p, past, 0), yoco_window_own(p, past, 1));
     yoco_window_step(p, past, w->views);
     w->ops->window_step(w->device, &(yoco_window_step_args){.n_queries = p->n_rows,
                                                             .n_heads = s->n_heads,

@@ -39,6 +39,10 @@ int64_t yoco_window_edge(const yoco_pass *p, const yoco_past *past);
 /* A step: stores the rows in their branches, and tells what each sees then. */
 void yoco_window_step(yoco_pass *p, const yoco_past *past, yoco_window_view *views);
 
+/* Copies of n rows of part 0 and of n rows of part 1, which stand in w->copies one after the other.
+ */
+void yoco_past_copy_rows(yoco_worker *w, int64_t n, const size_t row_bytes[YOCO_PAST_PARTS]);
+
 /* STATE. The state of a branch. */
 float *yoco_state_branch(const yoco_worker *w, const yoco_past *past, int branch);
 

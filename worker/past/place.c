@@ -54,6 +54,14 @@ void yoco_pasts_place(yoco_worker *w)
     }
 }
 
+void yoco_past_copy_rows(yoco_worker *w, int64_t n, const size_t row_bytes[YOCO_PAST_PARTS])
+{
+    bool equal = row_bytes[0] == row_bytes[1];
+    w->ops->copy_rows(w->device, w->copies, equal ? 2 * n : n, row_bytes[0]);
+    if (!equal)
+        w->ops->copy_rows(w->device, w->copies + n, n, row_bytes[1]);
+}
+
 char *yoco_past_context_edge(const yoco_worker *w, const yoco_past *past)
 {
     return yoco_bytes(w, YOCO_BUF_CONTEXT_EDGE) + past->slot_at;

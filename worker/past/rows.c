@@ -29,24 +29,38 @@ void *yoco_store_rows(const yoco_pass *p, const yoco_store *store, int part)
     return yoco_store_shard(w, store, part) + (size_t)row * store->row_bytes[part];
 }
 
-/* Rows of the pass from `first` on, as rows `row`.. of a branch. */
-static void append(yoco_worker *w, const yoco_store *store, int branch, int64_t row, int64_t first,
-                   int64_t n_rows)
+/* Where row `row` of a branch lies on this rank; false: on another one. */
+static bool own_row(const yoco_worker *w, const yoco_store *store, int branch, int64_t row,
+                    char *out[YOCO_PAST_PARTS])
 {
-    for (int64_t done = 0, n; done < n_rows; done += n) {
+    int n_ranks = w->comm->n_ranks;
+    if (yoco_branch_owner(branch, row / YOCO_BLOCK_ROWS, n_ranks) != w->comm->rank)
+        return false;
+    for (int part = 0; part < YOCO_PAST_PARTS; part++)
+        out[part] = yoco_store_branch(w, store, branch, part) +
+                    (size_t)yoco_branch_shard_row(row, n_ranks) * store->row_bytes[part];
+    return true;
+}
+
+static char *made_row(const yoco_worker *w, const yoco_store *store, int part, int64_t row)
+{
+    return yoco_bytes(w, part_of(YOCO_BUF_PIECE_K, part)) + (size_t)row * store->row_bytes[part];
+}
+
+/* The rows of a piece, block by block. */
+static void append_piece(yoco_pass *p, const yoco_store *store)
+{
+    yoco_worker *w = p->w;
+    int64_t row = w->branch_n_rows[p->branch];
+    char *to[YOCO_PAST_PARTS];
+    for (int64_t done = 0, n; done < p->n_rows; done += n) {
         int64_t at = row + done;
-        n = yoco_i64_min(YOCO_BLOCK_ROWS - at % YOCO_BLOCK_ROWS, n_rows - done);
-        if (yoco_branch_owner(branch, at / YOCO_BLOCK_ROWS, w->comm->n_ranks) != w->comm->rank)
+        n = yoco_i64_min(YOCO_BLOCK_ROWS - at % YOCO_BLOCK_ROWS, p->n_rows - done);
+        if (!own_row(w, store, p->branch, at, to))
             continue;
-        for (int part = 0; part < YOCO_PAST_PARTS; part++) {
-            size_t bytes = store->row_bytes[part];
-            w->ops->copy(w->device,
-                         yoco_store_branch(w, store, branch, part) +
-                             (size_t)yoco_branch_shard_row(at, w->comm->n_ranks) * bytes,
-                         yoco_bytes(w, part_of(YOCO_BUF_PIECE_K, part)) +
-                             (size_t)(first + done) * bytes,
-                         (size_t)n * bytes);
-        }
+        for (int part = 0; part < YOCO_PAST_PARTS; part++)
+            w->ops->copy(w->device, to[part], made_row(w, store, part, done),
+                         (size_t)n * store->row_bytes[part]);
     }
 }
 
@@ -56,11 +70,21 @@ void yoco_store_append(yoco_pass *p, const yoco_store *store)
     if (p->chunk >= 0)
         return;
     if (p->port) {
-        append(w, store, p->branch, w->branch_n_rows[p->branch], 0, p->n_rows);
+        append_piece(p, store);
         return;
     }
+    int64_t n = 0, n_own = 0;
+    char *to[YOCO_PAST_PARTS];
     for (int64_t i = 0; i < p->n_rows; i++)
-        append(w, store, p->branches[i], w->branch_n_rows[p->branches[i]], i, 1);
+        n_own += own_row(w, store, p->branches[i], w->branch_n_rows[p->branches[i]], to);
+    for (int64_t i = 0; i < p->n_rows; i++) {
+        if (!own_row(w, store, p->branches[i], w->branch_n_rows[p->branches[i]], to))
+            continue;
+        for (int part = 0; part < YOCO_PAST_PARTS; part++)
+            w->copies[part * n_own + n] = (yoco_row_copy){to[part], made_row(w, store, part, i)};
+        n++;
+    }
+    yoco_past_copy_rows(w, n_own, store->row_bytes);
 }
 
 static int64_t add_segment(yoco_worker *w, int index, yoco_kv_segment segment)
@@ -117,6 +141,7 @@ yoco_status yoco_store_attend(yoco_pass *p, const float *q)
                                    .l_exponent = w->model->l_exponent,
                                    .o_exponent = p->layer->read_exponent,
                                    .global_max = yoco_f32(w, YOCO_BUF_GLOBAL_MAX),
+                                   .bad = &w->bad,
                                    .fixed = w->buffers[YOCO_BUF_FIXED],
                                    .out_dtype = w->model->dtype,
                                    .out = w->buffers[YOCO_BUF_NORM]};

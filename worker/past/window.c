@@ -135,13 +135,20 @@ static void branch_save(yoco_pass *p, const yoco_past *past)
 void yoco_window_step(yoco_pass *p, const yoco_past *past, yoco_window_view *views)
 {
     yoco_worker *w = p->w;
+    const size_t bytes[YOCO_PAST_PARTS] = {row_bytes(w, past, 0), row_bytes(w, past, 1)};
+    int64_t n_ring = ring_rows(w, past);
     for (int64_t i = 0; i < p->n_rows; i++) {
         int branch = p->branches[i];
         int64_t n_own = w->branch_n_rows[branch];
-        remember(w, past, branch, n_own, i, 1);
+        for (int part = 0; part < YOCO_PAST_PARTS; part++)
+            w->copies[part * p->n_rows + i] =
+                (yoco_row_copy){yoco_past_branch(w, past, branch) + part_at(w, past, part, n_ring) +
+                                    (size_t)(n_own % n_ring) * bytes[part],
+                                yoco_past_work(w, past, part) + (size_t)i * bytes[part]};
         view(w, past, branch, n_own + 1, yoco_i64_min(past->shape.n_rows + 1, w->positions[i] + 1),
              &views[i]);
     }
+    yoco_past_copy_rows(w, p->n_rows, bytes);
 }
 
 const yoco_past_ops yoco_window_past = {.clear = clear,

@@ -4,7 +4,7 @@
  * the processor only where they wait: at barriers, and at every operation of a whole warp. Which
  * fiber runs next follows an order that streams take in turns (ascending, descending, shuffled), so
  * that a missing barrier changes results. Shared memory starts as NaN. Copies of cp.async arrive
- * when they are waited for, not before. */
+ * when they are waited for, at once, or in between, as the order has it. */
 #ifndef CUDA_HOST_H
 #define CUDA_HOST_H
 
@@ -15,9 +15,15 @@
 
 extern dim3 threadIdx, blockIdx, blockDim, gridDim;
 
-/* `caller`: the launching function and its template arguments. */
-void cuda_host_run(const char *kernel, const char *caller, dim3 grid, dim3 block,
-                   size_t shared_bytes, cudaStream_t stream, std::function<void()> body);
+/* Which kernel: its address, its name as the launch writes it, the launching function and that
+ * one's template arguments. */
+struct cuda_host_kernel {
+    const void *address;
+    const char *name, *caller;
+};
+
+void cuda_host_run(const cuda_host_kernel &kernel, dim3 grid, dim3 block, size_t shared_bytes,
+                   cudaStream_t stream, std::function<void()> body);
 
 /* Fails if a word of a kernel's argument points to host memory. */
 void cuda_host_check_argument(const char *kernel, const void *argument, size_t bytes);
@@ -31,7 +37,8 @@ void cuda_host_launch(const char *name, const char *caller, dim3 grid, dim3 bloc
     (__builtin_clear_padding(&arguments), ...);
     (cuda_host_check_argument(name, &arguments, sizeof arguments), ...);
 #endif
-    cuda_host_run(name, caller, grid, block, shared_bytes, stream, [=] { kernel(arguments...); });
+    cuda_host_run({(const void *)kernel, name, caller}, grid, block, shared_bytes, stream,
+                  [=] { kernel(arguments...); });
 }
 
 unsigned char *cuda_host_shared(); /* the running block's, exactly as long as the launch said */
@@ -43,6 +50,8 @@ void cuda_host_warp(cuda_host_warp_op *op, void *argument);
 
 void __syncthreads();
 void __syncwarp();
+void __threadfence();
+
 int cuda_host_lane();
 
 template <typename T> struct cuda_host_shuffle {
@@ -50,7 +59,9 @@ template <typename T> struct cuda_host_shuffle {
     int from;
 };
 
-template <typename T> void cuda_host_shuffle_all(void *(&arguments)[32])
+/* By one lane for all: no access of theirs. */
+template <typename T>
+__attribute__((no_sanitize("thread"))) void cuda_host_shuffle_all(void *(&arguments)[32])
 {
     for (int i = 0; i < 32; i++) {
         auto *mine = static_cast<cuda_host_shuffle<T> *>(arguments[i]);
@@ -83,33 +94,47 @@ template <typename T> T __shfl_up_sync(unsigned, T value, unsigned delta)
 
 int __any_sync(unsigned, int predicate);
 
-/* Fibers never run at the same time. */
+/* Fibers never run at the same time; atomic for ThreadSanitizer. */
+template <typename T> T cuda_host_get(T *at)
+{
+    return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+
+template <typename T> T cuda_host_set(T *at, T old, T value)
+{
+    __atomic_store_n(at, value, __ATOMIC_RELAXED);
+    return old;
+}
+
 template <typename T> T atomicAdd(T *at, T value)
 {
-    T old = *at;
-    *at = old + value;
-    return old;
+    T old = cuda_host_get(at);
+    return cuda_host_set(at, old, old + value);
+}
+
+/* Goes round: 0 follows on `last`. */
+inline unsigned atomicInc(unsigned *at, unsigned last)
+{
+    unsigned old = cuda_host_get(at);
+    return cuda_host_set(at, old, old >= last ? 0 : old + 1);
 }
 
 template <typename T> T atomicMax(T *at, T value)
 {
-    T old = *at;
-    *at = old > value ? old : value;
-    return old;
+    T old = cuda_host_get(at);
+    return cuda_host_set(at, old, old > value ? old : value);
 }
 
 template <typename T> T atomicMin(T *at, T value)
 {
-    T old = *at;
-    *at = old < value ? old : value;
-    return old;
+    T old = cuda_host_get(at);
+    return cuda_host_set(at, old, old < value ? old : value);
 }
 
 template <typename T> T atomicOr(T *at, T value)
 {
-    T old = *at;
-    *at = old | value;
-    return old;
+    T old = cuda_host_get(at);
+    return cuda_host_set(at, old, (T)(old | value));
 }
 
 void mma_bf16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1);
@@ -124,7 +149,13 @@ template <int N> void cp_async_wait()
     cuda_host_cp_async_wait(N);
 }
 
+template <typename T> T *in_global(T *ptr)
+{
+    return ptr;
+}
+
 uint16_t f32_to_bf16(float x);
+uint32_t f32_to_bf16_pair(float low, float high);
 float f16_to_f32(uint16_t bits);
 
 static inline int __float_as_int(float x)

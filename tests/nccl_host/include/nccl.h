@@ -32,6 +32,7 @@ typedef struct ncclConfig_t {
         .blocking = 1, .maxCTAs = 32                                                               \
     }
 
+ncclResult_t ncclGetVersion(int *version);
 ncclResult_t ncclGetUniqueId(ncclUniqueId *id);
 ncclResult_t ncclCommInitRankConfig(ncclComm_t *comm, int n_ranks, ncclUniqueId id, int rank,
                                     ncclConfig_t *config);

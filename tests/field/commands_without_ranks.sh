@@ -55,7 +55,7 @@ cp -r "$folder/context" "$folder/0"
 timeout 60 "$mpiexec" -n 2 sh -c 'cd "$0/$PMI_RANK" && exec "$@"' "$folder" "$yoco" \
     context verify context >"$folder/out" 2>"$folder/err"
 same 'exit code' 66 $?
-holds 'all files of 19 chunks'
+holds 'all files of [0-9]+ chunks'
 grep -q 'rank 1: error: cannot open context/' "$folder/err" || fail 'the second folder is not there'
 
 # A script goes on: a command that needs no ranks leaves MPI to the next one.

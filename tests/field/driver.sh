@@ -32,7 +32,7 @@ write_jobs() {
 # copy_model FOLDER: the demo model and its tokenizer, to be changed.
 copy_model() {
     mkdir -p "$1"
-    cp "$demo/params.json" "$demo/model.safetensors" "$source/models/demo-tokenizer/"* "$1"
+    cp "$demo/"* "$1"
 }
 
 finish() {

@@ -52,7 +52,7 @@ P
 copy_model "$folder/model"
 sed -E 's/: ([0-9]+)([,}]|$)/: \1.0\2/' "$demo/params.json" >"$folder/model/params.json"
 grep -q '\.0' "$folder/model/params.json" || fail "params.json is as it was"
-sed -E 's/: ([0-9]+)/: \1e0/g' "$source/models/demo-tokenizer/yoco_tokenizer.json" >"$folder/model/yoco_tokenizer.json"
+sed -E 's/: ([0-9]+)/: \1e0/g' "$demo/yoco_tokenizer.json" >"$folder/model/yoco_tokenizer.json"
 succeed "$yoco" run -m "$folder/model" -p "The keeper" -n 2
 sed -E 's/("dim": )[0-9]+/\164.5/' "$demo/params.json" >"$folder/model/params.json"
 expect 65 'dim' "$yoco" info -m "$folder/model"

@@ -5,7 +5,7 @@ source "$(dirname "$0")/driver.sh"
 
 # poison FILE BYTE_TOKEN: the embedding of a token becomes NaN.
 poison() {
-    python3 - "$1" "$(awk -v t="$2" '$1 == t {print $2 + 4}' "$source/models/demo-tokenizer/demo.tiktoken")" <<'P'
+    python3 - "$1" "$(awk -v t="$2" '$1 == t {print $2 + 4}' "$demo/demo.tiktoken")" <<'P'
 import json, struct, sys
 path, row = sys.argv[1], int(sys.argv[2])
 b = bytearray(open(path, "rb").read())
@@ -103,9 +103,9 @@ for obstacle in folder file; do
 done
 
 # An evaluation: the haystack has the value in a part of it.
-for i in $(seq 400); do
+for i in $(seq 200); do
     echo "Card $i of the shelf."
-    [ "$i" != 150 ] || printf '\007\n'
+    [ "$i" != 75 ] || printf '\007\n'
 done >"$folder/hay"
 eval=("$yoco" eval --task needle --trials 6 --depths 1 --length 512 --haystack "$folder/hay")
 ends 65 'not finite' "${eval[@]}" -m "$folder/nan" -o "$folder/e"

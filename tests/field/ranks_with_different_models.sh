@@ -52,14 +52,15 @@ cp "$demo/params.json" "$other"
 
 # Two ids change places.
 awk 'NR == 300 {held = $1; next} NR == 301 {print $1, 299; print held, 300; next} {print}' \
-    "$source/models/demo-tokenizer/demo.tiktoken" >"$other/demo.tiktoken"
+    "$demo/demo.tiktoken" >"$other/demo.tiktoken"
 refused "$other: its tokenizer is not rank 0's"
 rm "$other/yoco_tokenizer.json"
 refused "$other: its tokenizer is not rank 0's"
 
 # Also where the ranks that share a file are on several machines.
 need_namespaces
-cp "$folder/random/model.safetensors" "$source/models/demo-tokenizer/"* "$other"
+cp "$demo/"* "$other"
+cp "$folder/random/model.safetensors" "$other"
 two_nodes "hostname elsewhere" "$yoco" run -m "$demo" -f "$folder/log.txt" -q "$question" -n 8
 succeed "${nodes[@]}"
 holds 73914

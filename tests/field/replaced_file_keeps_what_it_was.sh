@@ -64,6 +64,6 @@ seq -f 'Card %.0f of the shelf.' 1500 >"$folder/cards.txt"
 limited=(bash -c 'ulimit -f 8000 && exec "$@"' limited)
 expect 74 'big/chunk-000000.safetensors.*File too large' "${limited[@]}" "$yoco" context save -m "$demo" -f "$folder/cards.txt" --dtype f32 --threads 1 \
     --chunk 64K -o "$folder/big"
-expect 74 'model.safetensors.*File too large' "${limited[@]}" "$yoco" init --shape "$demo/params.json" --dtype f32 -o "$folder/huge"
+expect 74 'model.safetensors.*File too large' "${limited[@]}" "$yoco" init --shape "$source/configs/shapes/yoco-demo-window.json" --dtype f32 -o "$folder/huge"
 same "temporary files" "$(find "$folder" -name '*.tmp')" ""
 finish

@@ -4,7 +4,7 @@
     pip install tiktoken==0.14.0
     tests/tokenizer/make_fixtures.py
 
-Run it again after a change of models/demo-tokenizer; the same inputs give the same files.
+Run it again after a change of a tokenizer in models/; the same inputs give the same files.
 """
 import base64
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 import tiktoken
 
 HERE = Path(__file__).resolve().parent
-DEMO = HERE.parents[1] / "models" / "demo-tokenizer"
+MODELS = HERE.parents[1] / "models"
 
 O200K_PATTERN = "|".join([
     r"""[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?""",
@@ -144,7 +144,7 @@ def main():
     specials = {"<|endoftext|>": 4000, "<|mid|>": 260, "<|π|>": 4001}
     write_tiny("tiny-o200k", "plain", O200K_PATTERN, specials, False, rng)
     write_tiny("tiny-gpt2", "yoco", GPT2_PATTERN, specials, True, rng)
-    folders = [DEMO, HERE / "tiny-o200k", HERE / "tiny-gpt2"]
+    folders = [MODELS / "demo-tokenizer", HERE / "tiny-o200k", HERE / "tiny-gpt2", MODELS / "demo"]
     cases = [case for seed, folder in enumerate(folders) for case in make_cases(folder, seed)]
     lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
     streams = ",\n".join(json.dumps(case, separators=(",", ":")) for case in make_streams())

@@ -11,7 +11,7 @@
  *   short        a write takes two calls of write(2); other operations succeed
  *
  * NAME is what the code says: file.write, file.sync, file.rename and file.folder for every durable
- * file (configs/atomic_file.h). */
+ * file (configs/files/atomic_file.h). */
 #ifndef YOCO_FAILPOINT_H
 #define YOCO_FAILPOINT_H
 

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "comm/watch.h"
+#include "comm/watch/watch.h"
 
 enum {
     POLLS_PER_CLOCK = 32,   /* polls between two looks at the clock */

@@ -3,8 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "coordinator/agreement.h"
-#include "coordinator/commands.h"
+#include "coordinator/cli/agreement.h"
+#include "coordinator/cli/commands.h"
+#include "coordinator/cli/spin.h"
 #include "failpoint.h"
 #include "streams.h"
 
@@ -87,6 +88,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    yoco_spin_shortly(argv);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails, with its name */
     yoco_status status = yoco_streams_open();
     if (status != YOCO_OK)

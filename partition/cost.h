@@ -5,7 +5,7 @@
 #ifndef YOCO_COST_H
 #define YOCO_COST_H
 
-#include "configs/hardware.h"
+#include "configs/machine/hardware.h"
 #include "partition/plan.h"
 
 typedef struct yoco_cost_input {

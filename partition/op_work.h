@@ -3,7 +3,7 @@
 #ifndef YOCO_OP_WORK_H
 #define YOCO_OP_WORK_H
 
-#include "configs/hardware.h"
+#include "configs/machine/hardware.h"
 
 typedef struct yoco_work {
     yoco_work_kind kind;

@@ -4,7 +4,7 @@
 #ifndef YOCO_PLAN_H
 #define YOCO_PLAN_H
 
-#include "configs/model_config.h"
+#include "configs/model/model_config.h"
 #include "partition/grid.h"
 
 /* rows: the most rows in one call, of a prefill piece or a decode step. T is dtype, everything else

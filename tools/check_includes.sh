@@ -4,33 +4,57 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# A folder, and whose headers it may include besides its own: folders, or single files. `base` is
-# base.h, failpoint.h, trace.h and yoco.h. The longest matching folder counts, so kernels/cpu does not see
-# kernels/reference. A folder's headers do not include those of the folders below it.
-allowed='
+# A folder, and whose headers it may include: folders, single files, or patterns of either. `base` is the
+# root: base.h, failpoint.h, trace.h. The longest matching folder counts, so kernels/cpu does not see
+# kernels/reference, and comm/comm.h is not comm/mpi.
+engine='base configs/* partition comm/comm.h worker worker/snapshot'
+session="$engine coordinator/text coordinator/cli coordinator/session coordinator/report"
+ask="$session coordinator/ask"
+allowed="
 base                base
-configs             base configs
-partition           base configs partition
+configs/files       base configs/files
+configs/model       base configs/files configs/model
+configs/context     base configs/files configs/context
+configs/machine     base configs/files configs/machine
+partition           base configs/* partition
 kernels             base kernels
 kernels/cpu         base kernels kernels/cpu
 kernels/reference   base kernels kernels/reference
-kernels/sim         base configs partition kernels kernels/sim
+kernels/sim         base configs/* partition kernels kernels/sim
 kernels/cuda        base kernels kernels/cuda
-comm                base comm
-worker              base configs partition kernels comm worker
-coordinator         base configs partition comm/comm.h worker coordinator
-coordinator/sim     base configs partition comm/comm.h kernels kernels/sim worker coordinator
-tests               base configs partition kernels comm worker coordinator tests
-'
+comm                base comm comm/watch
+comm/mpi            base comm comm/watch comm/mpi
+comm/ucx            base comm comm/ucx
+comm/nccl           base comm comm/nccl
+comm/sim            base kernels/sim/sim.h comm/sim
+comm/watch          base comm comm/watch
+worker              base configs/* partition kernels comm worker worker/snapshot/parts.h
+worker/snapshot     base configs/* partition kernels comm worker worker/snapshot
+coordinator             base comm/comm.h coordinator/cli
+coordinator/text        base configs/files coordinator/text
+coordinator/cli         base configs/files configs/model configs/context comm/comm.h coordinator/cli
+coordinator/report      base coordinator/report
+coordinator/timing      $engine coordinator/timing
+coordinator/session     $engine coordinator/text coordinator/cli coordinator/session coordinator/batch/task.h
+coordinator/ask         $engine coordinator/text coordinator/cli coordinator/session coordinator/ask
+coordinator/plan        $session coordinator/plan
+coordinator/batch       $ask coordinator/batch
+coordinator/eval        $ask coordinator/eval
+coordinator/bench       $session coordinator/timing coordinator/bench coordinator/ask/output.h
+coordinator/scale       $session coordinator/timing coordinator/plan coordinator/scale coordinator/eval/pages.h
+coordinator/scale/sim   $engine coordinator/cli coordinator/timing kernels kernels/sim
+coordinator/doctor      $session coordinator/plan coordinator/doctor coordinator/batch/task.h
+tests               base configs/* partition kernels comm comm/* worker worker/snapshot coordinator/* tests
+"
 
 # A header of a library, and the only files that may include it.
 owned='
-mpi.h               comm/comm_mpi.c kernels/sim/mpi.c tests/comm/comm_fault.c tests/nccl_host/nccl.c
+mpi.h               comm/mpi/mpi.c comm/sim/mpi.c tests/comm/comm_fault.c tests/nccl_host/nccl.c
 smpi/smpi.h         kernels/sim/account.c
-ucp/api/ucp.h       comm/comm_ucx.c comm/ucx_info.c
-uct/api/uct.h       comm/ucx_info.c
-nccl.h              comm/nccl_channels.h tests/nccl_host/nccl.c
-cuda_runtime_api.h  comm/nccl_channels.h comm/cuda_place.c tests/nccl_host/* tests/cuda_host/*
+ucp/api/ucp.h       comm/ucx/ucx.c comm/ucx/info.c
+uct/api/uct.h       comm/ucx/info.c
+nccl.h              comm/nccl/channels.h tests/nccl_host/nccl.c
+cuda_runtime_api.h  comm/nccl/channels.h comm/nccl/cuda_place.c tests/nccl_host/* tests/cuda_host/*
 cuda_runtime.h      kernels/cuda/* tests/cuda_host/*
 cublasLt.h          kernels/cuda/*
 cuda_host.h         kernels/cuda/portable.cuh
@@ -72,7 +96,7 @@ check_library_header() {
 }
 
 check_own_header() {
-    local target=$header from to seen
+    local target=$header from to pattern patterns
     [[ $target != *..* ]] || { offend "write \"$header\" from the root"; return; }
     [ -f "$target" ] || target=${file%/*}/$header
     [ -f "$target" ] || { offend "\"$header\" is no file, seen from the root or from here"; return; }
@@ -81,8 +105,10 @@ check_own_header() {
     esac
     from=$(folder_of "$file") to=$(folder_of "$target")
     [ -n "${may_see[$from]:-}" ] || { offend "folder $from is not in the table of $0"; return; }
-    for seen in ${may_see[$from]}; do
-        [ "$seen" != "$to" ] && [ "$seen" != "$target" ] || return 0
+    read -ra patterns <<<"${may_see[$from]}"
+    for pattern in "${patterns[@]}"; do
+        # shellcheck disable=SC2053
+        [[ $to != $pattern && $target != $pattern ]] || return 0
     done
     offend "$from must not include $target: it may see ${may_see[$from]}"
 }

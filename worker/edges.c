@@ -5,7 +5,7 @@
 #include "worker/edges.h"
 
 #include "trace.h"
-#include "worker/snapshot_parts.h"
+#include "worker/snapshot/parts.h"
 #include "worker/staging.h"
 
 int64_t yoco_edge_rows(const yoco_worker *w, int64_t position)

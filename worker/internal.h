@@ -5,7 +5,7 @@
 #include <math.h>
 #include <signal.h>
 
-#include "configs/lock.h"
+#include "configs/files/lock.h"
 #include "worker/model.h"
 #include "worker/worker.h"
 

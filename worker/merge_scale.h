@@ -9,7 +9,7 @@
 #ifndef YOCO_MERGE_SCALE_H
 #define YOCO_MERGE_SCALE_H
 
-#include "configs/checkpoint.h"
+#include "configs/model/checkpoint.h"
 
 int yoco_merge_l_exponent(int64_t max_seq_len);
 

@@ -3,7 +3,7 @@
 #ifndef YOCO_MODEL_H
 #define YOCO_MODEL_H
 
-#include "configs/checkpoint.h"
+#include "configs/model/checkpoint.h"
 #include "kernels/kernels.h"
 
 typedef struct yoco_layer {

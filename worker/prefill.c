@@ -1,7 +1,7 @@
 /* Prefill of a context: the systolic ring, one loop over this rank's chunks. */
 #include "trace.h"
 #include "worker/edges.h"
-#include "worker/snapshot_parts.h"
+#include "worker/snapshot/parts.h"
 #include "worker/staging.h"
 
 /* Where the prefill ends, from rank to rank. */

@@ -10,7 +10,7 @@
 #define YOCO_WORKER_H
 
 #include "comm/comm.h"
-#include "configs/checkpoint.h"
+#include "configs/model/checkpoint.h"
 #include "kernels/kernels.h"
 #include "partition/plan.h"
 
@@ -32,7 +32,7 @@ const char *yoco_worker_arithmetic(const yoco_worker *worker);
  * context. */
 yoco_status yoco_worker_reserve(yoco_worker *worker, int64_t n_tokens, int64_t chunk_rows,
                                 int n_branches, int64_t branch_rows);
-/* The same with memory for yoco_worker_prefill_durable (worker/snapshot.h). */
+/* The same with memory for yoco_worker_prefill_durable (worker/snapshot/snapshot.h). */
 yoco_status yoco_worker_reserve_durable(yoco_worker *worker, int64_t n_tokens, int64_t chunk_rows,
                                         int n_branches, int64_t branch_rows);
 const yoco_plan *yoco_worker_plan(const yoco_worker *worker);

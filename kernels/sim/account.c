@@ -15,7 +15,8 @@ static struct {
 } sim;
 
 static const size_t ZERO_BYTES = (size_t)1 << 40;
-static const double FLOPS_PER_S = 1e9; /* of every simulated host, see scale_platform.c */
+static const double FLOPS_PER_S =
+    1e9; /* of every simulated host, see coordinator/scale/platform.c */
 
 /* In place of machine_limits.c: a simulated machine has what its ranks ask for. */
 int64_t yoco_memory_available(void)

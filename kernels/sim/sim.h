@@ -6,7 +6,7 @@
 #ifndef YOCO_SIM_H
 #define YOCO_SIM_H
 
-#include "configs/hardware.h"
+#include "configs/machine/hardware.h"
 #include "kernels/kernels.h"
 
 extern const yoco_ops yoco_sim_ops;

@@ -1,5 +1,5 @@
 /* Lines of a batch file: what they become, and what is wrong with the bad ones. */
-#include "coordinator/batch_job.h"
+#include "coordinator/batch/job.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

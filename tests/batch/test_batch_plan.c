@@ -1,5 +1,5 @@
 /* The plan of a batch: every job once, long ones together, bins that are even. */
-#include "coordinator/batch_plan.h"
+#include "coordinator/batch/plan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

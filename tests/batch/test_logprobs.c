@@ -1,5 +1,5 @@
 /* Log-probabilities against the formula, and the order of the likeliest ids. */
-#include "coordinator/logprobs.h"
+#include "coordinator/ask/logprobs.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "configs/model_config.h"
+#include "configs/model/model_config.h"
 
 enum { N_TOKENS = 300, N_CONTEXT = 700, CHUNK = 256 };
 

@@ -105,7 +105,24 @@ plan() {
     holds 'in 1 chunks'
 }
 
-for part in help_and_version init_and_info seeds plan; do
+# spin_count SETTING...: GOMP_SPINCOUNT of a run that waits for its prompt.
+spin_count() {
+    mkfifo "$folder/prompt"
+    env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT "$@" "$yoco" run -m "$folder/window" -f "$folder/prompt" 2>"$folder/err" &
+    exec 3>"$folder/prompt"
+    tr '\0' '\n' <"/proc/$!/environ" | sed -n 's/^GOMP_SPINCOUNT=//p'
+    exec 3>&-
+    wait $!
+    rm "$folder/prompt"
+}
+
+spins_shortly() {
+    same "spin count" "$(spin_count A=1)" 1000
+    same "the user's" "$(spin_count GOMP_SPINCOUNT=7)" 7
+    same "beside a policy" "$(spin_count OMP_WAIT_POLICY=passive)" ""
+}
+
+for part in help_and_version init_and_info seeds plan spins_shortly; do
     $part
     echo "done: $part"
 done

@@ -1,6 +1,6 @@
 /* A growing answer: stop strings that span tokens, text held back while one may be under way, end
  * tokens and lengths. Every character is a token of its own here. */
-#include "coordinator/answer.h"
+#include "coordinator/ask/answer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

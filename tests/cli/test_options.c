@@ -1,5 +1,5 @@
 /* The option table: what parses, what is refused with which line, and the manual page. */
-#include "coordinator/options.h"
+#include "coordinator/cli/options.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

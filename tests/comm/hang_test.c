@@ -1,5 +1,5 @@
 /* hang.h: files of ranks, written and read, and which rank the comparison names. */
-#include "comm/hang.h"
+#include "comm/watch/hang.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 #ifndef YOCO_TESTS_CONFIGS_FIXTURE_H
 #define YOCO_TESTS_CONFIGS_FIXTURE_H
 
-#include "configs/checkpoint.h"
+#include "configs/model/checkpoint.h"
 
 /* A new folder below /tmp, created by `folder_create` and removed with everything in it. */
 char *folder_create(void);

@@ -1,4 +1,4 @@
-#include "configs/checkpoint.h"
+#include "configs/model/checkpoint.h"
 
 #include "fixture.h"
 

@@ -1,5 +1,5 @@
 /* Hardware files: those of the source tree, what is refused, and the way back to text. */
-#include "configs/hardware.h"
+#include "configs/machine/hardware.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

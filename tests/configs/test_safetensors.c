@@ -1,4 +1,4 @@
-#include "configs/safetensors.h"
+#include "configs/files/safetensors.h"
 
 #include "fixture.h"
 

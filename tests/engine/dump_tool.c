@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "configs/safetensors.h"
+#include "configs/files/safetensors.h"
 
 enum { NAME_SIZE = 64 };
 

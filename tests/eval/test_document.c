@@ -1,5 +1,5 @@
 /* Documents: their length, where their sentences stand, and that all else is the haystack. */
-#include "coordinator/eval_document.h"
+#include "coordinator/eval/document.h"
 
 #include <math.h>
 #include <setjmp.h>

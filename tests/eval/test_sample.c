@@ -1,5 +1,5 @@
 /* Lines of samples.jsonl: the same line after reading and writing; everything hostile refused. */
-#include "coordinator/eval_sample.h"
+#include "coordinator/eval/sample.h"
 
 #include <math.h>
 #include <setjmp.h>

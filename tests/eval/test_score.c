@@ -1,5 +1,5 @@
 /* Scores on answers made by hand. */
-#include "coordinator/eval_score.h"
+#include "coordinator/eval/score.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

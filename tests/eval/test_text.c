@@ -1,6 +1,6 @@
 /* Names, values, sentences and questions: held out, distinct, and a function of the seed and the
  * document alone. */
-#include "coordinator/eval_text.h"
+#include "coordinator/eval/text.h"
 
 #include <ctype.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* Reports from samples.jsonl alone: the fixture's results byte for byte, markup that no answer can
  * break out of, garbled files refused by line. The reports stay below argv[2] for check_markup.py.
  */
-#include "coordinator/eval_report.h"
+#include "coordinator/eval/report.h"
 
 #include <dirent.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* Statistics of answers against figures worked out by hand. */
-#include "coordinator/eval_stats.h"
+#include "coordinator/eval/stats.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* A line of a batch input file. What is accepted must be what the rest of the program counts on. */
-#include "coordinator/batch_job.h"
+#include "coordinator/batch/job.h"
 #include "fuzz.h"
 
 #include <stdlib.h>

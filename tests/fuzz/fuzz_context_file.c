@@ -1,4 +1,4 @@
-#include "configs/context_file.h"
+#include "configs/context/file.h"
 #include "fuzz.h"
 
 #include <stdlib.h>

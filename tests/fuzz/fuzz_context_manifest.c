@@ -1,4 +1,4 @@
-#include "configs/context_manifest.h"
+#include "configs/context/manifest.h"
 #include "fuzz.h"
 
 #include <stdlib.h>

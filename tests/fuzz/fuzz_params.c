@@ -1,4 +1,4 @@
-#include "configs/model_config.h"
+#include "configs/model/model_config.h"
 #include "fuzz.h"
 
 #include <stdlib.h>

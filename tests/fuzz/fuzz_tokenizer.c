@@ -1,7 +1,7 @@
 /* A whole tokenizer folder and a text for it. The input is four parts with a byte 0xff between
  * them: yoco_tokenizer.json, specials.json, ranks.tiktoken, and the text, which may hold any bytes.
  */
-#include "coordinator/tokenizer.h"
+#include "coordinator/text/tokenizer.h"
 #include "fuzz.h"
 
 #include <stdio.h>

@@ -4,7 +4,7 @@
  * The device is the CPU backend with other allocations; every copy and every message is checked to
  * name the kind of memory that it may. */
 #include "tests/configs/fixture.h"
-#include "worker/snapshot.h"
+#include "worker/snapshot/snapshot.h"
 
 #include <cuda_runtime_api.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* The report from rows made by hand: bases, efficiencies, texts that would break markup, rows that
  * lack something. */
-#include "coordinator/scale_report.h"
+#include "coordinator/scale/report.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* The files of a context: names, and headers that say which part of which context they are. */
-#include "configs/context_document.h"
+#include "configs/context/document.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* manifest.json and partial.json: what is written is read again, anything else is refused. */
-#include "configs/context_manifest.h"
+#include "configs/context/manifest.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* The worker's part of snapshots, under mpiexec: contexts without tokens, a stop that comes before
  * the first chunk, a prefill that finds everything done. */
-#include "worker/snapshot.h"
+#include "worker/snapshot/snapshot.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* Token ids against Python's tiktoken (fixtures.json, made by make_fixtures.py), and what must hold
  * for any text. */
-#include "coordinator/bpe.h"
-#include "coordinator/tokenizer.h"
+#include "coordinator/text/bpe.h"
+#include "coordinator/text/tokenizer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

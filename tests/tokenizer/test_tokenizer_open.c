@@ -1,5 +1,5 @@
 /* Tokenizer folders, right and wrong: what opens, what the ids are, and which status refuses. */
-#include "coordinator/tokenizer.h"
+#include "coordinator/text/tokenizer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 """Generated retrieval tasks: names, values, needles, questions, all drawn at random.
 
 Kept out of training, for the evaluation: every name whose bytes add up to a multiple of 8, the
-evaluation's nouns, and the words that set its sentences and questions apart (coordinator/eval_text.c).
+evaluation's nouns, and the words that set its sentences and questions apart (coordinator/eval/text.c).
 """
 import string
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-/* Stands in for the CUDA runtime: the part of it that comm_nccl.c calls, for C; see
+/* Stands in for the CUDA runtime: the part of it that comm/nccl calls, for C; see
  * tests/cuda_host. */
 #ifndef CUDA_HOST_RUNTIME_API_H
 #define CUDA_HOST_RUNTIME_API_H

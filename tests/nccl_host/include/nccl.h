@@ -1,4 +1,4 @@
-/* Stands in for NCCL: the part of it that comm_nccl.c calls, over MPI, in nccl.c. Names and values
+/* Stands in for NCCL: the part of it that comm/nccl calls, over MPI, in nccl.c. Names and values
  * are NCCL's. */
 #ifndef NCCL_HOST_H
 #define NCCL_HOST_H

@@ -1,0 +1,94 @@
+#include "configs/files/json_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+yoco_status yoco_json_parse(const char *name, const char *text, size_t size, json_t **out)
+{
+    yoco_json_problem problem;
+    json_t *root = yoco_json_load(text, size, &problem);
+    if (!root) {
+        yoco_log_error("%s: not valid JSON at line %d, column %d: %s", name, problem.error.line,
+                       problem.error.column, problem.error.text);
+        return YOCO_ERR_DATA;
+    }
+    if (!json_is_object(root)) {
+        yoco_log_error("%s: the JSON text is not an object", name);
+        json_decref(root);
+        return YOCO_ERR_DATA;
+    }
+    *out = root;
+    return YOCO_OK;
+}
+
+const char *yoco_json_show(const json_t *value, char text[YOCO_JSON_SHOWN_BYTES])
+{
+    /* 15 digits show a number as its author wrote it. */
+    size_t flags = JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15);
+    size_t used = json_dumpb(value, text, YOCO_JSON_SHOWN_BYTES - 1, flags);
+    text[used < YOCO_JSON_SHOWN_BYTES - 1 ? used : YOCO_JSON_SHOWN_BYTES - 1] = '\0';
+    return text;
+}
+
+/* The escape of a line separator in UTF-8 at `text`, and its bytes there; NULL: there is none. */
+static const char *escape_of(const char *text, size_t *size)
+{
+    static const char *const separators[][2] = {
+        {"\xc2\x85", "\\u0085"}, {"\xe2\x80\xa8", "\\u2028"}, {"\xe2\x80\xa9", "\\u2029"}};
+    for (size_t i = 0; i < sizeof separators / sizeof *separators; i++) {
+        *size = strlen(separators[i][0]);
+        if (strncmp(text, separators[i][0], *size) == 0)
+            return separators[i][1];
+    }
+    return NULL;
+}
+
+/* Takes `text`; NULL where it is NULL or there is no memory. */
+static char *escape_separators(char *text)
+{
+    size_t n = 0, size;
+    for (const char *at = text; at && *at; at++)
+        n += escape_of(at, &size) != NULL;
+    if (n == 0)
+        return text;
+    char *out = malloc(strlen(text) + n * strlen("\\u2028") + 1), *to = out;
+    for (const char *at = text; out && *at;) {
+        const char *escape = escape_of(at, &size);
+        if (escape) {
+            to = stpcpy(to, escape);
+            at += size;
+        } else {
+            *to++ = *at++;
+        }
+    }
+    if (out)
+        *to = '\0';
+    free(text);
+    return out;
+}
+
+char *yoco_json_text(const json_t *root, size_t flags)
+{
+    return escape_separators(json_dumps(root, flags));
+}
+
+char *yoco_json_line(const json_t *root, size_t flags, size_t *size)
+{
+    char *text = yoco_json_text(root, flags | JSON_COMPACT);
+    *size = text ? strlen(text) + 1 : 0;
+    char *line = text ? realloc(text, *size + 1) : NULL;
+    if (!line) {
+        free(text);
+        return NULL;
+    }
+    memcpy(line + *size - 1, "\n", 2);
+    return line;
+}
+
+bool yoco_json_print(const json_t *root, size_t flags, FILE *file)
+{
+    char *text = yoco_json_text(root, flags);
+    bool printed = text && fputs(text, file) != EOF && fputc('\n', file) != EOF;
+    free(text);
+    return printed;
+}

@@ -1,0 +1,256 @@
+#include "configs/model/checkpoint_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static yoco_status zeroed_alloc(size_t bytes, const char *what, void **out)
+{
+    YOCO_TRY(yoco_alloc(bytes, what, out));
+    memset(*out, 0, bytes);
+    return YOCO_OK;
+}
+
+static yoco_status parts_create(yoco_checkpoint *c)
+{
+    YOCO_TRY(zeroed_alloc(sizeof *c->store, "a checkpoint", (void **)&c->store));
+    checkpoint_store *store = c->store;
+    YOCO_TRY(zeroed_alloc((size_t)c->config.n_layers * sizeof *c->layers, "the list of layers",
+                          (void **)&c->layers));
+    YOCO_TRY(yoco_checkpoint_specs(c, &store->specs, &store->n_specs));
+    return yoco_alloc((size_t)store->n_specs * sizeof *store->own, "the list of tensors",
+                      (void **)&store->own);
+}
+
+yoco_status yoco_checkpoint_create(const yoco_model_config *config, yoco_checkpoint **out)
+{
+    yoco_checkpoint *c;
+    YOCO_TRY(zeroed_alloc(sizeof *c, "a checkpoint", (void **)&c));
+    c->config = *config;
+    yoco_status status = parts_create(c);
+    if (status != YOCO_OK) {
+        yoco_checkpoint_close(c);
+        return status;
+    }
+    *out = c;
+    return YOCO_OK;
+}
+
+yoco_status yoco_checkpoint_own(yoco_checkpoint *checkpoint, const yoco_tensor *like,
+                                const yoco_tensor **out, void **data)
+{
+    checkpoint_store *store = checkpoint->store;
+    YOCO_TRY(yoco_alloc(like->bytes, like->name, data));
+    yoco_tensor *tensor = &store->own[store->n_own++];
+    *tensor = *like;
+    tensor->data = *data;
+    *out = tensor;
+    return YOCO_OK;
+}
+
+static int compare_specs(const void *left, const void *right)
+{
+    return strcmp((*(const checkpoint_spec *const *)left)->name,
+                  (*(const checkpoint_spec *const *)right)->name);
+}
+
+static int compare_name(const void *name, const void *spec)
+{
+    return strcmp(name, (*(const checkpoint_spec *const *)spec)->name);
+}
+
+/* "(512, 64)" */
+static const char *shape_text(int n_dims, const int64_t *shape, char text[256])
+{
+    int used = snprintf(text, 256, "(");
+    for (int i = 0; i < n_dims; i++)
+        used +=
+            snprintf(text + used, 256 - (size_t)used, "%s%lld", i ? ", " : "", (long long)shape[i]);
+    snprintf(text + used, 256 - (size_t)used, ")");
+    return text;
+}
+
+static yoco_status tensor_check(const char *path, const yoco_tensor *tensor,
+                                const checkpoint_spec *spec)
+{
+    if (tensor->n_dims != spec->n_dims ||
+        memcmp(tensor->shape, spec->shape, (size_t)spec->n_dims * sizeof *spec->shape) != 0) {
+        char found[256], expected[256];
+        yoco_log_error("%s: tensor %s has shape %s; params.json asks for %s", path, tensor->name,
+                       shape_text(tensor->n_dims, tensor->shape, found),
+                       shape_text(spec->n_dims, spec->shape, expected));
+        return YOCO_ERR_DATA;
+    }
+    if (tensor->dtype != YOCO_F32 && tensor->dtype != YOCO_BF16 && tensor->dtype != YOCO_F16) {
+        yoco_log_error("%s: tensor %s has dtype %s; weights are F32, BF16 or F16", path,
+                       tensor->name, yoco_dtype_name(tensor->dtype));
+        return YOCO_ERR_DATA;
+    }
+    return YOCO_OK;
+}
+
+/* Puts a tensor of a file into its slot. The format does not align data, the users of a checkpoint
+ * read it through typed pointers: an unaligned tensor is copied. */
+static yoco_status tensor_place(yoco_checkpoint *c, const char *path, const yoco_tensor *tensor,
+                                const checkpoint_spec *spec)
+{
+    if (*spec->slot) {
+        yoco_log_error("%s: tensor %s is in another file too", path, tensor->name);
+        return YOCO_ERR_DATA;
+    }
+    YOCO_TRY(tensor_check(path, tensor, spec));
+    *spec->slot = tensor;
+    if ((uintptr_t)tensor->data % yoco_dtype_bytes(tensor->dtype) != 0) {
+        void *copy;
+        YOCO_TRY(yoco_checkpoint_own(c, tensor, spec->slot, &copy));
+        memcpy(copy, tensor->data, tensor->bytes);
+    }
+    return YOCO_OK;
+}
+
+static yoco_status file_place(yoco_checkpoint *c, const checkpoint_file *file,
+                              const checkpoint_spec **by_name)
+{
+    for (int i = 0; i < yoco_safetensors_count(file->tensors); i++) {
+        const yoco_tensor *tensor = yoco_safetensors_at(file->tensors, i);
+        if (c->config.share_input_output_embed && strcmp(tensor->name, YOCO_OUTPUT_PROJECTION) == 0)
+            continue;
+        const checkpoint_spec **found = bsearch(tensor->name, by_name, (size_t)c->store->n_specs,
+                                                sizeof *by_name, compare_name);
+        if (!found) {
+            yoco_log_error("%s: tensor %s is none of the model that params.json describes",
+                           file->path, tensor->name);
+            return YOCO_ERR_DATA;
+        }
+        YOCO_TRY(tensor_place(c, file->path, tensor, *found));
+    }
+    return YOCO_OK;
+}
+
+static yoco_status files_place(yoco_checkpoint *c)
+{
+    const checkpoint_store *store = c->store;
+    const checkpoint_spec **by_name;
+    YOCO_TRY(yoco_alloc((size_t)store->n_specs * sizeof *by_name, "the list of tensors",
+                        (void **)&by_name));
+    for (int i = 0; i < store->n_specs; i++)
+        by_name[i] = &store->specs[i];
+    qsort(by_name, (size_t)store->n_specs, sizeof *by_name, compare_specs);
+    yoco_status status = YOCO_OK;
+    for (int i = 0; i < store->n_files && status == YOCO_OK; i++)
+        status = file_place(c, &store->files[i], by_name);
+    yoco_free(by_name);
+    return status;
+}
+
+static yoco_status specs_check(const yoco_checkpoint *c, const char *folder)
+{
+    for (int i = 0; i < c->store->n_specs; i++) {
+        if (!*c->store->specs[i].slot) {
+            yoco_log_error("%s: tensor %s is missing from its safetensors files", folder,
+                           c->store->specs[i].name);
+            return YOCO_ERR_DATA;
+        }
+    }
+    return YOCO_OK;
+}
+
+static yoco_dtype dtype_of(const checkpoint_store *store)
+{
+    yoco_dtype dtype = YOCO_F16;
+    for (int i = 0; i < store->n_specs; i++) {
+        yoco_dtype one = (*store->specs[i].slot)->dtype;
+        if (one == YOCO_F32)
+            return one;
+        if (one == YOCO_BF16)
+            dtype = one;
+    }
+    return dtype;
+}
+
+static yoco_status weights_open(yoco_checkpoint *c, const char *folder)
+{
+    YOCO_TRY(yoco_checkpoint_files_open(folder, &c->store->files, &c->store->n_files));
+    YOCO_TRY(files_place(c));
+    YOCO_TRY(specs_check(c, folder));
+    c->dtype = dtype_of(c->store);
+    if (c->config.share_input_output_embed)
+        c->output_projection = c->embed_tokens;
+    return YOCO_OK;
+}
+
+yoco_status yoco_checkpoint_open(const char *folder, yoco_checkpoint **out)
+{
+    char *path;
+    yoco_model_config config;
+    YOCO_TRY(yoco_path_join(folder, "params.json", &path));
+    yoco_status status = yoco_model_config_load(path, &config);
+    yoco_free(path);
+    YOCO_TRY(status);
+    yoco_checkpoint *c;
+    YOCO_TRY(yoco_checkpoint_create(&config, &c));
+    status = weights_open(c, folder);
+    if (status != YOCO_OK) {
+        yoco_checkpoint_close(c);
+        return status;
+    }
+    *out = c;
+    return YOCO_OK;
+}
+
+yoco_status yoco_checkpoint_borrow(const yoco_model_config *config, yoco_dtype dtype,
+                                   const void *data, yoco_checkpoint **out)
+{
+    yoco_checkpoint *c;
+    YOCO_TRY(yoco_checkpoint_create(config, &c));
+    checkpoint_store *store = c->store;
+    store->is_borrowed = true;
+    for (int i = 0; i < store->n_specs; i++) {
+        const checkpoint_spec *spec = &store->specs[i];
+        yoco_tensor *tensor = &store->own[store->n_own++];
+        size_t n = (size_t)spec->shape[0] * (spec->n_dims == 2 ? (size_t)spec->shape[1] : 1);
+        *tensor = (yoco_tensor){.name = spec->name,
+                                .dtype = dtype,
+                                .n_dims = spec->n_dims,
+                                .shape = {spec->shape[0], spec->shape[1]},
+                                .data = data,
+                                .bytes = n * yoco_dtype_bytes(dtype)};
+        *spec->slot = tensor;
+    }
+    c->dtype = dtype;
+    if (config->share_input_output_embed)
+        c->output_projection = c->embed_tokens;
+    *out = c;
+    return YOCO_OK;
+}
+
+void yoco_tensor_release(const yoco_checkpoint *checkpoint, const yoco_tensor *tensor)
+{
+    const checkpoint_store *store = checkpoint->store;
+    if (tensor >= store->own && tensor < store->own + store->n_own)
+        return;
+    /* Whole pages inside the tensor only: its neighbours may still be in use. */
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), data = (uintptr_t)tensor->data;
+    uintptr_t begin = (data + page - 1) / page * page, end = (data + tensor->bytes) / page * page;
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
+void yoco_checkpoint_close(yoco_checkpoint *checkpoint)
+{
+    if (!checkpoint)
+        return;
+    checkpoint_store *store = checkpoint->store;
+    if (store) {
+        for (int i = 0; i < store->n_own && !store->is_borrowed; i++)
+            yoco_free((void *)store->own[i].data);
+        yoco_free(store->own);
+        yoco_free(store->specs);
+        yoco_checkpoint_files_close(store->files, store->n_files);
+        yoco_free(store);
+    }
+    yoco_free(checkpoint->layers);
+    yoco_free(checkpoint);
+}

@@ -1,0 +1,61 @@
+/* A model folder: params.json and weights, either model.safetensors or, where that is absent,
+ * model.safetensors.index.json with its shards. Every tensor that the config asks for must be
+ * there, with the right shape and dtype F32, BF16 or F16; a tensor that the config does not ask for
+ * is an error too (output_projection.weight may stand beside tied embeddings and is ignored).
+ * The data of every tensor is aligned to its dtype: mapped where the file has it so, else copied.
+ * The checkpoint owns all tensors until it is closed. */
+#ifndef YOCO_CHECKPOINT_H
+#define YOCO_CHECKPOINT_H
+
+#include "configs/files/hash.h"
+#include "configs/files/safetensors.h"
+#include "configs/model/model_config.h"
+
+/* The weights of one layer; NULL where the kind of layer has none. */
+typedef struct yoco_layer_tensors {
+    const yoco_tensor *mixer_norm;      /* (dim) */
+    const yoco_tensor *q_proj;          /* (dim, dim) */
+    const yoco_tensor *k_proj, *v_proj; /* (dim, dim), self layers */
+    const yoco_tensor *g_proj;          /* (dim, dim), gated retention */
+    const yoco_tensor *gt_proj;         /* (n_self_heads, dim), gated retention */
+    const yoco_tensor *out_proj;        /* (dim, dim) */
+    const yoco_tensor *ffn_norm;        /* (dim) */
+    const yoco_tensor *fc1, *gate;      /* (hidden_dim, dim) */
+    const yoco_tensor *fc2;             /* (dim, hidden_dim) */
+} yoco_layer_tensors;
+
+typedef struct yoco_checkpoint {
+    yoco_model_config config;
+    yoco_dtype dtype;                     /* F32 if any tensor is, else BF16 if any is, else F16 */
+    const yoco_tensor *embed_tokens;      /* (vocab_size, dim) */
+    const yoco_tensor *output_projection; /* (vocab_size, dim); embed_tokens where tied */
+    const yoco_tensor *kv_norm;           /* (dim) */
+    const yoco_tensor *k_proj, *v_proj;   /* (n_attn_kv_heads * head_dim, dim) */
+    const yoco_tensor *final_norm;        /* (dim) */
+    yoco_layer_tensors *layers;           /* (n_layers), the self-decoder's first */
+    struct checkpoint_store *store;       /* what the tensors live in */
+} yoco_checkpoint;
+
+yoco_status yoco_checkpoint_open(const char *folder, yoco_checkpoint **out);
+/* Random weights of that shape, F32 or BF16, made here and seeded: the same on every machine, with
+ * activations and logits around rms 1. For benchmarks and tests. */
+yoco_status yoco_checkpoint_random(const yoco_model_config *config, yoco_dtype dtype, uint64_t seed,
+                                   yoco_checkpoint **out);
+/* A checkpoint whose tensors all have the same data, as long as the longest of them, the caller's:
+ * a shape for the simulation, at no cost. */
+yoco_status yoco_checkpoint_borrow(const yoco_model_config *config, yoco_dtype dtype,
+                                   const void *data, yoco_checkpoint **out);
+/* Writes model.safetensors, then params.json, into an existing or new folder. */
+yoco_status yoco_checkpoint_save(const yoco_checkpoint *checkpoint, const char *folder);
+/* Of the config and every tensor: equal hashes, equal models. Reads all weights. */
+yoco_status yoco_checkpoint_hash(const yoco_checkpoint *checkpoint, yoco_hash *out);
+/* At no cost: of the config alone, and of the ids of the files that hold the weights. On one
+ * machine, both equal are equal models. Weights that were made here have no file. */
+yoco_status yoco_checkpoint_ids(const yoco_checkpoint *checkpoint, yoco_hash *config,
+                                yoco_hash *files);
+/* Tells the system that the tensor's file pages are not needed any more; its data stays readable.
+ * Nothing happens to a tensor that is not mapped. */
+void yoco_tensor_release(const yoco_checkpoint *checkpoint, const yoco_tensor *tensor);
+void yoco_checkpoint_close(yoco_checkpoint *checkpoint);
+
+#endif

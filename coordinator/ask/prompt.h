@@ -1,0 +1,64 @@
+/* The document and its questions as token ids, read and checked on rank 0 and given to every rank.
+ */
+#ifndef YOCO_PROMPT_H
+#define YOCO_PROMPT_H
+
+#include "comm/comm.h"
+#include "coordinator/cli/options.h"
+#include "coordinator/text/tokenizer.h"
+
+typedef struct yoco_ids {
+    int32_t *ids;
+    int64_t n;
+} yoco_ids;
+
+/* Exactly one of file, text, ids_file and context is set. */
+typedef struct yoco_prompt_options {
+    const char *file, *text, *ids_file;
+    const yoco_ids *context; /* the document's ids, on rank 0; may be empty; needs questions */
+    yoco_strings questions,
+        question_ids; /* texts, id files; asked in the order of the command line */
+    bool no_bos;
+    bool special_tokens; /* text that spells a special token becomes one */
+    int64_t n_generate;
+} yoco_prompt_options;
+
+/* YOCO_ERR_USAGE, logged, where an option is of no use without a tokenizer; NULL: there is none. */
+yoco_status yoco_prompt_check_options(const yoco_prompt_options *options,
+                                      const yoco_tokenizer *tokenizer);
+
+/* Text that is not empty as ids, with <s> in front if `bos` and the tokenizer has it. */
+yoco_status yoco_ids_encode(const yoco_tokenizer *tokenizer, const char *text, size_t size,
+                            bool special_tokens, bool bos, yoco_ids *out);
+
+/* A branch's tokens and how its answer is made. */
+typedef struct yoco_question {
+    const char *text; /* the question's text, or NULL for ids or none; into argv */
+    yoco_ids tokens;  /* at least one: without a question, the prompt's last */
+    bool from_ids;    /* then no id is banned from its answer */
+} yoco_question;
+
+typedef struct yoco_prompt {
+    yoco_ids context; /* what all branches share; may be empty */
+    yoco_question *questions;
+    int n_questions;     /* >= 1 */
+    bool has_questions;  /* false: the one branch continues the prompt itself */
+    int64_t branch_rows; /* most rows of a branch, answer included */
+} yoco_prompt;
+
+/* Collective. `tokenizer` is used on rank 0 only; NULL: there is none. */
+yoco_status yoco_prompt_load(yoco_comm *comm, const yoco_prompt_options *options,
+                             const yoco_tokenizer *tokenizer, int vocab_size, int64_t max_seq_len,
+                             yoco_prompt *out);
+/* Collective. Gives rank 0's context and questions (without their texts) to every rank; the others
+ * pass {0}. */
+yoco_status yoco_prompt_share(yoco_comm *comm, yoco_prompt *prompt);
+
+/* Local: the document alone, all of it. ids->ids is the caller's to free with yoco_free. */
+yoco_status yoco_prompt_document(const yoco_prompt_options *options,
+                                 const yoco_tokenizer *tokenizer, int vocab_size, yoco_ids *out);
+/* Collective: rank 0's ids to every rank; there the caller frees them with yoco_free. */
+yoco_status yoco_ids_share(yoco_comm *comm, yoco_ids *ids);
+void yoco_prompt_free(yoco_prompt *prompt);
+
+#endif

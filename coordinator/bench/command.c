@@ -1,0 +1,329 @@
+/* yoco bench: how fast the engine is, and how fast the machine could be, in one run. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "configs/files/atomic_file.h"
+#include "coordinator/bench/engine.h"
+#include "coordinator/bench/peer.h"
+#include "coordinator/bench/profile.h"
+#include "coordinator/cli/commands.h"
+#include "coordinator/session/session_options.h"
+#include "streams.h"
+
+enum { MAX_BRANCHES = 1 << 20 };
+
+typedef struct bench_options {
+    yoco_session_options session;
+    yoco_strings token_texts, context_texts, branch_texts;
+    yoco_bench_list tokens, contexts, branches;
+    int64_t n_runs, chunk_rows;
+    const char *json, *profile;
+} bench_options;
+
+/* The values of an option that may be given several times; `list` holds the default. */
+static yoco_status parse_list(const char *name, const yoco_strings *texts, int64_t most,
+                              yoco_bench_list *list)
+{
+    if (texts->n > YOCO_BENCH_MAX_VALUES) {
+        yoco_log_error("yoco bench: --%s may be given %d times", name, YOCO_BENCH_MAX_VALUES);
+        return YOCO_ERR_USAGE;
+    }
+    for (int i = 0; i < texts->n; i++) {
+        int64_t *value = &list->values[i];
+        if (!yoco_parse_size(texts->values[i], value) || *value < 1 || *value > most) {
+            yoco_log_error("yoco bench: --%s is a whole number from 1 to %lld, not '%s'", name,
+                           (long long)most, texts->values[i]);
+            return YOCO_ERR_USAGE;
+        }
+    }
+    if (texts->n > 0)
+        list->n = texts->n;
+    return YOCO_OK;
+}
+
+static yoco_status parse_lists(bench_options *o)
+{
+    if (o->n_runs > YOCO_BENCH_MAX_RUNS) {
+        yoco_log_error("yoco bench: --runs is at most %d", YOCO_BENCH_MAX_RUNS);
+        return YOCO_ERR_USAGE;
+    }
+    YOCO_TRY(parse_list("tokens", &o->token_texts, INT64_MAX, &o->tokens));
+    YOCO_TRY(parse_list("contexts", &o->context_texts, INT64_MAX, &o->contexts));
+    return parse_list("branches", &o->branch_texts, MAX_BRANCHES, &o->branches);
+}
+
+static int64_t longest(const yoco_bench_list *list)
+{
+    int64_t most = 0;
+    for (int i = 0; i < list->n; i++)
+        most = yoco_i64_max(most, list->values[i]);
+    return most;
+}
+
+static yoco_status check_lengths(const bench_options *o, int64_t max_seq_len)
+{
+    int64_t room = max_seq_len - YOCO_BENCH_BRANCH_ROWS;
+    if (longest(&o->tokens) <= max_seq_len && longest(&o->contexts) <= room)
+        return YOCO_OK;
+    yoco_log_error("the model's max_seq_len %lld has no room for this: give --tokens of at most "
+                   "%lld and --contexts of at most %lld",
+                   (long long)max_seq_len, (long long)max_seq_len,
+                   (long long)yoco_i64_max(room, 0));
+    return YOCO_ERR_DATA;
+}
+
+/* What the engine multiplies in: bf16 only where every rank has it. */
+static yoco_status choose_dtype(const yoco_peer *peer, yoco_bench_report *r)
+{
+    const yoco_device_options *device = peer->device;
+    float widens = device->dtype != YOCO_BF16 ||
+                   (peer->ops->host_memory && device->isa != YOCO_ISA_AVX512_BF16);
+    YOCO_TRY(peer->comm->ops->all_max_f32(peer->comm, &widens, 1));
+    r->gemm_dtype = widens > 0 ? YOCO_F32 : YOCO_BF16;
+    return YOCO_OK;
+}
+
+/* On the host a chunk's products as the engine multiplies them; on a device, which is filled better
+ * by larger ones, what it can do at most. */
+static void choose_shapes(const yoco_peer *peer, yoco_bench_report *r)
+{
+    const yoco_model_config *config = &r->session->checkpoint->config;
+    int64_t widest = yoco_i64_max(config->dim, config->hidden_dim);
+    r->n_gemms = yoco_bench_shapes(config, r->gemms);
+    for (int i = 0; i < r->n_gemms; i++)
+        r->gemm_flops +=
+            2.0 * (double)(r->gemms[i].n_out * r->gemms[i].n_in) * r->gemms[i].n_per_token;
+    r->gemm_rows = r->chunk_rows;
+    if (!peer->ops->host_memory) {
+        r->gemms[0] = (yoco_bench_gemm){.n_out = widest, .n_in = widest};
+        r->n_gemms = 1;
+        r->gemm_rows = widest;
+    }
+}
+
+static yoco_status measure_gemms(yoco_peer *peer, yoco_bench_report *r)
+{
+    YOCO_TRY(choose_dtype(peer, r));
+    choose_shapes(peer, r);
+    yoco_peer_library(peer, r->library, sizeof r->library);
+    yoco_spread seconds = {0}; /* of one token; min: from the least rates */
+    for (int i = 0; i < r->n_gemms; i++) {
+        yoco_bench_gemm *gemm = &r->gemms[i];
+        YOCO_TRY(yoco_peer_gemm(peer, r->gemm_dtype, r->gemm_rows, gemm->n_out, gemm->n_in,
+                                &gemm->flop_s));
+        double flops = peer->ops->host_memory
+                           ? 2.0 * (double)(gemm->n_out * gemm->n_in) * gemm->n_per_token
+                           : r->gemm_flops;
+        seconds.median += flops / gemm->flop_s.median;
+        seconds.min += flops / gemm->flop_s.min;
+        seconds.max += flops / gemm->flop_s.max;
+    }
+    r->gemm_flop_s = (yoco_spread){r->gemm_flops / seconds.median, r->gemm_flops / seconds.min,
+                                   r->gemm_flops / seconds.max};
+    return YOCO_OK;
+}
+
+static yoco_status measure_large_read(yoco_peer *peer, yoco_bench_report *r)
+{
+    r->large_bytes = yoco_peer_large_bytes(peer);
+    YOCO_TRY(yoco_peer_read(peer, r->large_bytes, &r->large_byte_s));
+    return peer->comm->ops->all_sum_i64(peer->comm, &r->large_bytes, 1);
+}
+
+/* The base context fills the window and no more: what its steps do besides attention is what the
+ * other contexts' steps do. */
+static yoco_status measure_decode(yoco_session *session, yoco_peer *peer, const bench_options *o,
+                                  const int32_t *ids, yoco_bench_report *r)
+{
+    int64_t n_base =
+        yoco_i64_min(session->checkpoint->config.sliding_window, longest(&o->contexts));
+    r->branches = o->branches;
+    r->most_branches = longest(&o->branches);
+    YOCO_TRY(
+        yoco_bench_time_decode(session, peer, r->chunk_rows, &o->branches, ids, n_base, &r->base));
+    for (int i = 0; i < o->contexts.n; i++) {
+        YOCO_TRY(yoco_bench_time_decode(session, peer, r->chunk_rows, &o->branches, ids,
+                                        o->contexts.values[i], &r->contexts[i]));
+        r->n_contexts++;
+    }
+    r->weight_bytes = (int64_t)yoco_worker_plan(session->worker)->weight_bytes;
+    return session->comm->ops->all_sum_i64(session->comm, &r->weight_bytes, 1);
+}
+
+/* Ranks of a machine take its devices in turn. */
+static void name_device(const yoco_session *session, char *text, size_t size)
+{
+    int n = 0;
+    while (session->ops->device_at(n, text, size))
+        n++;
+    if (n > 0)
+        session->ops->device_at(session->device.gpu % n, text, size);
+}
+
+static yoco_status measure(yoco_session *session, const bench_options *o, const int32_t *ids,
+                           yoco_bench_report *r)
+{
+    yoco_peer peer = {session->comm, session->ops, &session->device, 1.0};
+    if (!session->ops->host_memory)
+        name_device(session, r->device, sizeof r->device);
+    YOCO_TRY(measure_gemms(&peer, r));
+    YOCO_TRY(measure_large_read(&peer, r));
+    for (int i = 0; i < o->tokens.n; i++) {
+        YOCO_TRY(yoco_bench_time_prefill(session, r->chunk_rows, o->n_runs, ids,
+                                         o->tokens.values[i], &r->prefills[i]));
+        r->n_prefills++;
+    }
+    YOCO_TRY(measure_decode(session, &peer, o, ids, r));
+    float missing = (float)(1.0 - peer.cpu_share);
+    YOCO_TRY(session->comm->ops->all_max_f32(session->comm, &missing, 1));
+    r->cpu_share = 1.0 - (double)missing;
+    return YOCO_OK;
+}
+
+/* Rank 0: to stdout without a file. */
+static yoco_status write_json(const yoco_bench_report *r, yoco_atomic_file *file)
+{
+    char *text = yoco_bench_json(r);
+    yoco_status status = YOCO_OK;
+    if (!text) {
+        yoco_log_error("no memory for the JSON report");
+        status = YOCO_ERR_MEMORY;
+    } else if (file) {
+        status = yoco_atomic_file_write(file, text, strlen(text));
+        if (status == YOCO_OK)
+            status = yoco_atomic_file_write(file, "\n", 1);
+    } else if (fprintf(yoco_stdout(), "%s\n", text) < 0) {
+        yoco_log_error("cannot write the JSON report to stdout");
+        status = YOCO_ERR_IO;
+    }
+    free(text);
+    return status;
+}
+
+/* Rank 0: with --json - the JSON stands on stdout instead of the table. */
+static yoco_status report(const bench_options *o, const yoco_bench_report *r,
+                          yoco_atomic_file *file)
+{
+    if (!o->json || file)
+        yoco_bench_print(r);
+    return o->json ? write_json(r, file) : YOCO_OK;
+}
+
+static void make_ids(int32_t *ids, int64_t n, int vocab_size)
+{
+    uint64_t state = 1;
+    for (int64_t i = 0; i < n; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        ids[i] = (int32_t)((state >> 33) % (uint64_t)vocab_size);
+    }
+}
+
+static yoco_status run_bench(yoco_session *session, const bench_options *o, yoco_atomic_file *file)
+{
+    yoco_comm *comm = session->comm;
+    const yoco_model_config *config = &session->checkpoint->config;
+    yoco_bench_report r = {.model_name = o->session.model, .session = session};
+    int64_t n_ids = yoco_i64_max(longest(&o->tokens), longest(&o->contexts));
+    int32_t *ids = NULL;
+    yoco_log_hold();
+    yoco_status status = check_lengths(o, config->max_seq_len);
+    if (status == YOCO_OK)
+        status = yoco_session_chunk_rows(config, session->ops, o->chunk_rows, &r.chunk_rows);
+    YOCO_TRY(yoco_comm_agree_lines(comm, status));
+    YOCO_TRY(comm->ops->agree(comm,
+                              yoco_alloc((size_t)n_ids * sizeof *ids, "token ids", (void **)&ids)));
+    make_ids(ids, n_ids, config->vocab_size);
+    status = measure(session, o, ids, &r);
+    yoco_free(ids);
+    if (status == YOCO_OK)
+        status = comm->ops->agree(comm, comm->rank == 0 ? report(o, &r, file) : YOCO_OK);
+    return status;
+}
+
+/* The file is made first: minutes of measuring are not lost on a wrong path. */
+static yoco_status run_with_file(yoco_session *session, const bench_options *o)
+{
+    yoco_comm *comm = session->comm;
+    yoco_atomic_file *file = NULL;
+    yoco_status status = YOCO_OK;
+    if (comm->rank == 0 && o->json && strcmp(o->json, "-") != 0)
+        status = yoco_atomic_file_create(o->json, &file);
+    YOCO_TRY(comm->ops->agree(comm, status));
+    status = run_bench(session, o, file);
+    if (status != YOCO_OK)
+        yoco_atomic_file_discard(file);
+    else if (file)
+        status = yoco_atomic_file_finish(file);
+    return comm->ops->agree(comm, status);
+}
+
+static yoco_status run_profile(yoco_session *session, const bench_options *o)
+{
+    int64_t chunk_rows;
+    yoco_log_hold();
+    YOCO_TRY(yoco_comm_agree_lines(
+        session->comm, yoco_session_chunk_rows(&session->checkpoint->config, session->ops,
+                                               o->chunk_rows, &chunk_rows)));
+    return yoco_bench_profile_write(session, chunk_rows, o->profile);
+}
+
+static yoco_status bench(void *parsed)
+{
+    bench_options *o = parsed;
+    yoco_session session;
+    YOCO_TRY(parse_lists(o));
+    YOCO_TRY(yoco_session_open(&o->session, &session));
+    yoco_status status = o->profile ? run_profile(&session, o) : run_with_file(&session, o);
+    yoco_session_close(&session);
+    return status;
+}
+
+static int run_command(const yoco_command *command, int argc, char **argv)
+{
+    bench_options o = {.session = YOCO_SESSION_DEFAULTS,
+                       .tokens = {1, {16 << 10}},
+                       .contexts = {3, {16 << 10, 64 << 10, 128 << 10}},
+                       .branches = {3, {1, 8, 64}},
+                       .n_runs = 3};
+    const yoco_option options[] = {
+        {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &o.session.model, 0,
+         "Model folder, or a params.json alone (configs/shapes/): random weights of that shape.",
+         .path = YOCO_PATH_READS_MODEL},
+        {"tokens", 0, "L", YOCO_OPTION_STRINGS, &o.token_texts, 0,
+         "Length of a prefill (default 16K). May be given several times, as may the next two."},
+        {"contexts", 0, "L", YOCO_OPTION_STRINGS, &o.context_texts, 0,
+         "Context length of decode steps (default 16K, 64K and 128K)."},
+        {"branches", 0, "B", YOCO_OPTION_STRINGS, &o.branch_texts, 0,
+         "Branches of decode steps (default 1, 8 and 64)."},
+        {"runs", 0, "N", YOCO_OPTION_SIZE, &o.n_runs, 1,
+         "Runs of each prefill after one that warms up (default 3)."},
+        {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
+         "As in yoco run (default 2048, on a GPU 8192); also the rows of the library's products."},
+        YOCO_SESSION_OPTIONS(o.session),
+        {"json", 0, "FILE", YOCO_OPTION_STRING, &o.json, 0,
+         "Write everything as JSON, too; '-' writes it to stdout instead of the table.",
+         .path = YOCO_PATH_REPLACES_FILE},
+        {"profile", 0, "FILE", YOCO_OPTION_STRING, &o.profile, 0,
+         "Measure the rates of the ops instead and write them as a hardware file, for\n"
+         "yoco plan --time and yoco scale. As many ranks and threads as will be used.",
+         .path = YOCO_PATH_REPLACES_FILE},
+    };
+    return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv,
+                                bench, &o);
+}
+
+const yoco_command yoco_command_bench = {
+    .name = "bench",
+    .summary = "measure the engine against what the machine can do",
+    .synopsis = "yoco bench -m MODEL [OPTION]...\n"
+                "mpiexec -n RANKS yoco bench -m MODEL [OPTION]...",
+    .description =
+        "Measures, on this machine and in one run: the library's own rate on matrix products and\n"
+        "how fast memory can be read, on a GPU copied; prefill, as a part of the library's rate;\n"
+        "decode steps at several context lengths and numbers of branches, as a part of reading.\n"
+        "The table on stdout explains its columns. Use an idle machine.",
+    .examples = "yoco bench -m configs/shapes/yoco-160m-window.json --json bench.json",
+    .run = run_command,
+};

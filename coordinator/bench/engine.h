@@ -1,0 +1,24 @@
+/* What the engine does on this machine: its prefill and its decode steps, timed. Collective. */
+#ifndef YOCO_BENCH_ENGINE_H
+#define YOCO_BENCH_ENGINE_H
+
+#include "coordinator/bench/peer.h"
+#include "coordinator/bench/report.h"
+
+/* The products of one token's prefill: self-decoder layers and the shared K,V. Embeddings are no
+ * product. Returns how many shapes there are. */
+int yoco_bench_shapes(const yoco_model_config *config, yoco_bench_gemm *gemms);
+
+/* n_runs prefills of n_tokens of `ids`, after one that warms up. */
+yoco_status yoco_bench_time_prefill(yoco_session *session, int64_t chunk_rows, int64_t n_runs,
+                                    const int32_t *ids, int64_t n_tokens, yoco_bench_prefill *out);
+
+/* Rows that every branch must have room for in the contexts below. */
+enum { YOCO_BENCH_BRANCH_ROWS = 16 };
+
+/* Prefills a context, measures reading beside it, and times steps for each number of branches. */
+yoco_status yoco_bench_time_decode(yoco_session *session, yoco_peer *peer, int64_t chunk_rows,
+                                   const yoco_bench_list *branches, const int32_t *ids,
+                                   int64_t n_tokens, yoco_bench_context *out);
+
+#endif

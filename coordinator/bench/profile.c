@@ -1,0 +1,513 @@
+#include "coordinator/bench/profile.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "configs/files/atomic_file.h"
+#include "coordinator/cli/machine.h"
+#include "coordinator/timing/spread.h"
+#include "partition/op_work.h"
+
+enum {
+    N_RUNS = 5,
+    MAX_WEIGHTS = 4096,
+    FEW_QUERIES = 1,
+    MANY_QUERIES = 16,
+    CONTEXT_ROWS = 32768, /* of the attention that is timed: more than caches hold */
+    PING_BYTES = 1 << 20,
+    N_PINGS = 32,
+    TAG_PING = 1 << 14,
+};
+
+static const double RUN_S = 0.1, LEAST_S = 1e-9;
+
+typedef struct profiler {
+    yoco_session *session;
+    const yoco_ops *ops;
+    yoco_device *device;
+    const yoco_model_config *config;
+    size_t element;
+    int64_t rows; /* of a chunk */
+    int n_weights;
+    struct {
+        yoco_weight *weight;
+        int64_t n_out, n_in;
+    } weights[MAX_WEIGHTS];
+    void *x, *k, *v, *out; /* inputs in the run's dtype or f32, whichever is asked */
+    float *wide, *more, *state, *partial;
+} profiler;
+
+typedef void (*profile_run)(profiler *p);
+
+/* Median time of one call of `run` on all ranks, the mean over the ranks. */
+static yoco_status time_run(profiler *p, profile_run run, double *seconds)
+{
+    yoco_comm *comm = p->session->comm;
+    double runs[N_RUNS];
+    run(p); /* warms up */
+    for (int i = 0; i < N_RUNS; i++) {
+        YOCO_TRY(comm->ops->agree(comm, p->ops->synchronize(p->device)));
+        double start = yoco_now_s(), now = start;
+        int n = 0;
+        yoco_status status = YOCO_OK;
+        do {
+            run(p);
+            status = p->ops->synchronize(p->device);
+            now = yoco_now_s();
+            n++;
+        } while (status == YOCO_OK && now - start < RUN_S);
+        YOCO_TRY(status);
+        runs[i] = (now - start) / n;
+    }
+    int64_t picoseconds = (int64_t)(1e12 * yoco_spread_make(runs, N_RUNS).median);
+    YOCO_TRY(comm->ops->all_sum_i64(comm, &picoseconds, 1));
+    *seconds = 1e-12 * (double)picoseconds / comm->n_ranks;
+    return YOCO_OK;
+}
+
+/* Work. */
+
+static void multiply(profiler *p, int64_t n_rows,
+                     void (*linear)(yoco_device *, const yoco_linear_args *))
+{
+    for (int i = 0; i < p->n_weights; i++)
+        linear(p->device,
+               &(yoco_linear_args){
+                   .n_rows = n_rows, .weight = p->weights[i].weight, .x = p->x, .y = p->wide});
+}
+
+static void run_slabs(profiler *p)
+{
+    multiply(p, p->rows, p->ops->linear_slabs);
+}
+
+static void run_one_row(profiler *p)
+{
+    multiply(p, FEW_QUERIES, p->ops->linear_rows);
+}
+
+static void run_many_rows(profiler *p)
+{
+    multiply(p, MANY_QUERIES, p->ops->linear_rows);
+}
+
+static yoco_work weights_work(const profiler *p, yoco_work_kind kind, int64_t n_rows)
+{
+    yoco_work sum = {.kind = kind};
+    for (int i = 0; i < p->n_weights; i++) {
+        yoco_work one = yoco_work_linear(kind, n_rows, p->weights[i].n_out, p->weights[i].n_in,
+                                         p->element, false);
+        sum.flops += one.flops;
+        sum.bytes += one.bytes;
+    }
+    return sum;
+}
+
+static int window_of(const profiler *p)
+{
+    return (int)yoco_i64_min(p->config->sliding_window, p->rows);
+}
+
+static void run_window(profiler *p)
+{
+    const yoco_model_config *c = p->config;
+    int head_dim = yoco_config_self_head_dim(c);
+    p->ops->window_attend(p->device, &(yoco_window_args){.q_end = p->rows,
+                                                         .window = window_of(p),
+                                                         .n_heads = c->n_self_heads,
+                                                         .head_dim = head_dim,
+                                                         .scale_log2 = 0.1f,
+                                                         .q = p->wide,
+                                                         .kv_dtype = p->session->device.dtype,
+                                                         .k = p->k,
+                                                         .v = p->v,
+                                                         .out_dtype = p->session->device.dtype,
+                                                         .out = p->out});
+}
+
+static yoco_retention_args retention_args(const profiler *p)
+{
+    return (yoco_retention_args){.n_rows = p->rows,
+                                 .n_heads = p->config->n_self_heads,
+                                 .head_dim = yoco_config_self_head_dim(p->config),
+                                 .q = p->wide,
+                                 .k = p->wide,
+                                 .v = p->wide,
+                                 .gate = p->partial,
+                                 .decay = p->partial + p->rows * p->config->n_self_heads,
+                                 .state = p->state,
+                                 .edge_in = p->state,
+                                 .edge_out = p->state,
+                                 .out = p->more};
+}
+
+static void run_retention(profiler *p)
+{
+    yoco_retention_args args = retention_args(p);
+    p->ops->retention_local(p->device, &args);
+}
+
+static void run_correct(profiler *p)
+{
+    yoco_retention_args args = retention_args(p);
+    p->ops->retention_correct(p->device, &args);
+}
+
+static void run_copy_state(profiler *p)
+{
+    int64_t head_dim = yoco_config_self_head_dim(p->config);
+    size_t bytes = (size_t)(p->config->dim * head_dim) * sizeof(float);
+    p->ops->copy(p->device, p->more, p->state, bytes);
+}
+
+static void attend(profiler *p, int64_t n_queries)
+{
+    const yoco_model_config *c = p->config;
+    int head_dim = yoco_config_head_dim(c);
+    yoco_kv_segment segment = {.n_queries = n_queries,
+                               .n_rows = CONTEXT_ROWS,
+                               .chunk_rows = CONTEXT_ROWS,
+                               .k = p->k,
+                               .v = p->v};
+    float *max = p->partial,
+          *sum = max + CONTEXT_ROWS / YOCO_BLOCK_ROWS * n_queries * c->n_attn_heads;
+    p->ops->attend(p->device, &(yoco_attend_args){.n_queries = n_queries,
+                                                  .n_heads = c->n_attn_heads,
+                                                  .n_kv_heads = c->n_attn_kv_heads,
+                                                  .head_dim = head_dim,
+                                                  .scale_log2 = 0.1f,
+                                                  .n_segments = 1,
+                                                  .segments = &segment,
+                                                  .kv_dtype = p->session->device.dtype,
+                                                  .q = p->wide,
+                                                  .max = max,
+                                                  .sum = sum,
+                                                  .partial = p->more});
+}
+
+static void run_attend_one(profiler *p)
+{
+    attend(p, FEW_QUERIES);
+}
+
+static void run_attend_many(profiler *p)
+{
+    attend(p, MANY_QUERIES);
+}
+
+/* What a layer has of them, for each row. */
+static void pointwise(profiler *p, int64_t n_rows)
+{
+    const yoco_model_config *c = p->config;
+    yoco_dtype dtype = p->session->device.dtype;
+    yoco_rms_norm_args norm = {.n_rows = n_rows,
+                               .dim = c->dim,
+                               .eps = c->norm_eps,
+                               .x = p->wide,
+                               .out_dtype = dtype,
+                               .out = p->out};
+    yoco_rope_args rope = {.n_rows = n_rows,
+                           .n_heads = c->n_self_heads,
+                           .head_dim = yoco_config_self_head_dim(c),
+                           .scale = 1,
+                           .cos = p->partial,
+                           .sin = p->partial,
+                           .x = p->wide,
+                           .out_dtype = dtype,
+                           .out = p->out};
+    p->ops->rms_norm(p->device, &norm);
+    p->ops->rms_norm(p->device, &norm);
+    p->ops->rope(p->device, &rope);
+    p->ops->rope(p->device, &rope);
+    p->ops->cast(
+        p->device,
+        &(yoco_cast_args){.n = n_rows * c->dim, .x = p->wide, .out_dtype = dtype, .out = p->out});
+    p->ops->swiglu(p->device, &(yoco_swiglu_args){.n = n_rows * c->hidden_dim,
+                                                  .a = p->wide,
+                                                  .b = p->more,
+                                                  .out_dtype = dtype,
+                                                  .out = p->out});
+}
+
+static void run_pointwise(profiler *p)
+{
+    pointwise(p, p->rows);
+}
+
+static void run_small(profiler *p)
+{
+    pointwise(p, 1);
+}
+
+static double pointwise_bytes(const profiler *p)
+{
+    double element = (double)p->element, dim = p->config->dim, hidden = p->config->hidden_dim;
+    return (double)p->rows * (5 * dim * (4 + element) + hidden * (8 + element));
+}
+
+/* Rates. */
+
+static yoco_status rate_of(profiler *p, profile_run run, double units, double launch_s, double *out)
+{
+    double seconds;
+    YOCO_TRY(time_run(p, run, &seconds));
+    *out = units / fmax(seconds - launch_s, LEAST_S);
+    return YOCO_OK;
+}
+
+static yoco_status measure_products(profiler *p, yoco_hardware *h)
+{
+    yoco_rate *slabs = &h->device.rate[YOCO_WORK_SLABS], *rows = &h->device.rate[YOCO_WORK_ROWS];
+    double launch_s = h->device.launch_s * p->n_weights;
+    yoco_work many = weights_work(p, YOCO_WORK_SLABS, p->rows);
+    YOCO_TRY(rate_of(p, run_slabs, many.flops, launch_s, &slabs->flop_s));
+    yoco_work one = weights_work(p, YOCO_WORK_ROWS, FEW_QUERIES);
+    YOCO_TRY(rate_of(p, run_one_row, one.bytes, launch_s, &rows->byte_s));
+    yoco_work few = weights_work(p, YOCO_WORK_ROWS, MANY_QUERIES);
+    YOCO_TRY(rate_of(p, run_many_rows, few.flops, launch_s, &rows->flop_s));
+    slabs->byte_s = rows->byte_s;
+    return YOCO_OK;
+}
+
+/* The kind of mixer that the model has; the other one gets the same rates and is of no use. */
+static yoco_status measure_mixer(profiler *p, yoco_hardware *h)
+{
+    const yoco_model_config *c = p->config;
+    yoco_rate *rate = h->device.rate;
+    double launch_s = h->device.launch_s;
+    double byte_s = rate[YOCO_WORK_POINTWISE].byte_s;
+    int head_dim = yoco_config_self_head_dim(c);
+    yoco_rate mixer = {.byte_s = byte_s}, state = {.flop_s = mixer.flop_s, .byte_s = byte_s};
+    if (yoco_config_is_retention(c)) {
+        yoco_work local = yoco_work_retention_local(p->rows, c->dim, head_dim);
+        yoco_work correct = yoco_work_retention_correct(p->rows, c->dim, head_dim);
+        double copied = 2.0 * sizeof(float) * c->dim * head_dim;
+        YOCO_TRY(rate_of(p, run_retention, local.flops, launch_s, &mixer.flop_s));
+        YOCO_TRY(rate_of(p, run_correct, correct.flops, launch_s, &state.flop_s));
+        YOCO_TRY(rate_of(p, run_copy_state, copied, launch_s, &state.byte_s));
+    } else {
+        yoco_work window = yoco_work_window(0, 0, p->rows, window_of(p), c->dim, p->element);
+        YOCO_TRY(rate_of(p, run_window, window.flops, launch_s, &mixer.flop_s));
+        state.flop_s = mixer.flop_s;
+    }
+    rate[YOCO_WORK_WINDOW] = rate[YOCO_WORK_RETENTION] = mixer;
+    rate[YOCO_WORK_STATE] = state;
+    return YOCO_OK;
+}
+
+static yoco_status measure_attend(profiler *p, yoco_hardware *h)
+{
+    const yoco_model_config *c = p->config;
+    yoco_rate *rate = &h->device.rate[YOCO_WORK_ATTEND];
+    double launch_s = h->device.launch_s;
+    int64_t kv_dim = yoco_config_kv_dim(c);
+    yoco_work one = yoco_work_attend(FEW_QUERIES, CONTEXT_ROWS, c->dim, kv_dim, p->element, 0);
+    yoco_work many = yoco_work_attend(MANY_QUERIES, CONTEXT_ROWS, c->dim, kv_dim, p->element, 0);
+    YOCO_TRY(rate_of(p, run_attend_one, one.bytes, launch_s, &rate->byte_s));
+    return rate_of(p, run_attend_many, many.flops, launch_s, &rate->flop_s);
+}
+
+static yoco_status measure_ops(profiler *p, yoco_hardware *h)
+{
+    static const int SMALL_OPS = 6;
+    double small_s;
+    yoco_rate *rate = &h->device.rate[YOCO_WORK_POINTWISE];
+    YOCO_TRY(time_run(p, run_small, &small_s));
+    h->device.launch_s = small_s / SMALL_OPS;
+    YOCO_TRY(rate_of(p, run_pointwise, pointwise_bytes(p), small_s, &rate->byte_s));
+    rate->flop_s = 1e21; /* these ops count bytes only */
+    h->device.host_byte_s = rate->byte_s;
+    YOCO_TRY(measure_products(p, h));
+    YOCO_TRY(measure_mixer(p, h));
+    return measure_attend(p, h);
+}
+
+/* Half a round trip between ranks 0 and 1, or from rank 0 to itself; other ranks wait. */
+static yoco_status ping(profiler *p, char *data, size_t bytes, double *seconds)
+{
+    yoco_comm *comm = p->session->comm;
+    const yoco_wait_for what = {.what = "a ping", .chunk = -1, .layer = -1};
+    int peer = comm->n_ranks == 1 ? 0 : 1 - comm->rank;
+    YOCO_TRY(comm->ops->agree(comm, YOCO_OK));
+    double start = yoco_now_s();
+    for (int i = 0; i < N_PINGS && comm->rank < 2; i++) {
+        yoco_request in = {0}, out = {0};
+        YOCO_TRY(comm->ops->receive(comm, peer, TAG_PING, data, bytes, &in));
+        if (comm->rank == 1)
+            YOCO_TRY(comm->ops->wait(comm, &in, &what));
+        YOCO_TRY(comm->ops->send(comm, peer, TAG_PING, data + PING_BYTES, bytes, &out));
+        YOCO_TRY(comm->ops->wait(comm, &out, &what));
+        YOCO_TRY(comm->ops->wait(comm, &in, &what));
+    }
+    *seconds = (yoco_now_s() - start) / N_PINGS / (comm->n_ranks == 1 ? 1 : 2);
+    return YOCO_OK;
+}
+
+static yoco_status measure_network(profiler *p, yoco_hardware *h)
+{
+    char *data = NULL;
+    double small_s = 0, large_s = 0;
+    yoco_comm *comm = p->session->comm;
+    YOCO_TRY(
+        comm->ops->agree(comm, yoco_alloc(2 * (size_t)PING_BYTES, "a message", (void **)&data)));
+    memset(data, 0, 2 * (size_t)PING_BYTES);
+    yoco_status status = ping(p, data, 8, &small_s);
+    if (status == YOCO_OK)
+        status = ping(p, data, PING_BYTES, &large_s);
+    if (status == YOCO_OK)
+        status = ping(p, data, 8, &small_s); /* the first one warmed up */
+    yoco_free(data);
+    h->node.latency_s = fmin(small_s, 1);
+    h->node.byte_s = PING_BYTES / fmax(large_s - small_s, LEAST_S);
+    h->network.latency_s = h->node.latency_s;
+    h->network.port_byte_s = h->node.byte_s;
+    return status;
+}
+
+/* Buffers and weights. */
+
+static yoco_status alloc_filled(profiler *p, size_t bytes, void **out)
+{
+    YOCO_TRY(p->ops->alloc(p->device, bytes, "the profile", out));
+    p->ops->zero(p->device, *out, bytes);
+    return YOCO_OK;
+}
+
+static yoco_status make_buffers(profiler *p)
+{
+    const yoco_model_config *c = p->config;
+    size_t f32 = sizeof(float), rows = (size_t)p->rows, dim = (size_t)c->dim;
+    size_t width = (size_t)yoco_i64_max(c->hidden_dim, c->dim);
+    size_t head_dim = (size_t)yoco_config_self_head_dim(c);
+    size_t context = (size_t)CONTEXT_ROWS * (size_t)yoco_config_kv_dim(c) * p->element;
+    size_t window = rows * dim * p->element;
+    size_t partials = (size_t)CONTEXT_ROWS / YOCO_BLOCK_ROWS * MANY_QUERIES;
+    size_t heads = (size_t)yoco_i64_max(c->n_attn_heads, c->n_self_heads);
+    size_t kv = window > context ? window : context;
+    size_t many = width * (rows > MANY_QUERIES ? rows : MANY_QUERIES);
+    size_t more = many > partials * dim ? many : partials * dim;
+    size_t small = rows * dim > 2 * partials * heads ? rows * dim : 2 * partials * heads;
+    size_t blocks = (size_t)yoco_div_up(p->rows, YOCO_RETENTION_ROWS);
+    YOCO_TRY(alloc_filled(p, many * f32, &p->x));
+    YOCO_TRY(alloc_filled(p, many * f32, &p->out));
+    YOCO_TRY(alloc_filled(p, kv, &p->k));
+    YOCO_TRY(alloc_filled(p, kv, &p->v));
+    YOCO_TRY(alloc_filled(p, many * f32, (void **)&p->wide));
+    YOCO_TRY(alloc_filled(p, more * f32, (void **)&p->more));
+    YOCO_TRY(alloc_filled(p, small * f32, (void **)&p->partial));
+    return alloc_filled(p, blocks * dim * head_dim * f32, (void **)&p->state);
+}
+
+static yoco_status add_weight(profiler *p, const yoco_tensor *tensor)
+{
+    if (!tensor || p->n_weights == MAX_WEIGHTS)
+        return YOCO_OK;
+    yoco_matrix matrix = {.dtype = tensor->dtype,
+                          .n_out = tensor->shape[0],
+                          .n_in = tensor->shape[1],
+                          .data = tensor->data};
+    YOCO_TRY(p->ops->weight_create(p->device, &matrix, YOCO_WEIGHT_LINEAR,
+                                   &p->weights[p->n_weights].weight));
+    p->weights[p->n_weights].n_out = matrix.n_out;
+    p->weights[p->n_weights++].n_in = matrix.n_in;
+    return YOCO_OK;
+}
+
+/* The self-decoder's: more than caches hold, so that they come from memory as they do in a step. */
+static yoco_status make_weights(profiler *p)
+{
+    for (int i = 0; i < yoco_config_n_self_layers(p->config); i++) {
+        const yoco_layer_tensors *t = &p->session->checkpoint->layers[i];
+        const yoco_tensor *const tensors[] = {t->q_proj,   t->k_proj, t->v_proj, t->g_proj,
+                                              t->out_proj, t->fc1,    t->gate,   t->fc2};
+        for (size_t j = 0; j < sizeof tensors / sizeof *tensors; j++)
+            YOCO_TRY(add_weight(p, tensors[j]));
+    }
+    return p->ops->synchronize(p->device);
+}
+
+static void release(profiler *p)
+{
+    void *const buffers[] = {p->x, p->out, p->k, p->v, p->wide, p->more, p->partial, p->state};
+    if (!p->device)
+        return;
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        p->ops->free(p->device, buffers[i]);
+    for (int i = 0; i < p->n_weights; i++)
+        p->ops->weight_free(p->device, p->weights[i].weight);
+    p->ops->close(p->device);
+}
+
+/* The file. */
+
+static void describe(const profiler *p, const char *path, yoco_hardware *h)
+{
+    const yoco_comm *comm = p->session->comm;
+    const char *name = strrchr(path, '/');
+    char cpu[256];
+    yoco_machine_cpu(cpu, sizeof cpu);
+    snprintf(h->name, sizeof h->name, "%.*s", (int)strcspn(name ? name + 1 : path, "."),
+             name ? name + 1 : path);
+    snprintf(h->device.name, sizeof h->device.name, "%.60s", cpu);
+    snprintf(h->device.source, sizeof h->device.source,
+             "yoco bench --profile, yoco " YOCO_VERSION " (%s), %d ranks of %d threads at the same "
+             "time, chunks of %lld",
+             yoco_machine_commit(), comm->n_ranks, p->session->device.n_threads,
+             (long long)p->rows);
+    h->device.measured = true;
+    h->device.memory_bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) /
+                             yoco_i64_max(comm->node_n_ranks, 1);
+    h->node.n_devices = comm->n_ranks;
+    snprintf(h->node.source, sizeof h->node.source, "measured: half a round trip %s",
+             comm->n_ranks > 1 ? "between ranks 0 and 1" : "of a rank with itself");
+    h->network.leaf_nodes = 1;
+    h->network.taper = 1;
+    snprintf(h->network.source, sizeof h->network.source,
+             "none measured: the figures are the node's");
+}
+
+static yoco_status save(const char *path, const yoco_hardware *h)
+{
+    char *text;
+    YOCO_TRY(yoco_hardware_print(h, &text));
+    yoco_status status = yoco_atomic_file_save(path, text, strlen(text));
+    yoco_free(text);
+    return status;
+}
+
+static yoco_status profile(profiler *p, const char *path)
+{
+    yoco_comm *comm = p->session->comm;
+    yoco_hardware h = {0};
+    yoco_status status = p->ops->open(&p->session->device, &p->device);
+    if (status == YOCO_OK)
+        status = make_buffers(p);
+    if (status == YOCO_OK)
+        status = make_weights(p);
+    YOCO_TRY(comm->ops->agree(comm, status));
+    YOCO_TRY(measure_ops(p, &h));
+    YOCO_TRY(measure_network(p, &h));
+    describe(p, path, &h);
+    return comm->ops->agree(comm, comm->rank == 0 ? save(path, &h) : YOCO_OK);
+}
+
+yoco_status yoco_bench_profile_write(yoco_session *session, int64_t chunk_rows, const char *path)
+{
+    profiler *p = NULL;
+    yoco_status status = yoco_alloc(sizeof *p, "the profile", (void **)&p);
+    status = session->comm->ops->agree(session->comm, status);
+    if (status == YOCO_OK) {
+        memset(p, 0, sizeof *p);
+        p->session = session;
+        p->ops = session->ops;
+        p->config = &session->checkpoint->config;
+        p->element = yoco_dtype_bytes(session->device.dtype);
+        p->rows = chunk_rows;
+        status = profile(p, path);
+        release(p);
+    }
+    yoco_free(p);
+    return status;
+}

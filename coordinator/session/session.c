@@ -1,0 +1,247 @@
+#include "coordinator/session/session.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "configs/files/text_file.h"
+#include "coordinator/cli/agreement.h"
+#include "coordinator/cli/paths.h"
+#include "coordinator/session/same_model.h"
+#include "coordinator/text/tokenizer_config.h"
+#include "machine_limits.h"
+
+enum {
+    DEFAULT_CHUNK_ROWS = 2048,
+    DEFAULT_GPU_CHUNK_ROWS = 8192, /* products of fewer rows leave a GPU's last wave half empty */
+    MAX_THREADS = 4096
+};
+
+/* The cores this process may use, shared among the ranks of its machine. */
+static int default_threads(const yoco_comm *comm)
+{
+    int n_threads = yoco_cores() / comm->node_n_ranks;
+    return n_threads > 0 ? n_threads : 1;
+}
+
+yoco_status yoco_session_choose(const yoco_session_options *options, yoco_dtype file_dtype,
+                                const yoco_ops **ops, yoco_device_options *device)
+{
+    yoco_isa detected = yoco_isa_detect();
+    *device = (yoco_device_options){.n_threads = options->threads > 0 ? (int)options->threads : 1,
+                                    .isa = detected,
+                                    .dtype = file_dtype == YOCO_F32 ? YOCO_F32 : YOCO_BF16};
+    *ops = yoco_ops_find(options->backend);
+    if (!*ops) {
+        yoco_log_error(
+            "--backend is auto, reference, cpu or cuda (if this yoco was built for it), not '%s'",
+            options->backend);
+        return YOCO_ERR_USAGE;
+    }
+    if (options->threads > MAX_THREADS) {
+        yoco_log_error("--threads is at most %d, not %lld", MAX_THREADS,
+                       (long long)options->threads);
+        return YOCO_ERR_USAGE;
+    }
+    if (strcmp(options->isa, "auto") != 0 && !yoco_isa_find(options->isa, &device->isa)) {
+        yoco_log_error("--isa is auto, portable, avx2, avx512 or avx512_bf16, not '%s'",
+                       options->isa);
+        return YOCO_ERR_USAGE;
+    }
+    if (device->isa > detected) {
+        yoco_log_error("this processor has %s only, not %s", yoco_isa_name(detected), options->isa);
+        return YOCO_ERR_USAGE;
+    }
+    if (strcmp(options->dtype, "f32") == 0) {
+        device->dtype = YOCO_F32;
+    } else if (strcmp(options->dtype, "bf16") == 0) {
+        device->dtype = YOCO_BF16;
+    } else if (strcmp(options->dtype, "auto") != 0) {
+        yoco_log_error("--dtype is auto, f32 or bf16, not '%s'", options->dtype);
+        return YOCO_ERR_USAGE;
+    }
+    return YOCO_OK;
+}
+
+static void config_add(yoco_hasher *hasher, const yoco_tokenizer_config *c)
+{
+    const int32_t numbers[] = {c->shift, c->bos, c->pad, c->n_ends};
+    yoco_hasher_add(hasher, numbers, sizeof numbers);
+    yoco_hasher_add(hasher, c->ends, (size_t)c->n_ends * sizeof *c->ends);
+    yoco_hasher_add(hasher, c->pattern, strlen(c->pattern) + 1);
+    for (size_t i = 0; i < c->n_specials; i++) {
+        yoco_hasher_add(hasher, c->specials[i].text, c->specials[i].size + 1);
+        yoco_hasher_add(hasher, &c->specials[i].id, sizeof c->specials[i].id);
+    }
+}
+
+static yoco_status config_hash(const yoco_tokenizer_config *config, yoco_hash *out)
+{
+    yoco_text ranks;
+    yoco_hasher *hasher;
+    YOCO_TRY(yoco_text_read(config->ranks_path, YOCO_FILE_DATA, &ranks));
+    yoco_status status = yoco_hasher_create(&hasher);
+    if (status == YOCO_OK) {
+        config_add(hasher, config);
+        yoco_hasher_add(hasher, ranks.data, ranks.size);
+        *out = yoco_hasher_finish(hasher);
+    }
+    yoco_text_free(&ranks);
+    return status;
+}
+
+yoco_status yoco_session_tokenizer_hash(const char *model, yoco_hash *out)
+{
+    yoco_tokenizer_config config;
+    bool found;
+    *out = (yoco_hash){0, 0};
+    YOCO_TRY(yoco_tokenizer_config_load(model, &config, &found));
+    if (!found)
+        return YOCO_OK;
+    yoco_status status = config_hash(&config, out);
+    yoco_tokenizer_config_free(&config);
+    return status;
+}
+
+static bool is_shape_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
+}
+
+yoco_status yoco_session_open_model(const yoco_session_options *options, yoco_checkpoint **out)
+{
+    if (!options->model) {
+        yoco_log_error("-m MODEL is missing: a model folder");
+        return YOCO_ERR_USAGE;
+    }
+    if (!is_shape_file(options->model))
+        return yoco_checkpoint_open(options->model, out);
+    yoco_model_config config;
+    YOCO_TRY(yoco_model_config_load(options->model, &config));
+    yoco_dtype dtype = strcmp(options->dtype, "f32") == 0 ? YOCO_F32 : YOCO_BF16;
+    return yoco_checkpoint_random(&config, dtype, options->weight_seed, out);
+}
+
+yoco_status yoco_session_hash(yoco_session *s, yoco_hash *out)
+{
+    if (!s->has_weights)
+        YOCO_TRY(yoco_checkpoint_hash(s->checkpoint, &s->weights));
+    s->has_weights = true;
+    *out = s->weights;
+    return YOCO_OK;
+}
+
+/* What each rank does alone; where some fail, the first one that fails so speaks. */
+static yoco_status open_model(const yoco_session_options *options, yoco_session *s)
+{
+    yoco_log_hold();
+    yoco_status status = yoco_session_open_model(options, &s->checkpoint);
+    if (status == YOCO_OK && !is_shape_file(options->model))
+        status = yoco_session_tokenizer_hash(options->model, &s->tokenizer);
+    YOCO_TRY(yoco_comm_agree_lines(s->comm, status));
+    return yoco_same_model(s->comm, options->model, s->checkpoint, s->tokenizer, &s->weights,
+                           &s->has_weights);
+}
+
+static yoco_status choose(const yoco_session_options *options, yoco_session *s)
+{
+    yoco_log_hold();
+    yoco_status status = yoco_session_choose(options, s->checkpoint->dtype, &s->ops, &s->device);
+    return yoco_comm_agree_lines(s->comm, status);
+}
+
+/* Where only some ranks found a GPU, the transport could not be the same on all. */
+static yoco_status agree_memory(yoco_session *s)
+{
+    float device = s->ops->host_memory ? 0.0f : 1.0f;
+    yoco_status status = YOCO_OK;
+    YOCO_TRY(s->comm->ops->all_max_f32(s->comm, &device, 1));
+    yoco_log_hold();
+    if (s->ops->host_memory && device != 0.0f) {
+        yoco_log_error("this machine has no GPU that --backend auto could take, and another has: "
+                       "name a backend");
+        status = YOCO_ERR_USAGE;
+    }
+    return yoco_comm_agree_lines(s->comm, status);
+}
+
+/* The launcher's communicator becomes that of the transport. */
+static yoco_status open_transport(const yoco_session_options *options, yoco_session *s)
+{
+    bool device_memory = !s->ops->host_memory;
+    YOCO_TRY(agree_memory(s));
+    yoco_log_hold();
+    YOCO_TRY(
+        yoco_comm_agree_lines(s->comm, yoco_transport_check(options->transport, device_memory)));
+    return yoco_transport_open(options->transport, device_memory, s->comm, &s->comm);
+}
+
+static yoco_status open_worker(const yoco_session_options *options, yoco_session *s)
+{
+    YOCO_TRY(open_model(options, s));
+    YOCO_TRY(choose(options, s));
+    YOCO_TRY(open_transport(options, s));
+    if (options->threads == 0)
+        s->device.n_threads = default_threads(s->comm);
+    s->device.gpu = s->comm->node_rank;
+    return yoco_worker_create(s->comm, s->ops, &s->device, s->checkpoint, &s->worker);
+}
+
+/* One that was asked for; the current folder may be read-only as long as nothing hangs. */
+static yoco_status check_hang_folder(const char *folder)
+{
+    struct stat info;
+    if (!folder || (stat(folder, &info) == 0 && S_ISDIR(info.st_mode) && access(folder, W_OK) == 0))
+        return YOCO_OK;
+    yoco_log_error("--hang-dir %s is no folder that can be written to", folder);
+    return YOCO_ERR_OPEN;
+}
+
+static yoco_status watch(const yoco_session_options *options, yoco_comm *comm)
+{
+    yoco_log_hold();
+    YOCO_TRY(yoco_comm_agree_lines(comm, check_hang_folder(options->hang_folder)));
+    return yoco_comm_watch(comm, options->hang_folder ? options->hang_folder : ".");
+}
+
+yoco_status yoco_session_open(const yoco_session_options *options, yoco_session *out)
+{
+    yoco_session s = {0};
+    YOCO_TRY(yoco_agreement_open(options->deadline_s, options->expect_ranks, &s.comm));
+    yoco_status status = watch(options, s.comm);
+    if (status == YOCO_OK)
+        status = s.comm->ops->agree(s.comm, s.comm->rank == 0 ? yoco_paths_check() : YOCO_OK);
+    if (status == YOCO_OK)
+        status = open_worker(options, &s);
+    if (status != YOCO_OK) {
+        yoco_session_close(&s);
+        return status;
+    }
+    *out = s;
+    return YOCO_OK;
+}
+
+void yoco_session_close(yoco_session *s)
+{
+    yoco_worker_free(s->worker);
+    yoco_checkpoint_close(s->checkpoint);
+    if (s->comm)
+        s->comm->ops->close(s->comm);
+    *s = (yoco_session){0};
+}
+
+yoco_status yoco_session_chunk_rows(const yoco_model_config *config, const yoco_ops *ops,
+                                    int64_t asked, int64_t *out)
+{
+    int64_t preferred = ops->host_memory ? DEFAULT_CHUNK_ROWS : DEFAULT_GPU_CHUNK_ROWS;
+    int64_t rows = asked > 0 ? asked : preferred;
+    if (yoco_config_is_retention(config) && rows % YOCO_RETENTION_ROWS != 0) {
+        yoco_log_error("--chunk is a multiple of %d for a model with gated retention, not %lld",
+                       YOCO_RETENTION_ROWS, (long long)rows);
+        return YOCO_ERR_USAGE;
+    }
+    /* A longer chunk is the same grid, but for sizes that overflow. */
+    *out = yoco_i64_min(rows, yoco_round_up(config->max_seq_len, YOCO_RETENTION_ROWS));
+    return YOCO_OK;
+}

@@ -16,9 +16,10 @@ typedef struct nccl_channel {
 
 enum { NCCL_LEFT, NCCL_RIGHT, NCCL_ALL, N_NCCL_CHANNELS };
 
-/* Collective over `control`. NCCL before 2.27 and settings that stop this design are refused with one
- * line, YOCO_ERR_USAGE. Every channel has then carried a message: what NCCL allocates, connects and
- * loads at a first call never meets a receive that waits for its neighbour. What was opened before a failure is closed by yoco_nccl_close. */
+/* Collective over `control`. NCCL before 2.27 and settings that stop this design are refused with
+ * one line, YOCO_ERR_USAGE. Every channel has then carried a message: what NCCL allocates, connects
+ * and loads at a first call never meets a receive that waits for its neighbour. What was opened
+ * before a failure is closed by yoco_nccl_close. */
 yoco_status yoco_nccl_open(yoco_comm *control, nccl_channel channels[N_NCCL_CHANNELS]);
 void yoco_nccl_close(nccl_channel channels[N_NCCL_CHANNELS]);
 

@@ -1,17 +1,16 @@
 #!/bin/bash
-# plan.sh YOCO PARAMS: what yoco plan says of a GPU is what yoco run does there: the default chunk,
-# and the memory that only a device takes.
+# plan.sh YOCO PARAMS: what yoco plan says of a GPU is what is done there: the default chunk, and the
+# memory that only a device takes.
 set -euo pipefail
 yoco=$1 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 sed 's/"max_seq_len": [0-9]*/"max_seq_len": 20000/' "$2" >"$folder/shape.json"
-echo 1 2 3 >"$folder/ids"
 
-# chunk_of BACKEND: of a run, after checking that the plan has the same.
+# chunk_of BACKEND: of a measurement, after checking that the plan has the same.
 chunk_of() {
     local chunk
-    chunk=$("$yoco" run -m "$folder/shape.json" --prompt-ids "$folder/ids" -n 1 --threads 1 \
-        --backend "$1" --transport mpi --json - | grep -oE '"chunk": *[0-9]+' | grep -oE '[0-9]+')
+    chunk=$("$yoco" measure -m "$folder/shape.json" --tokens 16 --steps 1 --runs 1 --threads 1 \
+        --backend "$1" --transport mpi | grep -oE '"chunk": *[0-9]+' | grep -oE '[0-9]+')
     "$yoco" plan -m "$folder/shape.json" --tokens 10000 --backend "$1" >"$folder/plan"
     grep -q "chunks of $chunk on" "$folder/plan" || { cat "$folder/plan" && exit 1; }
     echo "$chunk"

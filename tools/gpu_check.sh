@@ -24,6 +24,8 @@ yoco=$build/yoco
 [ -x "$yoco" ] || { echo "$yoco is missing: build it, or name its folder with --build" && exit 2; }
 [ ! -d "$build/lib" ] || export LD_LIBRARY_PATH=$PWD/$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 [ ! -d "$build/bin" ] || export PATH=$PWD/$build/bin:$PATH
+# Ranks of one machine. Over TCP, which MPI takes where it finds nothing better, MPI_Finalize sometimes never ends.
+export UCX_TLS=${UCX_TLS:-self,sm}
 
 device=$("$yoco" info --devices | sed -n 's/^cuda  *0  //p')
 n_devices=$("$yoco" info --devices | grep -c '^cuda  *[0-9]')

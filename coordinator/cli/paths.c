@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "configs/files/atomic_file.h"
+#include "configs/files/lock.h"
 #include "configs/files/real_path.h"
 #include "coordinator/cli/paths_parts.h"
 #include "streams.h"
@@ -210,6 +211,18 @@ static yoco_status refuse(const yoco_path *p, const char *why)
     return YOCO_ERR_OPEN;
 }
 
+/* A file that another process writes, or a name in a folder that one writes. */
+static yoco_status check_writers(const yoco_path *p)
+{
+    char parent[PATH_MAX];
+    if (p->kind != YOCO_PATH_IS_FILE || S_ISCHR(p->self.mode))
+        return YOCO_OK;
+    if (p->self.exists)
+        YOCO_TRY(yoco_lock_check(p->real));
+    yoco_real_path_parent(p->real, parent);
+    return yoco_lock_check_folder(parent);
+}
+
 static yoco_status try_existing(const yoco_path *p)
 {
     bool wants_folder = p->kind == YOCO_PATH_IS_FOLDER;
@@ -239,6 +252,7 @@ static yoco_status try_output(const yoco_path *p)
         return YOCO_OK;
     if (p->real[0] == '\0')
         return refuse(p, "its links lead nowhere, or its name is too long");
+    YOCO_TRY(check_writers(p));
     if (p->self.exists)
         return try_existing(p);
     if (p->within && !p->parent.exists)

@@ -193,8 +193,7 @@ static void take_folder(context_options *o, int *argc, char ***argv)
     if (*argc < 2 || (*argv)[1][0] == '-')
         return;
     o->folder = (*argv)[1];
-    (*argv)[1] = (*argv)[0];
-    ++*argv;
+    ++*argv; /* it stands where the name of the command would */
     --*argc;
 }
 

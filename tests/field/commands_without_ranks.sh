@@ -58,6 +58,11 @@ same 'exit code' 66 $?
 holds 'all files of 19 chunks'
 grep -q 'rank 1: error: cannot open context/' "$folder/err" || fail 'the second folder is not there'
 
+timeout 60 "$mpiexec" -n 1 "$yoco" context verify "$folder/context" : -n 1 "$yoco" context verify "$folder/none" \
+    >"$folder/out" 2>"$folder/err"
+same 'exit code' 66 $?
+grep -q 'rank 1: error: cannot open .*/none/' "$folder/err" || fail 'the folder of rank 1 is not looked at'
+
 # A script goes on: a command that needs no ranks leaves MPI to the next one.
 # shellcheck disable=SC2016
 succeed "$mpiexec" -n 2 sh -c '"$0" info -m "$1" && "$0" plan -m "$1" --tokens 9 && "$0" info -m no ||

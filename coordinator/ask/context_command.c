@@ -19,7 +19,7 @@ typedef struct context_options {
 
 static yoco_status need_folder(const context_options *o, const char *command, const char *where)
 {
-    if (o->folder)
+    if (o->folder && o->folder[0])
         return YOCO_OK;
     yoco_log_error("yoco context %s: the folder is missing: %s", command, where);
     return YOCO_ERR_USAGE;

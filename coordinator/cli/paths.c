@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "configs/files/atomic_file.h"
+#include "configs/files/file_name.h"
 #include "configs/files/lock.h"
 #include "configs/files/real_path.h"
 #include "coordinator/cli/paths_parts.h"
@@ -201,7 +202,9 @@ static yoco_status try_folder(const yoco_path *p, const char *folder)
     if (unknown && access(folder, W_OK | X_OK) == 0)
         return YOCO_OK;
     error = unknown ? errno : error;
-    yoco_log_error("cannot write --%s %s: %s", p->option, p->path, strerror(error));
+    char hint[YOCO_FILE_NAME_HINT];
+    yoco_file_name_hint(p->path, hint);
+    yoco_log_error("cannot write --%s %s: %s%s", p->option, p->path, strerror(error), hint);
     return yoco_status_of_errno(error);
 }
 

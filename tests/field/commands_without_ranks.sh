@@ -80,6 +80,12 @@ timeout 120 "$mpiexec" -n 2 "$yoco" batch -m "$demo" -i - -o "$folder/results" \
     <"$folder/jobs.jsonl" >"$folder/out" 2>"$folder/err" || fail 'a batch from stdin'
 same 'answers' 5 "$(grep -c . "$folder/results")"
 
+# Nothing else that a rank reads by itself waits for it.
+timeout 60 "$mpiexec" -n 2 "$yoco" bench -m /dev/stdin --tokens 256 --contexts 256 --branches 1 --runs 1 \
+    <"$demo/params.json" >"$folder/out" 2>"$folder/err"
+same 'exit code' 65 $?
+grep -q 'rank 1: error: .*stdin' "$folder/err" || fail 'no line on the shape from stdin'
+
 # More than a pipe holds, as it comes.
 for part in 1 2 3; do
     sleep 1

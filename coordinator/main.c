@@ -73,6 +73,7 @@ static int run(int argc, char **argv)
         int task;
         if (yoco_comm_launched_tasks(&task) < 2 || task == 0)
             print_usage(stderr);
+        yoco_log_error("no command is given");
         return yoco_status_exit_code(YOCO_ERR_USAGE);
     }
     if (strcmp(argv[1], "--version") == 0)

@@ -5,14 +5,15 @@
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 enum { JOB_BYTES = 17 };
 
-static bool make_path(const char *folder, int rank, const char *end, char path[PATH_MAX])
+static bool make_path(const char *folder, int rank, char path[PATH_MAX])
 {
-    if (snprintf(path, PATH_MAX, "%s/hang-%d.json%s", folder, rank, end) < PATH_MAX)
+    if (snprintf(path, PATH_MAX, "%s/hang-%d.json", folder, rank) < PATH_MAX)
         return true;
     errno = ENAMETOOLONG;
     return false;
@@ -62,11 +63,27 @@ static json_t *report_json(const yoco_hang_report *r)
                      waiting ? op_json(&r->ops[r->n_ops - 1], r->now_s) : NULL, "operations", ops);
 }
 
+/* Where its links lead: a report that is a link stays one. */
+static void follow_links(char path[PATH_MAX])
+{
+    char real[PATH_MAX];
+    if (realpath(path, real))
+        memcpy(path, real, strlen(real) + 1);
+}
+
+static bool make_part(const char *path, char part[PATH_MAX])
+{
+    errno = ENAMETOOLONG;
+    return snprintf(part, PATH_MAX, "%s.part", path) < PATH_MAX;
+}
+
 bool yoco_hang_save(const char *folder, const yoco_hang_report *report)
 {
     char path[PATH_MAX], part[PATH_MAX];
-    if (!make_path(folder, report->rank, "", path) ||
-        !make_path(folder, report->rank, ".part", part))
+    if (!make_path(folder, report->rank, path))
+        return false;
+    follow_links(path);
+    if (!make_part(path, part))
         return false;
     json_t *json = report_json(report);
     errno = ENOMEM;
@@ -99,7 +116,7 @@ void yoco_hang_load(const char *folder, uint64_t job, int rank, yoco_hang_state 
 {
     char path[PATH_MAX], wanted[JOB_BYTES];
     *out = (yoco_hang_state){.op = {.chunk = -1, .layer = -1, .peer = -1}};
-    if (!make_path(folder, rank, "", path))
+    if (!make_path(folder, rank, path))
         return;
     json_t *json = json_load_file(path, 0, NULL);
     const char *found = json_string_value(json_object_get(json, "job"));

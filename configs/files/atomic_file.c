@@ -81,6 +81,13 @@ static bool make_names(yoco_atomic_file *file)
 
 yoco_status yoco_atomic_file_create(const char *path, yoco_atomic_file **out)
 {
+    if (!is_stream(path))
+        YOCO_TRY(yoco_lock_check(path));
+    return yoco_atomic_file_create_locked(path, out);
+}
+
+yoco_status yoco_atomic_file_create_locked(const char *path, yoco_atomic_file **out)
+{
     struct stat info;
     bool stream = is_stream(path);
     if (!stream && stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {

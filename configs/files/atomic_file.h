@@ -10,8 +10,11 @@ typedef struct yoco_atomic_file yoco_atomic_file;
 /* An existing regular file under that path stays until `finish` replaces it. What it was stays: a
  * link is followed, the file that it names replaced; mode and, as far as the user may, owner and
  * group are the old ones. Other names of the file (hard links) keep the old content. A device, a
- * pipe or /dev/stdout is written as it is; a folder is refused. */
+ * pipe or /dev/stdout is written as it is; a folder is
+ * refused, and so is a file that another process has locked. */
 yoco_status yoco_atomic_file_create(const char *path, yoco_atomic_file **out);
+/* The same for a file whose lock the caller has. */
+yoco_status yoco_atomic_file_create_locked(const char *path, yoco_atomic_file **out);
 yoco_status yoco_atomic_file_write(yoco_atomic_file *file, const void *data, size_t bytes);
 /* Writes over bytes that were written before; of a regular file. */
 yoco_status yoco_atomic_file_rewrite(yoco_atomic_file *file, size_t offset, const void *data,

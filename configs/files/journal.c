@@ -149,6 +149,18 @@ yoco_status yoco_journal_cut(yoco_journal *j, int64_t size)
     return ftruncate(j->fd, size) == 0 ? YOCO_OK : io_error(j, "truncating");
 }
 
+/* Lines of a file without a name are lost when it is closed. */
+static yoco_status check_name(const yoco_journal *j)
+{
+    struct stat info;
+    if (j->is_stdout || fstat(j->fd, &info) != 0 || info.st_nlink > 0)
+        return YOCO_OK;
+    yoco_log_error("%s was removed or replaced while it was written: what this run has computed is "
+                   "lost; give another path",
+                   j->path);
+    return YOCO_ERR_IO;
+}
+
 /* One write in all but odd cases; what a failed one leaves is taken back. */
 yoco_status yoco_journal_append(yoco_journal *j, const char *lines, size_t size)
 {
@@ -161,7 +173,7 @@ yoco_status yoco_journal_append(yoco_journal *j, const char *lines, size_t size)
     j->size += (int64_t)size;
     if (!j->is_stdout && (!yoco_failpoint("results.sync") || fdatasync(j->fd) != 0))
         return io_error(j, "syncing");
-    return YOCO_OK;
+    return check_name(j);
 }
 
 static yoco_status copy_rest(yoco_atomic_file *file, const yoco_map *map, const size_t *begins,
@@ -183,7 +195,7 @@ static yoco_status write_rest(const yoco_journal *j, const size_t *begins, size_
     yoco_map map;
     YOCO_TRY(yoco_atomic_file_check_names(j->path));
     YOCO_TRY(yoco_map_open(j->path, &map));
-    yoco_status status = yoco_atomic_file_create(j->path, &file);
+    yoco_status status = yoco_atomic_file_create_locked(j->path, &file);
     if (status == YOCO_OK) {
         status = copy_rest(file, &map, begins, n);
         if (status == YOCO_OK)

@@ -61,6 +61,29 @@ yoco_status yoco_lock_file(int fd, const char *path)
     return YOCO_OK;
 }
 
+/* NFS locks only what is open for writing. */
+static bool is_held(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    bool held = try(fd) == EWOULDBLOCK;
+    close(fd);
+    return held;
+}
+
+yoco_status yoco_lock_check(const char *path)
+{
+    return is_held(path) ? refuse(path) : YOCO_OK;
+}
+
+yoco_status yoco_lock_check_folder(const char *folder)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/" YOCO_LOCK_NAME, folder);
+    return n < (int)sizeof path && is_held(path) ? refuse(folder) : YOCO_OK;
+}
+
 /* A lock file goes with its lock, so what was opened may be gone by the time it is locked. *held:
  * by another process. */
 static yoco_status take(yoco_lock *lock, bool *held)

@@ -18,9 +18,14 @@ static yoco_status grow(int fd, size_t used, size_t *capacity, char **memory)
 {
     struct stat info;
     size_t wanted = *capacity ? 2 * *capacity : FIRST_BYTES;
-    if (!*capacity && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
-        (size_t)info.st_size >= wanted && (size_t)info.st_size <= yoco_text_max_bytes)
-        wanted = (size_t)info.st_size + 2;
+    if (!*capacity && fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
+        if ((size_t)info.st_size > yoco_text_max_bytes) {
+            errno = EFBIG;
+            return YOCO_ERR_IO;
+        }
+        if ((size_t)info.st_size >= wanted)
+            wanted = (size_t)info.st_size + 2;
+    }
     char *larger = realloc(*memory, wanted);
     if (!larger) {
         yoco_log_error("cannot allocate %zu bytes for a text of which %zu are read", wanted, used);

@@ -19,7 +19,7 @@ typedef struct context_options {
 
 static yoco_status need_folder(const context_options *o, const char *command, const char *where)
 {
-    if (o->folder)
+    if (o->folder && o->folder[0])
         return YOCO_OK;
     yoco_log_error("yoco context %s: the folder is missing: %s", command, where);
     return YOCO_ERR_USAGE;
@@ -192,8 +192,7 @@ static void take_folder(context_options *o, int *argc, char ***argv)
     if (*argc < 2 || (*argv)[1][0] == '-')
         return;
     o->folder = (*argv)[1];
-    (*argv)[1] = (*argv)[0];
-    ++*argv;
+    ++*argv; /* it stands where the name of the command would */
     --*argc;
 }
 

@@ -71,6 +71,10 @@ static yoco_status encode(const yoco_prompt_options *options, const yoco_tokeniz
 yoco_status yoco_prompt_check_options(const yoco_prompt_options *options,
                                       const yoco_tokenizer *tokenizer)
 {
+    if (tokenizer && options->no_bos && !options->file && !options->text) {
+        yoco_log_error("--no-bos is about a text document (-f FILE or -p TEXT), and there is none");
+        return YOCO_ERR_USAGE;
+    }
     if (tokenizer || !(options->special_tokens || options->no_bos))
         return YOCO_OK;
     yoco_log_error("--%s is about text, and the model folder has no tokenizer "

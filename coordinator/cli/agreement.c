@@ -1,5 +1,7 @@
 #include "coordinator/cli/agreement.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,6 +118,16 @@ static yoco_status check_folders(yoco_comm *comm)
     return YOCO_OK;
 }
 
+/* Rank 0 alone reads stdin: the launcher never ends that of the others. */
+static yoco_status close_stdin(const yoco_comm *comm)
+{
+    int fd = comm->rank > 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+    if (comm->rank == 0 || (fd >= 0 && dup2(fd, STDIN_FILENO) == STDIN_FILENO && close(fd) == 0))
+        return YOCO_OK;
+    yoco_log_error("cannot open /dev/null: %s", strerror(errno));
+    return YOCO_ERR_OPEN;
+}
+
 yoco_status yoco_agreement_open(double deadline_s, int64_t expected_ranks, yoco_comm **out)
 {
     yoco_comm *comm;
@@ -126,6 +138,8 @@ yoco_status yoco_agreement_open(double deadline_s, int64_t expected_ranks, yoco_
         status = yoco_comm_expect_ranks(comm, (int)yoco_i64_min(expected_ranks, INT_MAX));
     if (status == YOCO_OK)
         status = check_folders(comm);
+    if (status == YOCO_OK)
+        status = comm->ops->agree(comm, close_stdin(comm));
     if (status == YOCO_OK)
         *out = comm;
     else

@@ -48,12 +48,22 @@ static yoco_status append(yoco_strings *strings, const char *value, int place)
     return YOCO_OK;
 }
 
+/* Only a text may be empty; a name that is comes from a variable that a script has not set. */
+static bool lacks_name(const yoco_option *option, const char *text)
+{
+    yoco_option_kind kind = yoco_option_kind_of(option);
+    return (kind == YOCO_OPTION_STRING || kind == YOCO_OPTION_STRINGS) && text[0] == '\0' &&
+           strcmp(option->argument, "TEXT") != 0;
+}
+
 static yoco_status set_value(const yoco_command *command, const yoco_option *option,
                              const char *text, int place)
 {
     char *end;
     int64_t size;
     errno = 0;
+    if (lacks_name(option, text))
+        return bad_value(command, option, text, option->argument);
     switch (yoco_option_kind_of(option)) {
     case YOCO_OPTION_FLAG:
         *(bool *)option->value = true;

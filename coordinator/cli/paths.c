@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "configs/files/atomic_file.h"
+#include "configs/files/file_name.h"
+#include "configs/files/lock.h"
 #include "configs/files/real_path.h"
 #include "coordinator/cli/paths_parts.h"
 #include "streams.h"
@@ -200,7 +202,9 @@ static yoco_status try_folder(const yoco_path *p, const char *folder)
     if (unknown && access(folder, W_OK | X_OK) == 0)
         return YOCO_OK;
     error = unknown ? errno : error;
-    yoco_log_error("cannot write --%s %s: %s", p->option, p->path, strerror(error));
+    char hint[YOCO_FILE_NAME_HINT];
+    yoco_file_name_hint(p->path, hint);
+    yoco_log_error("cannot write --%s %s: %s%s", p->option, p->path, strerror(error), hint);
     return yoco_status_of_errno(error);
 }
 
@@ -208,6 +212,18 @@ static yoco_status refuse(const yoco_path *p, const char *why)
 {
     yoco_log_error("cannot write --%s %s: %s", p->option, p->path, why);
     return YOCO_ERR_OPEN;
+}
+
+/* A file that another process writes, or a name in a folder that one writes. */
+static yoco_status check_writers(const yoco_path *p)
+{
+    char parent[PATH_MAX];
+    if (p->kind != YOCO_PATH_IS_FILE || S_ISCHR(p->self.mode))
+        return YOCO_OK;
+    if (p->self.exists)
+        YOCO_TRY(yoco_lock_check(p->real));
+    yoco_real_path_parent(p->real, parent);
+    return yoco_lock_check_folder(parent);
 }
 
 static yoco_status try_existing(const yoco_path *p)
@@ -239,6 +255,7 @@ static yoco_status try_output(const yoco_path *p)
         return YOCO_OK;
     if (p->real[0] == '\0')
         return refuse(p, "its links lead nowhere, or its name is too long");
+    YOCO_TRY(check_writers(p));
     if (p->self.exists)
         return try_existing(p);
     if (p->within && !p->parent.exists)

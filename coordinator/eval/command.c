@@ -57,7 +57,7 @@ typedef struct report_arguments {
 static yoco_status report(void *parsed)
 {
     const report_arguments *a = parsed;
-    if (a->argc != 3 || a->argv[2][0] == '-')
+    if (a->argc != 3 || a->argv[2][0] == '-' || a->argv[2][0] == '\0')
         return bad_usage("yoco eval report takes one folder, DIR");
     const char *folder = a->argv[2];
     const yoco_option output = {.name = "output",

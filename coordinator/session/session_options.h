@@ -16,8 +16,8 @@ enum { YOCO_N_SESSION_OPTIONS = 8 };
      "auto: cuda where the machine has a GPU (yoco info --devices), else cpu. reference is\n"      \
      "slow and plain."},                                                                           \
     {"isa", 0, "auto|portable|avx2|avx512|avx512_bf16", YOCO_OPTION_STRING, &(session).isa, 0,     \
-     "Highest instruction set to use; the smallest of all ranks counts. Other sets give\n"         \
-     "other rounding."},                                                                           \
+     "Highest instruction set to use (auto: the highest that all ranks have). Other sets\n"        \
+     "give other rounding."},                                                                           \
     {"threads", 0, "T", YOCO_OPTION_SIZE | YOCO_OPTION_PER_RANK, &(session).threads, 1,                                   \
      "Threads per rank (default: the machine's cores shared among its ranks). Does not\n"          \
      "change any bit."},                                                                           \

@@ -103,6 +103,28 @@ static void reads_what_it_wrote(void **state)
     assert_false(yoco_hang_save("/no/such/folder", &report));
 }
 
+static void keeps_a_link(void **state)
+{
+    const char *folder = *state;
+    char path[512], far[512], found[512];
+    yoco_hang_report report = make_report(2);
+    yoco_hang_state s;
+    snprintf(path, sizeof path, "%s/hang-2.json", folder);
+    snprintf(far, sizeof far, "%s/far", folder);
+    FILE *file = fopen(far, "w");
+    assert_non_null(file);
+    fclose(file);
+    unlink(path);
+    assert_int_equal(symlink(far, path), 0);
+    assert_true(yoco_hang_save(folder, &report));
+    ssize_t n = readlink(path, found, sizeof found);
+    assert_int_equal(n, strlen(far));
+    yoco_hang_load(folder, report.job, 2, &s);
+    assert_true(s.heard);
+    unlink(path);
+    unlink(far);
+}
+
 static void hears_no_other_file(void **state)
 {
     const char *folder = *state;
@@ -139,6 +161,7 @@ int main(void)
         cmocka_unit_test(names_the_first_that_differs),
         cmocka_unit_test(a_message_differs_by_what_it_is),
         cmocka_unit_test_prestate(reads_what_it_wrote, folder),
+        cmocka_unit_test_prestate(keeps_a_link, folder),
         cmocka_unit_test_prestate(hears_no_other_file, folder),
     };
     if (!mkdtemp(folder))

@@ -58,6 +58,11 @@ same 'exit code' 66 $?
 holds 'all files of [0-9]+ chunks'
 grep -q 'rank 1: error: cannot open context/' "$folder/err" || fail 'the second folder is not there'
 
+timeout 60 "$mpiexec" -n 1 "$yoco" context verify "$folder/context" : -n 1 "$yoco" context verify "$folder/none" \
+    >"$folder/out" 2>"$folder/err"
+same 'exit code' 66 $?
+grep -q 'rank 1: error: cannot open .*/none/' "$folder/err" || fail 'the folder of rank 1 is not looked at'
+
 # A script goes on: a command that needs no ranks leaves MPI to the next one.
 # shellcheck disable=SC2016
 succeed "$mpiexec" -n 2 sh -c '"$0" info -m "$1" && "$0" plan -m "$1" --tokens 9 && "$0" info -m no ||
@@ -74,6 +79,12 @@ same 'exit code' 65 $?
 timeout 120 "$mpiexec" -n 2 "$yoco" batch -m "$demo" -i - -o "$folder/results" \
     <"$folder/jobs.jsonl" >"$folder/out" 2>"$folder/err" || fail 'a batch from stdin'
 same 'answers' 5 "$(grep -c . "$folder/results")"
+
+# Nothing else that a rank reads by itself waits for it.
+timeout 60 "$mpiexec" -n 2 "$yoco" bench -m /dev/stdin --tokens 256 --contexts 256 --branches 1 --runs 1 \
+    <"$demo/params.json" >"$folder/out" 2>"$folder/err"
+same 'exit code' 65 $?
+grep -q 'rank 1: error: .*stdin' "$folder/err" || fail 'no line on the shape from stdin'
 
 # More than a pipe holds, as it comes.
 for part in 1 2 3; do

@@ -19,6 +19,9 @@ expect 66 "cannot open .*$hint" "$yoco" eval -m "$demo" --haystack "$nfc.txt" -o
 expect 66 "cannot open .*$hint" "$yoco" info -m "$nfc"
 expect 66 "cannot open .*$hint" "$yoco" run -m "$demo" --context "$nfc" -q x -n 1
 expect 66 "cannot open .*$hint" "$yoco" batch -m "$demo" -i "$nfd.txt" --documents "$nfc" --validate-only
+expect 66 "cannot write --dump .*$hint" "$yoco" run -m "$demo" -p hi -n 1 --dump "$nfc/d"
+expect 66 "cannot write --output .*$hint" "$yoco" batch -m "$demo" -i "$nfd.txt" -o "$nfc/r"
+expect 66 "cannot write --output .*$hint" "$yoco" context save -m "$demo" -p hi -o "$nfc/c"
 refuse_document() {
     job a "\"document\":{\"path\":\"$1\"},\"prompt\":\"Who?\",\"max_tokens\":2" >jobs.jsonl
     expect 65 "body.document.path .*$2" "$yoco" batch -m "$demo" -i jobs.jsonl --documents "${3:-.}" --validate-only

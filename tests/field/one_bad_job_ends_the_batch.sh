@@ -102,6 +102,18 @@ for obstacle in folder file; do
     cmp -s <(sort "$folder/ra") <(sort "$folder/rab") || fail "other answers after a $obstacle was in the way"
 done
 
+# A document that is far too large is not read.
+truncate -s 4T "$folder/docs/huge.txt"
+{ job huge '"document":{"path":"huge.txt"},"prompt":"Who?","max_tokens":2' && cat "$folder/ab"; } >"$folder/jobs"
+rm -f "$folder/answers"
+(ulimit -v 12000000 && exec timeout 60 "$yoco" batch -m "$demo" -i "$folder/jobs" --documents "$folder/docs" -o "$folder/answers" \
+    >"$folder/out" 2>"$folder/err")
+same "exit code with a huge document" $? 65
+with "$folder/answers" '"custom_id":"huge".*larger than 4 GiB' 1
+with "$folder/answers" '"status_code":200' 2
+expect 65 'more than 4294967296 bytes' "$yoco" run -m "$demo" -f "$folder/docs/huge.txt" -n 1
+rm "$folder/docs/huge.txt"
+
 # An evaluation: the haystack has the value in a part of it.
 for i in $(seq 200); do
     echo "Card $i of the shelf."

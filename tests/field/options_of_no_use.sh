@@ -12,6 +12,12 @@ expect 2 "--special-tokens is about text" "$yoco" context save -m "$model" --pro
     --special-tokens -o "$folder/c"
 expect 2 "--stop is text" "$mpiexec" -n 2 "$yoco" run -m "$model" --prompt-ids "$folder/ids" -n 1 --stop x
 
+succeed "$yoco" context save -m "$demo" --prompt-ids "$folder/ids" -o "$folder/context"
+expect 2 "--no-bos is about a text" "$yoco" run -m "$demo" --context "$folder/context" -q hi -n 1 --no-bos
+expect 2 "--no-bos is about a text" "$yoco" run -m "$demo" --prompt-ids "$folder/ids" -n 1 --no-bos
+expect 2 "--no-bos is about a text" "$yoco" context save -m "$demo" --prompt-ids "$folder/ids" -o "$folder/c" --no-bos
+succeed "$yoco" run -m "$demo" -p hi -n 1 --no-bos
+
 save() {
     seq "$1" | sed 's/.*/7/' >"$folder/many"
     shift

@@ -23,6 +23,7 @@ beside() {
 
 beside 'rank 1: error: .*--nonsense' "$yoco" run --nonsense
 beside 'rank 1: error: .*no command' "$yoco" nonsense
+beside 'rank 1: error: no command' "$yoco"
 beside 'rank 1: error: .*exactly one of' "$yoco" run -m "$demo"
 beside 'rank 1: error: --hang-dir is .*none' "$yoco" "${run[@]}" --hang-dir "$folder/none"
 beside "rank 1: error: cannot open $folder/none/params.json" "$yoco" run -m "$folder/none" -p hi \

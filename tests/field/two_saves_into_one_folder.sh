@@ -61,6 +61,30 @@ expect 66 'samples.jsonl is being written by another' "$yoco" eval -m "$demo" --
     --haystack "$folder/cards.txt" -o "$folder/e" --overwrite
 expect 66 'scale.jsonl is being written by another' "$yoco" scale -m "$source/configs/shapes/yoco-demo-window.json" -o "$folder/s" \
     --predict --hardware h100-infiniband --ranks 1 --tokens 4K
+# Nor is any of them replaced whole, or its folder written to.
+batch=("$yoco" batch -m "$demo" -i "$folder/jobs.jsonl")
+for file in "$folder/r" "$folder/e/samples.jsonl" "$folder/s/scale.jsonl"; do
+    expect 66 'is being written by another' "$yoco" run -m "$demo" -p hi -n 1 --dump "$file"
+    expect 66 'is being written by another' "${batch[@]}" -o "$folder/other" --metrics "$file"
+    expect 66 'is being written by another' "${batch[@]}" -o "$folder/other" --trace "$file"
+done
+expect 66 'samples.jsonl is being written by another' "$yoco" bench -m "$demo" --json "$folder/e/samples.jsonl"
+exec 6>"$folder/far.lock"
+mkdir "$folder/far" && ln "$folder/far.lock" "$folder/far/writing.lock" && flock 6
+expect 66 'far is being written by another' "${batch[@]}" -o "$folder/far/r"
+expect 66 'far is being written by another' "$yoco" run -m "$demo" -p hi -n 1 --dump "$folder/far/manifest.json"
+[ ! -e "$folder/other" ] || fail "a batch has begun"
+
+# Results that are removed or replaced while a batch writes them: it ends, and does not say that all went well.
+for i in $(seq 400); do job "$i" '"prompt":"Lantern '"$i"'","max_tokens":40'; done >"$folder/many"
+"$yoco" batch -m "$demo" -i "$folder/many" -o "$folder/gone" --threads 1 >"$folder/first" 2>&1 &
+first=$!
+until [ -s "$folder/gone" ] || ! kill -0 $first 2>/dev/null; do sleep 0.02; done
+rm "$folder/gone"
+wait $first
+same "exit code without the results" $? 74
+grep -q 'error: .*gone was removed' "$folder/first" || fail "no line: $(tail -1 "$folder/first")"
+
 mkdir "$folder/model"
 exec 8>"$folder/model/writing.lock"
 flock 8

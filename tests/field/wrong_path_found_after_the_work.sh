@@ -71,6 +71,20 @@ END
     rm "$folder/read-only" "$folder/no-inodes"
 fi
 
+# A variable that a script has not set is no path: not the root of the file system, not this folder.
+for option in -o --metrics --trace --checkpoint --context --hang-dir --documents -i -m; do
+    expect 2 "not ''" "${batch[@]}" $option ""
+done
+for option in --dump --checkpoint --context -f --prompt-ids --question-ids -m; do
+    expect 2 "not ''" "${run[@]}" $option ""
+done
+expect 2 "not ''" "$yoco" context save -m "$demo" -p hi -o ""
+expect 2 'folder is missing' "$yoco" context info ""
+expect 2 'takes one folder' "$yoco" eval report ""
+expect 2 "not ''" "$yoco" doctor --dir ""
+expect 2 "not ''" "${init[@]}" -o ""
+expect 2 "not ''" "$yoco" plan -m "$demo" --tokens 1K --time --hardware ""
+
 same "what was there" "$(cat "$folder/old")" old
 same "what is there" "$(ls -A "$folder" | tr '\n' ' ')" "dangling err jobs.jsonl log.txt old out shape there "
 same "what is in the folder" "$(ls -A "$folder/there")" ""

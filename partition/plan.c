@@ -117,40 +117,42 @@ size_t yoco_plan_past_work(const yoco_plan *p, const yoco_past_shape *past,
     return end;
 }
 
+/* K and V of every position. */
+static void plan_store(const yoco_plan_input *in, sizer *s, const yoco_past_shape *past,
+                       yoco_plan *p)
+{
+    for (int part = 0; part < YOCO_PAST_PARTS; part++) {
+        size_t row = yoco_past_row_bytes(past, part, in->dtype);
+        size_t *shard = &p->buffer_bytes[YOCO_BUF_SHARD_K + part];
+        size_t *branch = &p->buffer_bytes[YOCO_BUF_BRANCH_K + part];
+        *shard = plus(s, *shard, times(s, p->shard_rows, row));
+        *branch = plus(s, *branch, times(s, p->branch_shard_rows, row));
+        largest(&p->buffer_bytes[YOCO_BUF_PIECE_K + part], times(s, p->rows, row));
+    }
+}
+
 /* Every past of every layer, and the work memory of the layer that takes the most. */
 static void plan_past(const yoco_plan_input *in, sizer *s, yoco_plan *p)
 {
-    size_t *bytes = p->buffer_bytes;
+    size_t *bytes = p->buffer_bytes, at[YOCO_PAST_PARTS];
     for (int i = 0; i < in->shape->n_layers; i++) {
         yoco_past_shape pasts[YOCO_MAX_PASTS];
         int n = yoco_layer_pasts(&in->shape->layers[i], pasts);
-        size_t work = 0, at[YOCO_PAST_PARTS];
+        size_t work = 0;
         for (int j = 0; j < n; j++) {
             size_t slot = yoco_plan_slot_bytes(in, &pasts[j]);
-            size_t k = yoco_past_row_bytes(&pasts[j], 0, in->dtype);
-            size_t v = yoco_past_row_bytes(&pasts[j], 1, in->dtype);
+            size_t branch = yoco_plan_branch_bytes(in, &pasts[j]);
             work = plus(s, work, yoco_plan_past_work(p, &pasts[j], at));
-            p->slots_bytes = plus(s, p->slots_bytes, slot);
-            p->largest_slot_bytes = slot > p->largest_slot_bytes ? slot : p->largest_slot_bytes;
-            p->branch_past_bytes =
-                plus(s, p->branch_past_bytes, yoco_plan_branch_bytes(in, &pasts[j]));
-            p->n_edges += pasts[j].form != YOCO_PAST_ROWS;
-            if (pasts[j].form != YOCO_PAST_ROWS)
-                continue;
-            bytes[YOCO_BUF_SHARD_K] = plus(s, bytes[YOCO_BUF_SHARD_K], times(s, p->shard_rows, k));
-            bytes[YOCO_BUF_SHARD_V] = plus(s, bytes[YOCO_BUF_SHARD_V], times(s, p->shard_rows, v));
-            bytes[YOCO_BUF_BRANCH_K] =
-                plus(s, bytes[YOCO_BUF_BRANCH_K], times(s, p->branch_shard_rows, k));
-            bytes[YOCO_BUF_BRANCH_V] =
-                plus(s, bytes[YOCO_BUF_BRANCH_V], times(s, p->branch_shard_rows, v));
-            largest(&bytes[YOCO_BUF_PIECE_K], times(s, p->rows, k));
-            largest(&bytes[YOCO_BUF_PIECE_V], times(s, p->rows, v));
+            bytes[YOCO_BUF_EDGE_IN] = plus(s, bytes[YOCO_BUF_EDGE_IN], slot);
+            largest(&p->largest_slot_bytes, slot);
+            p->branch_past_bytes = plus(s, p->branch_past_bytes, branch);
+            if (pasts[j].form == YOCO_PAST_ROWS)
+                plan_store(in, s, &pasts[j], p);
         }
         largest(&bytes[YOCO_BUF_PAST], work);
     }
-    bytes[YOCO_BUF_EDGE_IN] = bytes[YOCO_BUF_EDGE_OUT] = bytes[YOCO_BUF_CONTEXT_EDGE] =
-        p->slots_bytes;
-    bytes[YOCO_BUF_EDGE_COPY] = in->durable ? p->slots_bytes : 0;
+    bytes[YOCO_BUF_EDGE_OUT] = bytes[YOCO_BUF_CONTEXT_EDGE] = bytes[YOCO_BUF_EDGE_IN];
+    bytes[YOCO_BUF_EDGE_COPY] = in->durable ? bytes[YOCO_BUF_EDGE_IN] : 0;
     bytes[YOCO_BUF_BRANCH_PAST] = times(s, in->n_branches, p->branch_past_bytes);
 }
 

@@ -72,11 +72,9 @@ typedef struct yoco_plan {
     int64_t n_partials;
     int n_merges; /* of a step: layers that attend over rows of all positions */
     int64_t merge_heads,
-        merge_width;    /* the most heads of one of them, and elements of its output */
-    int n_edges;        /* WINDOW and STATE pasts of all layers */
-    size_t slots_bytes; /* their slots together */
-    size_t largest_slot_bytes;
-    size_t branch_past_bytes; /* of one branch in BRANCH_PAST */
+        merge_width;           /* the most heads of one of them, and elements of its output */
+    size_t largest_slot_bytes; /* of a past with an edge */
+    size_t branch_past_bytes;  /* of one branch in BRANCH_PAST */
     size_t buffer_bytes[YOCO_N_BUFFERS];
     size_t weight_bytes, embedding_bytes, token_bytes, runtime_bytes;
     size_t total_bytes;

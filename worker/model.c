@@ -179,7 +179,6 @@ yoco_status yoco_model_create(const yoco_ops *ops, yoco_device *device,
                       .device = device,
                       .shape = shape,
                       .dtype = dtype,
-                      .embedding_dtype = checkpoint->embed_tokens->dtype,
                       .layers = layers,
                       .l_exponent = yoco_merge_l_exponent(shape->max_seq_len),
                       .last_kept = yoco_shape_last_kept(shape)};

@@ -27,8 +27,7 @@ typedef struct yoco_model {
     const yoco_model_shape *shape;
     yoco_dtype dtype;
     yoco_weight *embedding;
-    yoco_dtype embedding_dtype; /* as stored */
-    float *final_norm;          /* (dim) */
+    float *final_norm;   /* (dim) */
     yoco_weight *output; /* (vocab_size, dim); NULL where this rank has computed no logits yet */
     yoco_layer *layers;  /* (n_layers) */
     double *frequencies[YOCO_MAX_ROTATIONS]; /* (head_dim / 2) */

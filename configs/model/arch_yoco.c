@@ -8,9 +8,9 @@
 
 static yoco_layer_shape self_layer(const yoco_model_config *c, int index)
 {
-    int head_dim = c->dim / c->n_self_heads;
-    return (yoco_layer_shape){.kind =
-                                  c->sliding_window == 0 ? YOCO_LAYER_RETENTION : YOCO_LAYER_WINDOW,
+    int head_dim = yoco_config_self_head_dim(c);
+    return (yoco_layer_shape){.kind = yoco_config_is_retention(c) ? YOCO_LAYER_RETENTION
+                                                                  : YOCO_LAYER_WINDOW,
                               .source = index,
                               .dim = c->dim,
                               .n_heads = c->n_self_heads,
@@ -23,7 +23,7 @@ static yoco_layer_shape self_layer(const yoco_model_config *c, int index)
 
 static yoco_layer_shape keep_layer(const yoco_model_config *c, int index, int rotation)
 {
-    int head_dim = c->dim / c->n_attn_heads;
+    int head_dim = yoco_config_head_dim(c);
     return (yoco_layer_shape){.kind = YOCO_LAYER_KEEP,
                               .source = index,
                               .dim = c->dim,
@@ -45,7 +45,7 @@ static yoco_layer_shape cross_layer(const yoco_model_config *c, const yoco_layer
 /* Heads of one size in both decoders turn alike. */
 static int add_rotations(const yoco_model_config *c, yoco_model_shape *shape)
 {
-    int self = c->dim / c->n_self_heads, cross = c->dim / c->n_attn_heads;
+    int self = yoco_config_self_head_dim(c), cross = yoco_config_head_dim(c);
     shape->rotations[shape->n_rotations++] = (yoco_rotation){self, c->rope_theta};
     if (cross != self)
         shape->rotations[shape->n_rotations++] = (yoco_rotation){cross, c->rope_theta};
@@ -54,7 +54,7 @@ static int add_rotations(const yoco_model_config *c, yoco_model_shape *shape)
 
 yoco_status yoco_model_shape_make(const yoco_model_config *c, yoco_model_shape **out)
 {
-    int half = c->n_layers / 2, n_layers = 2 * half + 1;
+    int half = yoco_config_n_self_layers(c), n_layers = 2 * half + 1;
     yoco_model_shape *shape = NULL;
     YOCO_TRY(yoco_alloc(sizeof *shape + (size_t)n_layers * sizeof *shape->layers, "a model's shape",
                         (void **)&shape));

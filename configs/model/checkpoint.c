@@ -185,7 +185,7 @@ yoco_status yoco_checkpoint_open(const char *folder, yoco_checkpoint **out)
 {
     char *path;
     yoco_model_config config;
-    YOCO_TRY(yoco_path_join(folder, "params.json", &path));
+    YOCO_TRY(yoco_path_alloc(folder, "params.json", &path));
     yoco_status status = yoco_model_config_load(path, &config);
     yoco_free(path);
     YOCO_TRY(status);

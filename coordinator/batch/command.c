@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "configs/files/path.h"
 #include "coordinator/batch/line.h"
 #include "coordinator/batch/run.h"
 #include "coordinator/batch/task.h"
@@ -102,12 +103,11 @@ static yoco_status validate(const batch_options *o)
 {
     yoco_model_config config;
     yoco_tokenizer *tokenizer = NULL;
-    char path[4096];
+    char path[PATH_MAX];
     batch b = {0};
     if (!o->session.model)
         return refuse("-m MODEL is missing: a model folder");
-    if (snprintf(path, sizeof path, "%s/params.json", o->session.model) >= (int)sizeof path)
-        return refuse("the path of the model is too long");
+    YOCO_TRY(yoco_path_join(o->session.model, "params.json", path));
     YOCO_TRY(yoco_model_config_load(path, &config));
     YOCO_TRY(open_tokenizer(o->session.model, config.vocab_size, &tokenizer));
     yoco_status status = read_input(o, NULL, &b);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "configs/files/path.h"
 #include "coordinator/ask/failure.h"
 #include "coordinator/ask/generate.h"
 #include "coordinator/batch/checkpoints.h"
@@ -30,7 +31,7 @@ static yoco_status prefill(const yoco_batch_run *run, yoco_session *group,
     char path[PATH_MAX];
     yoco_snapshot_target target = *run->checkpoints;
     yoco_snapshot_result result;
-    YOCO_TRY(yoco_batch_checkpoint_path(run->checkpoints->folder, task->id, path));
+    YOCO_TRY(yoco_path_join(run->checkpoints->folder, task->id, path));
     target.folder = path;
     target.temporary = true;
     YOCO_TRY(yoco_worker_prefill_durable(group->worker, context->ids, &target, progress,

@@ -18,7 +18,21 @@ typedef struct yoco_subject {
 /* "edge of chunk 17, layer 2 from rank 2" */
 void yoco_subject_text(const yoco_subject *subject, char *text, size_t size);
 
-/* One wait, which the watchdog sees from begin to end (watch.h). */
+enum { YOCO_HANG_TEXT_BYTES = 1024 };
+
+/* Sees every wait from begin to end: the watchdog (watch/watch.h), while it runs. */
+typedef struct yoco_wait_watcher {
+    void (*begin)(yoco_comm *comm, const yoco_subject *subject);
+    void (*end)(void);
+    /* The wait under way has passed its deadline: reports it, gives the other ranks the time to
+     * report theirs, and tells which rank differs. */
+    void (*hung)(char text[YOCO_HANG_TEXT_BYTES]);
+} yoco_wait_watcher;
+
+/* One per process, set by the thread that waits; NULL: none. */
+void yoco_wait_watch(const yoco_wait_watcher *watcher);
+
+/* One wait. */
 typedef struct yoco_pause {
     int64_t n_polls;
     double start_s;

@@ -3,9 +3,9 @@
 #ifndef YOCO_HANG_H
 #define YOCO_HANG_H
 
-#include "base.h"
+#include "comm/wait.h"
 
-enum { YOCO_HANG_HOST_BYTES = 64, YOCO_HANG_WHAT_BYTES = 40, YOCO_HANG_TEXT_BYTES = 1024 };
+enum { YOCO_HANG_HOST_BYTES = 64, YOCO_HANG_WHAT_BYTES = 40 };
 
 /* One operation of the communicator: a message waited for, or a collective. */
 typedef struct yoco_hang_op {

@@ -74,7 +74,7 @@ void yoco_pause_end(void)
 void yoco_pause_poll(yoco_pause *pause, yoco_comm *comm, const yoco_subject *subject)
 {
     if (comm->idle)
-        comm->idle(comm->idle_context);
+        comm->idle(comm->idle_data);
     if (pause->n_polls == 0)
         pause->start_s = yoco_now_s();
     sched_yield();

@@ -51,8 +51,8 @@ _Noreturn void yoco_wait_failed(yoco_comm *comm, const yoco_subject *subject, co
 _Noreturn void yoco_wait_wrong_size(yoco_comm *comm, const yoco_subject *subject, size_t got,
                                     size_t expected);
 
-/* What comes next may hang: the process ends with this code if it still lives in so many seconds.
- * `line`, which lives as long, is then written to stderr; NULL: nothing is. */
+/* A timer for calls that may hang: the process ends with this code if it still lives in so many
+ * seconds. `line`, which lives as long, is then written to stderr; NULL: nothing is. */
 void yoco_exit_soon(int exit_code, unsigned seconds, const char *line);
 void yoco_exit_later(void); /* it did not hang */
 

@@ -83,7 +83,7 @@ static void wait_end(void)
     atomic_fetch_add(&s->version, 1);
 }
 
-/* From any thread. Returns how many operations there are, oldest first. */
+/* Copies the last operations, oldest first, from any thread; returns how many there are. */
 static int copy_ops(yoco_hang_op ops[N_OPS])
 {
     int64_t end = atomic_load(&watch.n_ops);
@@ -235,7 +235,7 @@ static int start_thread(void)
     return failed;
 }
 
-/* Who is where, and rank 0's number for the job. */
+/* A rank's place, and rank 0's number for the job. */
 typedef struct greeting {
     int64_t job;
     yoco_hang_place place;

@@ -155,7 +155,7 @@ static yoco_status info(void *parsed)
     return YOCO_OK;
 }
 
-/* What the model folder says about it. */
+/* Compares the manifest with the model folder. */
 static yoco_status verify_model(const context_options *o, const yoco_context_manifest *manifest)
 {
     yoco_context_identity wanted = manifest->identity;

@@ -51,9 +51,9 @@ void yoco_progress_close(const yoco_progress_line *line, const char *format, ...
     fprintf(stderr, "%s%s\n", line->terminal ? "\r\033[K" : "", text);
 }
 
-void yoco_progress_update(void *context, int64_t n_done, int64_t n_tokens)
+void yoco_progress_update(void *data, int64_t n_done, int64_t n_tokens)
 {
-    yoco_progress_line *line = context;
+    yoco_progress_line *line = data;
     double elapsed_s;
     if (!yoco_progress_due(line, &elapsed_s))
         return;

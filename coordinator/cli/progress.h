@@ -11,7 +11,8 @@ typedef struct yoco_progress_line {
 
 /* silent: on every rank but 0. */
 void yoco_progress_begin(yoco_progress_line *line, bool silent);
-/* Whether the next line is due; *elapsed_s since the begin, which is above 0 where one is due. */
+/* True where the next line is due; *elapsed_s since the begin, which is above 0 where one is due.
+ */
 bool yoco_progress_due(yoco_progress_line *line, double *elapsed_s);
 /* Shows a line: on a terminal in place of the one before, cut to its width. */
 void yoco_progress_show(const yoco_progress_line *line, const char *format, ...)
@@ -20,7 +21,7 @@ void yoco_progress_show(const yoco_progress_line *line, const char *format, ...)
 void yoco_progress_close(const yoco_progress_line *line, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Of a prefill: a yoco_progress, and its last line, which returns the seconds. */
+/* The progress of a prefill: a yoco_progress, and the last line, which returns the seconds. */
 void yoco_progress_update(void *line, int64_t n_done, int64_t n_tokens);
 double yoco_progress_end(yoco_progress_line *line, int64_t n_tokens);
 

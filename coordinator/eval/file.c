@@ -115,9 +115,9 @@ static yoco_status add_failure(reader *r, size_t begin)
     return YOCO_OK;
 }
 
-static yoco_status read_line(void *context, const yoco_line *line)
+static yoco_status read_line(void *data, const yoco_line *line)
 {
-    reader *r = context;
+    reader *r = data;
     yoco_eval_sample sample;
     r->line = line->number;
     if (yoco_eval_failure_is(line->text, line->size))

@@ -4,9 +4,9 @@
 
 #include "configs/files/path.h"
 
-static size_t weight_bytes(const void *context, int64_t n_out, int64_t n_in)
+static size_t weight_bytes(const void *data, int64_t n_out, int64_t n_in)
 {
-    const yoco_plan_basis *b = context;
+    const yoco_plan_basis *b = data;
     return b->ops->weight_bytes(&b->device, n_out, n_in);
 }
 

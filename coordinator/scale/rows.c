@@ -38,9 +38,9 @@ static void put(const yoco_scale_rows *r, json_t *row)
         json_array_append_new(r->rows, row);
 }
 
-static yoco_status add_line(void *context, const yoco_line *line)
+static yoco_status add_line(void *data, const yoco_line *line)
 {
-    const yoco_scale_rows *r = context;
+    const yoco_scale_rows *r = data;
     yoco_json_problem problem;
     json_t *row = yoco_json_load(line->text, line->size, &problem);
     if (!json_is_object(row) || !text_of(row, "key") ||

@@ -237,7 +237,7 @@ static void what_if_text(const yoco_what_if *w, char *text, size_t size)
         text[used - 2] = '\0';
 }
 
-/* What tells points apart. Only simulations have a what-if. */
+/* A point's key. Only simulations have a what-if. */
 static void make_key(const yoco_sweep *s, const yoco_scale_point *p, const char *hardware,
                      const char *what_if, char *text, size_t size)
 {
@@ -249,7 +249,7 @@ static void make_key(const yoco_sweep *s, const yoco_scale_point *p, const char 
                  s->backend);
 }
 
-/* What a point was run with: with other settings it is run again. */
+/* A point's settings: with others it is run again. */
 static yoco_status make_settings(const yoco_sweep *s, const yoco_scale_point *p, char *text,
                                  size_t size)
 {

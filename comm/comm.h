@@ -38,7 +38,7 @@ typedef struct yoco_wait_for {
 
 typedef struct yoco_comm yoco_comm;
 
-/* What a transport fills. Each slot does what the function of its name below says. */
+/* The table that a transport fills. Each slot does what the function of its name below says. */
 typedef struct yoco_comm_ops {
     const char *name;
     void (*close)(yoco_comm *comm);
@@ -77,8 +77,8 @@ struct yoco_comm {
 
     /* Called between the polls of every wait; NULL: nothing. A transport that stands on this one
      * makes progress there. */
-    void (*idle)(void *context);
-    void *idle_context;
+    void (*idle)(void *data);
+    void *idle_data;
 };
 
 /* Closes a communicator; NULL is not legal. A group is closed before the one it came from. */
@@ -181,7 +181,7 @@ yoco_status yoco_comm_watch(yoco_comm *comm, const char *hang_folder);
 /* The check of an open, afterwards; rank 0 speaks. */
 yoco_status yoco_comm_expect_ranks(const yoco_comm *comm, int expected_ranks);
 
-/* What the launcher says, before any open: the number of tasks, 0 without a launcher, and this
+/* The launcher's word, before any open: the number of tasks, 0 without a launcher, and this
  * one's place among them. */
 int yoco_comm_launched_tasks(int *task);
 
@@ -212,7 +212,7 @@ yoco_status yoco_transport_open(const char *name, bool device_memory, yoco_comm 
  * where it was built. */
 void yoco_comm_ucx_version(char *version, size_t version_size, char *names, size_t names_size);
 
-/* As above, where they were built. */
+/* The transports of yoco_transport_open, where they were built. */
 yoco_status yoco_comm_open_ucx(yoco_comm *control, yoco_comm **out);
 yoco_status yoco_comm_open_nccl(yoco_comm *control, yoco_comm **out);
 

@@ -4,9 +4,9 @@
 #include <limits.h>
 #include <stdlib.h>
 
-/* In order of precedence: inside Slurm, MPICH's and Open MPI's mpiexec start their own daemons as
- * Slurm tasks, whose count the ranks inherit. SLURM_NTASKS is not here: it is set, to any value, in
- * a batch script that starts a single process. */
+/* Launchers in order of precedence: inside Slurm, MPICH's and Open MPI's mpiexec start their own
+ * daemons as Slurm tasks, whose count the ranks inherit. SLURM_NTASKS is not here: it is set, to
+ * any value, in a batch script that starts a single process. */
 static const struct {
     const char *n_tasks, *task;
 } launchers[] = {

@@ -3,13 +3,13 @@
 #include <string.h>
 
 yoco_over yoco_over_make(const yoco_comm_ops *ops, yoco_comm *control, void (*progress)(void *),
-                         void *context)
+                         void *data)
 {
     yoco_over over = {.base = *control, .control = control};
     over.base.ops = ops;
     over.base.idle = NULL;
     control->idle = progress;
-    control->idle_context = context;
+    control->idle_data = data;
     return over;
 }
 

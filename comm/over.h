@@ -12,7 +12,7 @@ typedef struct yoco_over {
 
 /* Ranks and deadline are those of `control`, whose waits call progress(context). */
 yoco_over yoco_over_make(const yoco_comm_ops *ops, yoco_comm *control, void (*progress)(void *),
-                         void *context);
+                         void *data);
 
 /* Every rank's n words, in the order of the ranks. all: (n_ranks, n) */
 yoco_status yoco_over_gather(yoco_comm *control, const int64_t *mine, int64_t n, int64_t *all);

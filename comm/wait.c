@@ -9,14 +9,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "comm/watch/watch.h"
-
 enum {
     POLLS_PER_CLOCK = 32,   /* polls between two looks at the clock */
     SLEEP_FIRST_NS = 1000,  /* sleeps between polls double from here ... */
     SLEEP_LAST_NS = 200000, /* ... to here */
     REPORT_S = 90,          /* for a folder that answers slowly */
 };
+
+static const yoco_wait_watcher *watcher;
 
 static const double spin_s = 1e-3; /* waits up to here only yield: latency before rest */
 
@@ -33,6 +33,11 @@ void yoco_subject_text(const yoco_subject *subject, char *text, size_t size)
     snprintf(text, size, "%s%s%s%s", subject->wait.what, chunk, layer, peer);
 }
 
+void yoco_wait_watch(const yoco_wait_watcher *next)
+{
+    watcher = next;
+}
+
 _Noreturn static void stop(yoco_comm *comm)
 {
     yoco_comm_abort(comm, YOCO_EXIT_STOPPED);
@@ -43,30 +48,33 @@ _Noreturn static void stop_overdue(yoco_comm *comm, const yoco_subject *subject)
 {
     char text[256], first[YOCO_HANG_TEXT_BYTES];
     yoco_exit_soon(YOCO_EXIT_STOPPED, REPORT_S, NULL);
-    bool compared = yoco_watch_hung(first);
+    if (watcher)
+        watcher->hung(first);
     yoco_subject_text(subject, text, sizeof text);
     yoco_log_error("waited %g s for %s: is %s alive? (--deadline raises the limit)",
                    comm->deadline_s, text, subject->peer >= 0 ? "that rank" : "every rank");
-    if (compared)
+    if (watcher)
         yoco_log_info("hang: %s", first);
     stop(comm);
 }
 
 yoco_pause yoco_pause_begin(yoco_comm *comm, const yoco_subject *subject)
 {
-    yoco_watch_begin(comm, subject);
+    if (watcher)
+        watcher->begin(comm, subject);
     return (yoco_pause){.n_polls = 0};
 }
 
 void yoco_pause_end(void)
 {
-    yoco_watch_end();
+    if (watcher)
+        watcher->end();
 }
 
 void yoco_pause_poll(yoco_pause *pause, yoco_comm *comm, const yoco_subject *subject)
 {
     if (comm->idle)
-        comm->idle(comm->idle_context);
+        comm->idle(comm->idle_data);
     if (pause->n_polls == 0)
         pause->start_s = yoco_now_s();
     sched_yield();

@@ -18,7 +18,21 @@ typedef struct yoco_subject {
 /* "edge of chunk 17, layer 2 from rank 2" */
 void yoco_subject_text(const yoco_subject *subject, char *text, size_t size);
 
-/* One wait, which the watchdog sees from begin to end (watch.h). */
+enum { YOCO_HANG_TEXT_BYTES = 1024 };
+
+/* Sees every wait from begin to end: the watchdog (watch/watch.h), while it runs. */
+typedef struct yoco_wait_watcher {
+    void (*begin)(yoco_comm *comm, const yoco_subject *subject);
+    void (*end)(void);
+    /* The wait under way has passed its deadline: reports it, gives the other ranks the time to
+     * report theirs, and tells which rank differs. */
+    void (*hung)(char text[YOCO_HANG_TEXT_BYTES]);
+} yoco_wait_watcher;
+
+/* One per process, set by the thread that waits; NULL: none. */
+void yoco_wait_watch(const yoco_wait_watcher *watcher);
+
+/* One wait. */
 typedef struct yoco_pause {
     int64_t n_polls;
     double start_s;
@@ -37,8 +51,8 @@ _Noreturn void yoco_wait_failed(yoco_comm *comm, const yoco_subject *subject, co
 _Noreturn void yoco_wait_wrong_size(yoco_comm *comm, const yoco_subject *subject, size_t got,
                                     size_t expected);
 
-/* What comes next may hang: the process ends with this code if it still lives in so many seconds.
- * `line`, which lives as long, is then written to stderr; NULL: nothing is. */
+/* A timer for calls that may hang: the process ends with this code if it still lives in so many
+ * seconds. `line`, which lives as long, is then written to stderr; NULL: nothing is. */
 void yoco_exit_soon(int exit_code, unsigned seconds, const char *line);
 void yoco_exit_later(void); /* it did not hang */
 

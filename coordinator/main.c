@@ -25,7 +25,7 @@ static void print_usage(FILE *file)
     fprintf(file, "\nyoco COMMAND --help explains a command; yoco --version prints the version.\n");
 }
 
-/* What was printed may have gone nowhere: a full disk shows when the buffer is written. */
+/* Printed output may have gone nowhere: a full disk shows when the buffer is written. */
 static int check_stdout(int exit_code)
 {
     bool written = fflush(yoco_stdout()) == 0 && !ferror(yoco_stdout());
@@ -36,7 +36,7 @@ static int check_stdout(int exit_code)
 }
 
 #ifdef YOCO_FAILPOINTS
-/* In front of the command, for tests: see failpoint.h. */
+/* Arms a failpoint that stands in front of the command, for tests: see failpoint.h. */
 static void take_failpoint(int *argc, char ***argv)
 {
     int task;

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Holds the house plan (docs/DESIGN.md): which folder may include what. Prints every offending line
-# and exits with 1 if there is one.
+# Holds the house plan (docs/DESIGN.md): which folder may include what, and that no arrows between
+# folders make a circle. Prints what offends and exits with 1 if there is any.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,7 +23,7 @@ kernels/reference   base kernels kernels/reference
 kernels/tally       base configs/* partition kernels kernels/tally
 kernels/sim         base configs/* partition kernels kernels/tally kernels/sim
 kernels/cuda        base kernels kernels/cuda
-comm                base comm comm/watch
+comm                base comm
 comm/mpi            base comm comm/watch comm/mpi
 comm/ucx            base comm comm/ucx
 comm/nccl           base comm comm/nccl
@@ -83,6 +83,7 @@ folder_of() {
 }
 
 n_bad=0
+arrows= # between folders; a single file that the table names is none
 offend() {
     echo "$file:$line: $1"
     n_bad=$((n_bad + 1))
@@ -112,7 +113,12 @@ check_own_header() {
     read -ra patterns <<<"${may_see[$from]}"
     for pattern in "${patterns[@]}"; do
         # shellcheck disable=SC2053
-        [[ $to != $pattern && $target != $pattern ]] || return 0
+        if [[ $to == $pattern ]]; then
+            [ "$from" = "$to" ] || arrows+="$from $to"$'\n'
+            return 0
+        fi
+        # shellcheck disable=SC2053
+        [[ $target != $pattern ]] || return 0
     done
     offend "$from must not include $target: it may see ${may_see[$from]}"
 }
@@ -132,6 +138,12 @@ while read -r file; do
     done < <(grep -nE '^[[:space:]]*#[[:space:]]*include' "$file" || true)
 done < <(git ls-files --cached --others --exclude-standard '*.c' '*.h' '*.cu' '*.cuh' '*.cpp')
 
+circles=$(tsort <<<"$arrows" 2>&1 >/dev/null || true)
+if [ -n "$circles" ]; then
+    echo "folders include each other:"
+    echo "$circles"
+    n_bad=$((n_bad + 1))
+fi
 if [ "$n_files" = 0 ]; then
     echo "no source files found: not a git checkout?"
     exit 1

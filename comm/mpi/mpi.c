@@ -29,7 +29,7 @@ typedef struct mpi_comm {
     MPI_Comm ranks; /* our own copy of MPI_COMM_WORLD, or a part of it */
 } mpi_comm;
 
-/* What a yoco_request holds. */
+/* The content of a yoco_request. */
 typedef struct mpi_handle {
     MPI_Request request;
     bool incoming;

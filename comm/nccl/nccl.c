@@ -445,7 +445,7 @@ static yoco_status open_over(yoco_comm *control, yoco_comm **out)
         return status;
     }
     control->idle = step_all;
-    control->idle_context = c;
+    control->idle_data = c;
     *out = &c->over.base;
     return YOCO_OK;
 }

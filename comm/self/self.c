@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What a yoco_request holds. It is not moved until the wait, so a list may run through it. */
+/* The content of a yoco_request. It is not moved until the wait, so a list may run through it. */
 typedef struct __attribute__((may_alias)) self_handle {
     yoco_request *next;
     void *data;

@@ -35,7 +35,7 @@ typedef struct ucx_comm {
     int group;      /* in the tag; 0: all ranks, which own the net */
 } ucx_comm;
 
-/* What a yoco_request holds. */
+/* The content of a yoco_request. */
 typedef struct ucx_handle {
     void *request;
     bool incoming;
@@ -43,10 +43,10 @@ typedef struct ucx_handle {
 
 _Static_assert(sizeof(ucx_handle) <= YOCO_REQUEST_BYTES, "YOCO_REQUEST_BYTES is too small");
 
-/* As long as something moves: a wait that lasts sleeps between these calls. */
-static void net_progress(void *context)
+/* Makes progress as long as something moves: a wait that lasts sleeps between these calls. */
+static void net_progress(void *data)
 {
-    const ucx_net *net = context;
+    const ucx_net *net = data;
     for (int i = 0; i < BURST && ucp_worker_progress(net->worker) != 0; i++)
         continue;
 }

@@ -1,11 +1,11 @@
-/* What a rank was doing when a wait passed its deadline, as a file hang-<rank>.json in a folder
- * that all ranks share, and the comparison of those files. */
+/* A rank's report of what it was doing when a wait passed its deadline, as a file hang-<rank>.json
+ * in a folder that all ranks share, and the comparison of those files. */
 #ifndef YOCO_HANG_H
 #define YOCO_HANG_H
 
-#include "base.h"
+#include "comm/wait.h"
 
-enum { YOCO_HANG_HOST_BYTES = 64, YOCO_HANG_WHAT_BYTES = 40, YOCO_HANG_TEXT_BYTES = 1024 };
+enum { YOCO_HANG_HOST_BYTES = 64, YOCO_HANG_WHAT_BYTES = 40 };
 
 /* One operation of the communicator: a message waited for, or a collective. */
 typedef struct yoco_hang_op {
@@ -39,7 +39,7 @@ typedef struct yoco_hang_report {
 /* Replaces the file, whole or not at all. Logs nothing: false with errno. */
 bool yoco_hang_save(const char *folder, const yoco_hang_report *report);
 
-/* What the comparison needs of one rank. */
+/* One rank's part of the comparison. */
 typedef struct yoco_hang_state {
     bool heard;      /* it wrote a file */
     bool waiting;    /* else it computes, or its last operation never began */

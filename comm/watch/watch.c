@@ -53,10 +53,9 @@ static slot *slot_of(int64_t index)
     return &watch.slots[index % N_OPS];
 }
 
-void yoco_watch_begin(yoco_comm *comm, const yoco_subject *subject)
+/* Before every message that is waited for and every collective, quick ones included. */
+static void wait_begin(yoco_comm *comm, const yoco_subject *subject)
 {
-    if (!watch.folder)
-        return;
     int64_t index = atomic_load_explicit(&watch.n_ops, memory_order_relaxed);
     slot *s = slot_of(index);
     if (subject->collective && !comm->is_group)
@@ -76,17 +75,15 @@ void yoco_watch_begin(yoco_comm *comm, const yoco_subject *subject)
     atomic_store(&watch.n_ops, index + 1);
 }
 
-void yoco_watch_end(void)
+static void wait_end(void)
 {
-    if (!watch.folder)
-        return;
     slot *s = slot_of(atomic_load_explicit(&watch.n_ops, memory_order_relaxed) - 1);
     atomic_fetch_add(&s->version, 1);
     s->op.end_s = yoco_now_s();
     atomic_fetch_add(&s->version, 1);
 }
 
-/* From any thread. Returns how many operations there are, oldest first. */
+/* Copies the last operations, oldest first, from any thread; returns how many there are. */
 static int copy_ops(yoco_hang_op ops[N_OPS])
 {
     int64_t end = atomic_load(&watch.n_ops);
@@ -168,16 +165,13 @@ static void gather(void)
         load_all();
 }
 
-bool yoco_watch_hung(char text[YOCO_HANG_TEXT_BYTES])
+static void hung(char text[YOCO_HANG_TEXT_BYTES])
 {
-    if (!watch.folder)
-        return false;
     make_mark();
     report();
     gather();
     yoco_hang_judge(watch.states, watch.places, watch.n_ranks, text);
     unlink(watch.mark);
-    return true;
 }
 
 /* How long the main thread has been in the operation that it is in; 0: in none. */
@@ -195,7 +189,7 @@ static void look(void)
 {
     if (stuck_s() > watch.deadline_s + 3 * watch.grace_s) {
         char text[YOCO_HANG_TEXT_BYTES];
-        yoco_watch_hung(text);
+        hung(text);
         yoco_log_error("stuck in a call of MPI for more than --deadline %g s; %s", watch.deadline_s,
                        text);
         _exit(YOCO_EXIT_STOPPED);
@@ -241,7 +235,7 @@ static int start_thread(void)
     return failed;
 }
 
-/* Who is where, and rank 0's number for the job. */
+/* A rank's place, and rank 0's number for the job. */
 typedef struct greeting {
     int64_t job;
     yoco_hang_place place;
@@ -288,6 +282,7 @@ static yoco_status begin(yoco_comm *comm, const char *folder, const char *mpi)
         yoco_log_error("the folder of --hang-dir has too long a name");
         return YOCO_ERR_USAGE;
     }
+    static const yoco_wait_watcher watcher = {wait_begin, wait_end, hung};
     watch.folder = folder;
     int failed = start_thread();
     if (failed != 0) {
@@ -295,6 +290,7 @@ static yoco_status begin(yoco_comm *comm, const char *folder, const char *mpi)
         yoco_log_error("cannot start the watchdog: %s", strerror(failed));
         return YOCO_ERR_INTERNAL;
     }
+    yoco_wait_watch(&watcher);
     return YOCO_OK;
 }
 
@@ -314,6 +310,7 @@ yoco_status yoco_watch_start(yoco_comm *comm, const char *folder, const char *mp
 
 void yoco_watch_stop(void)
 {
+    yoco_wait_watch(NULL);
     if (watch.folder) {
         pthread_mutex_lock(&watch.lock);
         watch.stopping = true;

@@ -5,19 +5,10 @@
 #define YOCO_WATCH_H
 
 #include "comm/comm.h"
-#include "comm/wait.h"
 #include "comm/watch/hang.h"
 
 /* Collective. `folder` lives until the stop; `mpi` is the library's version. */
 yoco_status yoco_watch_start(yoco_comm *comm, const char *folder, const char *mpi);
 void yoco_watch_stop(void); /* also where it was not started */
-
-/* Around every message that is waited for and every collective, quick ones included. */
-void yoco_watch_begin(yoco_comm *comm, const yoco_subject *subject);
-void yoco_watch_end(void);
-
-/* The operation under way has passed its deadline: reports it, gives the other ranks the time to
- * report theirs, and compares. False without a watch; the text is then untouched. */
-bool yoco_watch_hung(char text[YOCO_HANG_TEXT_BYTES]);
 
 #endif

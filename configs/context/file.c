@@ -12,14 +12,6 @@ const char *const yoco_context_partial_name = "partial.json";
 static const char *const kinds[] = {"document", "chunk", "edge"};
 static const char suffix[] = ".safetensors";
 
-yoco_status yoco_context_path(const char *folder, const char *name, char path[PATH_MAX])
-{
-    if (snprintf(path, PATH_MAX, "%s/%s", folder, name) < PATH_MAX)
-        return YOCO_OK;
-    yoco_log_error("%.64s...: the path of this folder is too long", folder);
-    return YOCO_ERR_OPEN;
-}
-
 yoco_status yoco_context_part_path(const char *folder, const yoco_context_part *part,
                                    char path[PATH_MAX])
 {
@@ -28,7 +20,7 @@ yoco_status yoco_context_part_path(const char *folder, const yoco_context_part *
         snprintf(name, sizeof name, "%s%s", kinds[part->kind], suffix);
     else
         snprintf(name, sizeof name, "%s-%06" PRId64 "%s", kinds[part->kind], part->chunk, suffix);
-    return yoco_context_path(folder, name, path);
+    return yoco_path_join(folder, name, path);
 }
 
 /* "", or ".<process>.tmp" as an interrupted write leaves it. */

@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "configs/context/manifest.h"
+#include "configs/files/path.h"
 #include "configs/files/safetensors.h"
 
 typedef enum yoco_context_kind {
@@ -26,7 +27,6 @@ typedef struct yoco_context_part {
 extern const char *const yoco_context_manifest_name, *const yoco_context_partial_name;
 
 /* YOCO_ERR_OPEN, logged, where it is too long. */
-yoco_status yoco_context_path(const char *folder, const char *name, char path[PATH_MAX]);
 yoco_status yoco_context_part_path(const char *folder, const yoco_context_part *part,
                                    char path[PATH_MAX]);
 /* Whether a name is one that this folder's files have, unfinished ones included. */

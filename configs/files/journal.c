@@ -118,12 +118,12 @@ static yoco_status drop_torn(yoco_journal *j, const char *begin, const char *tex
 }
 
 static yoco_status read_lines(yoco_journal *j, const yoco_map *map, const char *begin,
-                              yoco_journal_each each, void *context)
+                              yoco_journal_each each, void *data)
 {
     const char *text = (const char *)map->data;
     yoco_line line = {.end = yoco_first_bytes_mark(text, map->size)};
     while (yoco_line_next(text, map->size, &line) && line.whole)
-        YOCO_TRY(each(context, &line));
+        YOCO_TRY(each(data, &line));
     const char *last = map->size > 0 ? memrchr(text, '\n', map->size) : NULL;
     j->size = last ? last + 1 - text : 0;
     if ((size_t)j->size == map->size)
@@ -132,13 +132,13 @@ static yoco_status read_lines(yoco_journal *j, const yoco_map *map, const char *
 }
 
 yoco_status yoco_journal_read(yoco_journal *j, const char *begin, yoco_journal_each each,
-                              void *context)
+                              void *data)
 {
     yoco_map map;
     YOCO_TRY(yoco_map_open(j->path, &map));
     yoco_status status = yoco_first_bytes_check(j->path, YOCO_FILE_DATA, map.data, map.size);
     if (status == YOCO_OK)
-        status = read_lines(j, &map, begin, each, context);
+        status = read_lines(j, &map, begin, each, data);
     yoco_map_close(&map);
     return status;
 }

@@ -34,9 +34,9 @@ void yoco_journal_close(yoco_journal *journal); /* {.fd = -1} is legal */
 
 /* Gives every line to `each`. Sets journal->size behind the last whole one. An unfinished one must
  * begin as `begin` says (NULL: anyhow), else the file is a stranger's: YOCO_ERR_DATA. */
-typedef yoco_status (*yoco_journal_each)(void *context, const yoco_line *line);
+typedef yoco_status (*yoco_journal_each)(void *data, const yoco_line *line);
 yoco_status yoco_journal_read(yoco_journal *journal, const char *begin, yoco_journal_each each,
-                              void *context);
+                              void *data);
 /* Drops what lies behind `size`. */
 yoco_status yoco_journal_cut(yoco_journal *journal, int64_t size);
 /* Whole lines, on disk when it returns. */

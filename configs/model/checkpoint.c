@@ -216,7 +216,7 @@ yoco_status yoco_checkpoint_open(const char *folder, yoco_checkpoint **out)
 {
     char *path;
     yoco_model_shape *shape;
-    YOCO_TRY(yoco_path_join(folder, "params.json", &path));
+    YOCO_TRY(yoco_path_alloc(folder, "params.json", &path));
     yoco_status status = yoco_model_shape_load(path, &shape);
     yoco_free(path);
     YOCO_TRY(status);

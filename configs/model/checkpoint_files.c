@@ -10,16 +10,6 @@
 
 static const char index_name[] = "model.safetensors.index.json";
 
-yoco_status yoco_path_join(const char *folder, const char *name, char **out)
-{
-    size_t size = strlen(folder) + strlen(name) + 2;
-    char *path;
-    YOCO_TRY(yoco_alloc(size, "a path", (void **)&path));
-    snprintf(path, size, "%s/%s", folder, name);
-    *out = path;
-    return YOCO_OK;
-}
-
 /* Takes `path`, also when it fails. */
 static yoco_status file_open(char *path, checkpoint_file *out)
 {
@@ -87,7 +77,7 @@ static yoco_status shards_open(const char *folder, const char *index_path, json_
         if (json_object_get(numbers, name))
             continue;
         char *path;
-        YOCO_TRY(yoco_path_join(folder, name, &path));
+        YOCO_TRY(yoco_path_alloc(folder, name, &path));
         YOCO_TRY(file_open(path, &files[*n_files]));
         json_object_set_new(numbers, name, json_integer((*n_files)++));
     }
@@ -151,11 +141,11 @@ static yoco_status single_open(char *path, checkpoint_file **files, int *n_files
 yoco_status yoco_checkpoint_files_open(const char *folder, checkpoint_file **files, int *n_files)
 {
     char *path;
-    YOCO_TRY(yoco_path_join(folder, "model.safetensors", &path));
+    YOCO_TRY(yoco_path_alloc(folder, "model.safetensors", &path));
     if (access(path, F_OK) == 0)
         return single_open(path, files, n_files);
     yoco_free(path);
-    YOCO_TRY(yoco_path_join(folder, index_name, &path));
+    YOCO_TRY(yoco_path_alloc(folder, index_name, &path));
     yoco_status status = YOCO_ERR_OPEN;
     if (access(path, F_OK) == 0)
         status = indexed_open(folder, path, files, n_files);

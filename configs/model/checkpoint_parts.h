@@ -3,6 +3,7 @@
 #ifndef YOCO_CHECKPOINT_PARTS_H
 #define YOCO_CHECKPOINT_PARTS_H
 
+#include "configs/files/path.h"
 #include "configs/model/checkpoint.h"
 
 #define YOCO_OUTPUT_PROJECTION "output_projection.weight"
@@ -38,8 +39,5 @@ yoco_status yoco_checkpoint_own(yoco_checkpoint *checkpoint, const yoco_tensor *
 /* Opens the safetensors files of a folder and checks them against their index, if they have one. */
 yoco_status yoco_checkpoint_files_open(const char *folder, checkpoint_file **files, int *n_files);
 void yoco_checkpoint_files_close(checkpoint_file *files, int n_files);
-
-/* "folder/name"; the caller frees it with yoco_free. */
-yoco_status yoco_path_join(const char *folder, const char *name, char **out);
 
 #endif

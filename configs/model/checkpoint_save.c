@@ -70,11 +70,11 @@ yoco_status yoco_checkpoint_save(const yoco_checkpoint *checkpoint, const char *
         return yoco_status_of_errno(error);
     }
     char *path;
-    YOCO_TRY(yoco_path_join(folder, "model.safetensors", &path));
+    YOCO_TRY(yoco_path_alloc(folder, "model.safetensors", &path));
     yoco_status status = weights_save(checkpoint, path);
     yoco_free(path);
     YOCO_TRY(status);
-    YOCO_TRY(yoco_path_join(folder, "params.json", &path));
+    YOCO_TRY(yoco_path_alloc(folder, "params.json", &path));
     status = config_save(&checkpoint->shape->config, path);
     yoco_free(path);
     return status;

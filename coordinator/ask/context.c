@@ -25,9 +25,9 @@ yoco_status yoco_context_target(yoco_session *session, const char *folder,
 yoco_status yoco_context_open(const char *folder, yoco_context_manifest *out)
 {
     char path[PATH_MAX];
-    YOCO_TRY(yoco_context_path(folder, yoco_context_partial_name, path));
+    YOCO_TRY(yoco_path_join(folder, yoco_context_partial_name, path));
     bool partial = access(path, F_OK) == 0;
-    YOCO_TRY(yoco_context_path(folder, yoco_context_manifest_name, path));
+    YOCO_TRY(yoco_path_join(folder, yoco_context_manifest_name, path));
     if (partial && access(path, F_OK) != 0) {
         yoco_log_error("%s is unfinished: run the command that makes it again, which goes on from "
                        "what is there",
@@ -47,7 +47,7 @@ static yoco_status check_session(const yoco_session *session, const yoco_snapsho
     wanted.dtype = yoco_worker_dtype(session->worker);
     snprintf(wanted.arithmetic, sizeof wanted.arithmetic, "%s",
              yoco_worker_arithmetic(session->worker));
-    YOCO_TRY(yoco_context_path(target->folder, yoco_context_manifest_name, path));
+    YOCO_TRY(yoco_path_join(target->folder, yoco_context_manifest_name, path));
     return yoco_context_identity_check(path, found, &wanted);
 }
 

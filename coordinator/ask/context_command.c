@@ -155,7 +155,7 @@ static yoco_status info(void *parsed)
     return YOCO_OK;
 }
 
-/* What the model folder says about it. */
+/* Compares the manifest with the model folder. */
 static yoco_status verify_model(const context_options *o, const yoco_context_manifest *manifest)
 {
     yoco_context_identity wanted = manifest->identity;
@@ -166,7 +166,7 @@ static yoco_status verify_model(const context_options *o, const yoco_context_man
     yoco_checkpoint_close(checkpoint);
     YOCO_TRY(status);
     YOCO_TRY(yoco_session_tokenizer_hash(o->session.model, &wanted.tokenizer));
-    YOCO_TRY(yoco_context_path(o->folder, yoco_context_manifest_name, path));
+    YOCO_TRY(yoco_path_join(o->folder, yoco_context_manifest_name, path));
     return yoco_context_identity_check(path, &manifest->identity, &wanted);
 }
 

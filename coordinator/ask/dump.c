@@ -68,9 +68,9 @@ static yoco_status write_ids(dump *d, const int32_t *ids, int64_t n)
 }
 
 /* A yoco_row_sink: rows of K or V, widened to f32. */
-static yoco_status write_rows(void *context, const void *rows, int64_t n_rows)
+static yoco_status write_rows(void *data, const void *rows, int64_t n_rows)
 {
-    dump *d = context;
+    dump *d = data;
     int64_t n = n_rows * d->width;
     if (yoco_worker_dtype(d->session->worker) == YOCO_F32)
         return yoco_safetensors_append(d->writer, rows, (size_t)n * sizeof(float));

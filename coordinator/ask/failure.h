@@ -1,4 +1,4 @@
-/* What goes wrong with one job of a batch or one document of an evaluation, and costs nothing but
+/* Failures of one job of a batch or one document of an evaluation, which cost nothing but
  * its answer: the run goes on, and the next one tries it again. */
 #ifndef YOCO_FAILURE_H
 #define YOCO_FAILURE_H

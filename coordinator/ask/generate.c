@@ -5,7 +5,7 @@
 
 #include "trace.h"
 
-/* What the ranks tell each other after each step, as a sum: how many of them have each status, then
+/* The ranks' exchange after each step, a sum: how many of them have each status, then
  * rank 0's word for each row, its next id and whether it is done. */
 enum { N_VERDICT_HEAD = YOCO_N_STATUS };
 
@@ -115,7 +115,7 @@ static yoco_status next_ids(generation *g)
     return YOCO_OK;
 }
 
-/* What was asked for of a row's logits. */
+/* Keeps what was asked for of a row's logits. */
 static void keep_logits(const generation *g, const float *logits, int32_t id, yoco_answer *answer)
 {
     int vocab_size = g->session->checkpoint->shape->vocab_size;
@@ -170,7 +170,7 @@ static void apply_verdicts(generation *g)
     g->n_rows = kept;
 }
 
-static yoco_status decode(generation *g, yoco_answer_grew grew, void *grew_context,
+static yoco_status decode(generation *g, yoco_answer_grew grew, void *grew_data,
                           yoco_generate_times *times)
 {
     yoco_comm *comm = g->session->comm;
@@ -186,12 +186,12 @@ static yoco_status decode(generation *g, yoco_answer_grew grew, void *grew_conte
         yoco_trace_end(mark, YOCO_SPAN_WAIT, "next ids", -1, -1);
         apply_verdicts(g);
         if (comm->rank == 0 && grew)
-            grew(grew_context, g->answers, g->prompt->n_questions);
+            grew(grew_data, g->answers, g->prompt->n_questions);
     }
     return YOCO_OK;
 }
 
-static yoco_status run(generation *g, yoco_answer_grew grew, void *grew_context,
+static yoco_status run(generation *g, yoco_answer_grew grew, void *grew_data,
                        yoco_generate_times *times)
 {
     YOCO_TRY(yoco_agree(g->session->comm, allocate(g)));
@@ -199,14 +199,14 @@ static yoco_status run(generation *g, yoco_answer_grew grew, void *grew_context,
     YOCO_TRY(start_branches(g));
     times->questions_s = yoco_now_s() - start;
     start = yoco_now_s();
-    yoco_status status = decode(g, grew, grew_context, times);
+    yoco_status status = decode(g, grew, grew_data, times);
     times->decode_s = yoco_now_s() - start;
     return status;
 }
 
 yoco_status yoco_generate(yoco_session *session, const yoco_generate_options *options,
                           const yoco_prompt *prompt, const yoco_tokenizer *tokenizer,
-                          yoco_answer_grew grew, void *grew_context, yoco_answer *answers,
+                          yoco_answer_grew grew, void *grew_data, yoco_answer *answers,
                           yoco_generate_times *times)
 {
     generation g = {.session = session,
@@ -216,7 +216,7 @@ yoco_status yoco_generate(yoco_session *session, const yoco_generate_options *op
                     .answers = answers};
     if (tokenizer)
         g.n_banned = yoco_tokenizer_banned(tokenizer, g.banned, YOCO_MAX_BANNED);
-    yoco_status status = run(&g, grew, grew_context, times);
+    yoco_status status = run(&g, grew, grew_data, times);
     yoco_free(g.logits);
     free(g.branches);
     free(g.ids);

@@ -21,7 +21,7 @@ typedef struct yoco_generate_options {
 } yoco_generate_options;
 
 /* Called on rank 0 whenever an answer has grown. */
-typedef void (*yoco_answer_grew)(void *context, const yoco_answer *answers, int n_answers);
+typedef void (*yoco_answer_grew)(void *data, const yoco_answer *answers, int n_answers);
 
 typedef struct yoco_generate_times {
     double questions_s; /* prefill of the questions */
@@ -33,7 +33,7 @@ typedef struct yoco_generate_times {
  * freed by the caller. */
 yoco_status yoco_generate(yoco_session *session, const yoco_generate_options *options,
                           const yoco_prompt *prompt, const yoco_tokenizer *tokenizer,
-                          yoco_answer_grew grew, void *grew_context, yoco_answer *answers,
+                          yoco_answer_grew grew, void *grew_data, yoco_answer *answers,
                           yoco_generate_times *times);
 
 #endif

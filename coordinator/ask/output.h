@@ -1,4 +1,4 @@
-/* What `yoco run` prints on stdout: answers as they grow, or one JSON object at the end. Rank 0
+/* The output of `yoco run` on stdout: answers as they grow, or one JSON object at the end. Rank 0
  * only. */
 #ifndef YOCO_OUTPUT_H
 #define YOCO_OUTPUT_H

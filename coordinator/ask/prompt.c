@@ -141,7 +141,7 @@ static yoco_status load_question(const yoco_prompt_options *options,
     return YOCO_OK;
 }
 
-/* In the order of the command line, texts and id files mixed. */
+/* Loads questions in the order of the command line, texts and id files mixed. */
 static yoco_status load_questions(const yoco_prompt_options *options,
                                   const yoco_tokenizer *tokenizer, int vocab_size,
                                   yoco_prompt *prompt)

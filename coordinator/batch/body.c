@@ -344,7 +344,7 @@ static const field *find_field(const char *name, bool chat)
     return NULL;
 }
 
-/* What one field alone cannot tell. */
+/* Checks that need several fields. */
 static yoco_status check_whole(reader *r)
 {
     yoco_batch_job *job = r->job;

@@ -6,20 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "configs/files/path.h"
 #include "worker/snapshot/snapshot.h"
-
-yoco_status yoco_batch_checkpoint_path(const char *folder, const char *id, char path[PATH_MAX])
-{
-    if (snprintf(path, PATH_MAX, "%s/%s", folder, id) < PATH_MAX)
-        return YOCO_OK;
-    yoco_log_error("the path of %s is too long", folder);
-    return YOCO_ERR_USAGE;
-}
 
 yoco_status yoco_batch_checkpoint_remove(yoco_worker *worker, const char *folder, const char *id)
 {
     char path[PATH_MAX];
-    YOCO_TRY(yoco_batch_checkpoint_path(folder, id, path));
+    YOCO_TRY(yoco_path_join(folder, id, path));
     return access(path, F_OK) == 0 ? yoco_snapshot_remove(worker, path) : YOCO_OK;
 }
 

@@ -3,16 +3,13 @@
 #ifndef YOCO_BATCH_CHECKPOINTS_H
 #define YOCO_BATCH_CHECKPOINTS_H
 
-#include <limits.h>
-
 #include "coordinator/batch/input.h"
 #include "worker/worker.h"
 
-yoco_status yoco_batch_checkpoint_path(const char *folder, const char *id, char path[PATH_MAX]);
 /* Once the job's line is durable. Also for a job of one rank: it may have been one of all ranks
  * before a restart. */
 yoco_status yoco_batch_checkpoint_remove(yoco_worker *worker, const char *folder, const char *id);
-/* What a kill left between a job's line and the end of its checkpoint. */
+/* Removes what a kill left between a job's line and the end of its checkpoint. */
 yoco_status yoco_batch_checkpoints_sweep(yoco_worker *worker, const char *folder,
                                          const yoco_batch_input *input);
 

@@ -5,9 +5,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "configs/files/path.h"
 #include "coordinator/batch/line.h"
+#include "coordinator/batch/parcel.h"
 #include "coordinator/batch/run.h"
-#include "coordinator/batch/task.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/paths.h"
 #include "coordinator/cli/signals.h"
@@ -24,13 +25,13 @@ typedef struct batch_options {
     bool overwrite, resume, validate_only, fail_fast;
 } batch_options;
 
-/* What rank 0 holds; the context's ids are on every rank. */
+/* The state of rank 0; on other ranks, of the context, the number of tokens. */
 typedef struct batch {
     yoco_ids context; /* that of --context */
     yoco_batch_input input;
     yoco_batch_documents *documents;
     yoco_batch_results *results;
-    yoco_batch_plan plan;
+    yoco_batch_packing packing;
     int64_t *jobs; /* entries that are neither bad nor done */
     int64_t n_jobs;
     yoco_batch_progress progress;
@@ -62,7 +63,7 @@ static void free_batch(batch *b)
     yoco_batch_results_close(b->results);
     yoco_batch_input_free(&b->input);
     yoco_batch_documents_close(b->documents);
-    yoco_batch_plan_free(&b->plan);
+    yoco_batch_packing_free(&b->packing);
     free(b->jobs);
     yoco_free(b->context.ids);
 }
@@ -97,17 +98,16 @@ static yoco_status judge_input(const batch *b)
     return YOCO_ERR_DATA;
 }
 
-/* Without ranks and without weights. */
+/* Checks the input without ranks and without weights. */
 static yoco_status validate(const batch_options *o)
 {
     yoco_model_shape *shape;
     yoco_tokenizer *tokenizer = NULL;
-    char path[4096];
+    char path[PATH_MAX];
     batch b = {0};
     if (!o->session.model)
         return refuse("-m MODEL is missing: a model folder");
-    if (snprintf(path, sizeof path, "%s/params.json", o->session.model) >= (int)sizeof path)
-        return refuse("the path of the model is too long");
+    YOCO_TRY(yoco_path_join(o->session.model, "params.json", path));
     YOCO_TRY(yoco_model_shape_load(path, &shape));
     yoco_status status = open_tokenizer(o->session.model, shape->vocab_size, &tokenizer);
     if (status == YOCO_OK)
@@ -183,7 +183,7 @@ static yoco_status make_plan(batch *b, int64_t chunk_rows, int n_ranks, bool pac
         b->jobs[b->n_jobs++] = i;
     }
     yoco_status status =
-        yoco_batch_plan_make(sizes, b->n_jobs, chunk_rows, n_ranks, pack, &b->plan);
+        yoco_batch_packing_make(sizes, b->n_jobs, chunk_rows, n_ranks, pack, &b->packing);
     free(sizes);
     return status;
 }
@@ -233,7 +233,7 @@ static yoco_status prepare(const batch_options *o, const yoco_session *session,
     b->progress.n_bad = b->input.n_bad;
     if (b->progress.n_before > 0)
         yoco_log_info("%lld jobs are in %s already", (long long)b->progress.n_before, o->output);
-    yoco_batch_plan_print(&b->plan, text, sizeof text);
+    yoco_batch_packing_print(&b->packing, text, sizeof text);
     yoco_log_info("%s", text);
     yoco_batch_progress_begin(&b->progress);
     return YOCO_OK;
@@ -257,7 +257,7 @@ static yoco_status run_jobs(const batch_options *o, yoco_session *session,
                         .documents = b->documents,
                         .results = b->results,
                         .progress = first ? &b->progress : NULL,
-                        .plan = first ? &b->plan : NULL,
+                        .packing = first ? &b->packing : NULL,
                         .jobs = b->jobs};
     if (o->trace)
         YOCO_TRY(yoco_trace_open(session->comm));
@@ -269,7 +269,7 @@ static yoco_status run_jobs(const batch_options *o, yoco_session *session,
     return spoiled;
 }
 
-/* Of a saved context, or as asked. */
+/* The chunk size, of a saved context or as asked; and the saved context's ids on rank 0. */
 static yoco_status choose_chunk_rows(const batch_options *o, yoco_session *session,
                                      const yoco_snapshot_target *target, yoco_ids *context,
                                      int64_t *chunk_rows)

@@ -2,10 +2,10 @@
 #ifndef YOCO_BATCH_COMPUTE_H
 #define YOCO_BATCH_COMPUTE_H
 
+#include "coordinator/batch/parcel.h"
 #include "coordinator/batch/run.h"
-#include "coordinator/batch/task.h"
 
-/* What became of a job. */
+/* The outcome of a job. */
 typedef struct yoco_batch_outcome {
     char *line;  /* on the group's rank 0, with an answer; the caller frees it */
     bool failed; /* no answer: `fault` says why, on every rank */
@@ -14,12 +14,12 @@ typedef struct yoco_batch_outcome {
 
 /* Collective over the group. A failure that is the job's own is an outcome; others are returned. */
 yoco_status yoco_batch_compute(const yoco_batch_run *run, yoco_session *group,
-                               const yoco_batch_task *task, yoco_batch_outcome *out);
+                               const yoco_batch_parcel *parcel, yoco_batch_outcome *out);
 
 /* Collective: makes a failure that all ranks have agreed on an outcome, if it is the job's own;
- * else returns it. task NULL: it never reached the ranks. */
+ * else returns it. parcel NULL: it never reached the ranks. */
 yoco_status yoco_batch_fail(const yoco_batch_run *run, yoco_session *group,
-                            const yoco_batch_task *task, yoco_status status,
+                            const yoco_batch_parcel *parcel, yoco_status status,
                             yoco_batch_outcome *out);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "coordinator/text/utf8.h"
 
-/* What a reader may find in an error line: no control characters, whole UTF-8 characters. */
+/* Makes a text fit for an error line: no control characters, whole UTF-8 characters. */
 static void clean(char *text)
 {
     size_t size = strlen(text);

@@ -1,4 +1,4 @@
-/* What keeps a line of a batch input file from being a job, in words. */
+/* A fault: what keeps a line of a batch input file from being a job, in words. */
 #ifndef YOCO_BATCH_FAULT_H
 #define YOCO_BATCH_FAULT_H
 

@@ -6,8 +6,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Whether there is such a field, and what is right for it: "0 or false: the rest is not
- * supported". */
+/* True where there is such a field; `rule` is then what is right for it: "0 or false: the rest is
+ * not supported". */
 bool yoco_batch_harmless_find(const char *name, bool chat, char *rule, size_t size);
 bool yoco_batch_harmless_is(const char *name, bool chat, const json_t *value);
 

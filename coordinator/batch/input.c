@@ -73,7 +73,7 @@ void yoco_batch_fault_explain(int64_t line, const yoco_batch_fault *fault, char 
              fault->field[0] ? " " : "", fault->reason);
 }
 
-/* By the line and what is wrong with it. */
+/* A bad line's id: of the line and what is wrong with it. */
 static yoco_status identify_bad(const char *reason, yoco_batch_entry *entry)
 {
     yoco_hasher *hasher;
@@ -84,7 +84,7 @@ static yoco_status identify_bad(const char *reason, yoco_batch_entry *entry)
     return YOCO_OK;
 }
 
-/* By what is asked, of what document, in which circumstances. */
+/* A good line's id: of what is asked, of what document, in which circumstances. */
 static yoco_status identify_good(const char *fingerprint, yoco_batch_entry *entry)
 {
     yoco_hasher *hasher;

@@ -32,7 +32,7 @@ static void salvage(const char *line, size_t size, yoco_batch_job *job)
     (void)read_custom_id(job, &ignored);
 }
 
-/* What the parser refuses, by field where it is one field's doing. */
+/* Explains the parser's refusal, by field where it is one field's doing. */
 static yoco_status explain(const yoco_json_problem *problem, yoco_batch_fault *fault)
 {
     const char *place = problem->place;

@@ -100,7 +100,7 @@ static token_walk begin_walk(const yoco_answer *answer, const yoco_tokenizer *to
     return (token_walk){.answer = answer, .tokenizer = tokenizer, .i = -1, .walked = -1};
 }
 
-/* As /v1/completions has them. */
+/* Log-probabilities as /v1/completions has them. */
 static json_t *json_logprobs(const yoco_answer *answer, const yoco_tokenizer *tokenizer)
 {
     json_t *tokens = json_array(), *logprobs = json_array(), *tops = json_array();
@@ -130,7 +130,7 @@ static json_t *json_chat_logprob(const char *bytes, size_t size, float logprob)
                      "bytes", json_bytes(bytes, size));
 }
 
-/* As /v1/chat/completions has them. */
+/* Log-probabilities as /v1/chat/completions has them. */
 static json_t *json_chat_logprobs(const yoco_answer *answer, const yoco_tokenizer *tokenizer)
 {
     json_t *content = json_array();
@@ -220,7 +220,7 @@ yoco_status yoco_batch_line_answer(const yoco_batch_answered *a, char **line)
     return write_line(a->id, a->job->custom_id, 200, json_body(a), json_null(), line);
 }
 
-/* Where clients look for it: OpenAI's in the response's body, vllm's in `error`. */
+/* An error stands where clients look for it: OpenAI's in the response's body, vllm's in `error`. */
 static yoco_status write_error(const yoco_batch_entry *entry, const yoco_batch_fault *fault,
                                const char *type, int code, char **line)
 {

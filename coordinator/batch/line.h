@@ -8,7 +8,7 @@
 
 #define YOCO_BATCH_ID_PREFIX "batch_req_"
 
-/* What an answer's line is made from. */
+/* The parts of an answer's line. */
 typedef struct yoco_batch_answered {
     const yoco_batch_job *job;
     const char *id, *fingerprint;
@@ -19,9 +19,9 @@ typedef struct yoco_batch_answered {
 
 /* All end with a newline; the caller frees *line with free(). */
 yoco_status yoco_batch_line_answer(const yoco_batch_answered *answered, char **line);
-/* Of a bad line: it will be bad as long as it is the same. */
+/* The line of a bad job: it will be bad as long as it is the same. */
 yoco_status yoco_batch_line_error(const yoco_batch_entry *entry, char **line);
-/* Of a good one that could not be answered this time. `fault` says why. */
+/* The line of a good job that could not be answered this time. `fault` says why. */
 yoco_status yoco_batch_line_failure(const yoco_batch_entry *entry, const yoco_batch_fault *fault,
                                     char **line);
 

@@ -1,23 +1,21 @@
 #include "coordinator/batch/progress.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "configs/files/atomic_file.h"
-#include "coordinator/cli/progress.h"
 
-static const double TERMINAL_EVERY_S = 0.1, PLAIN_EVERY_S = 5.0, METRICS_EVERY_S = 5.0;
+static const double METRICS_EVERY_S = 5.0;
 
 typedef struct rates {
     int64_t jobs, tokens;
     double elapsed_s, tokens_per_s, eta_s;
 } rates;
 
-static rates measure(const yoco_batch_progress *p, int64_t running, double now)
+static rates measure(const yoco_batch_progress *p, int64_t running, double elapsed_s)
 {
     rates r = {.jobs = p->n_before + p->n_done,
                .tokens = p->tokens_done + running,
-               .elapsed_s = now - p->start_s};
+               .elapsed_s = elapsed_s};
     if (r.elapsed_s > 0.0)
         r.tokens_per_s = (double)r.tokens / r.elapsed_s;
     if (r.tokens_per_s > 0.0)
@@ -47,7 +45,7 @@ static void print(const yoco_batch_progress *p, const rates *r, const char *even
             (long long)p->n_failed, (long long)r->tokens, (long long)p->n_tokens, r->tokens_per_s,
             r->elapsed_s, r->eta_s);
     else
-        yoco_progress_show(p->terminal,
+        yoco_progress_show(&p->line,
                            "%lld of %lld jobs%s, %lld of %lld tokens, %.0f tok/s, ETA %.0f s",
                            (long long)r->jobs, (long long)p->n_jobs, describe_failed(p, failed),
                            (long long)r->tokens, (long long)p->n_tokens, r->tokens_per_s, r->eta_s);
@@ -92,22 +90,21 @@ static void write_metrics(yoco_batch_progress *p, const rates *r)
 
 static void show(yoco_batch_progress *p, int64_t running, bool force)
 {
-    double now = yoco_now_s();
-    rates r = measure(p, running, now);
-    if (force || now - p->line_s >= (p->terminal ? TERMINAL_EVERY_S : PLAIN_EVERY_S)) {
-        p->line_s = now;
+    double elapsed_s;
+    bool due = yoco_progress_due(&p->line, &elapsed_s);
+    rates r = measure(p, running, elapsed_s);
+    if (due || force)
         print(p, &r, "progress");
-    }
-    if (p->metrics && (force || now - p->metrics_s >= METRICS_EVERY_S)) {
-        p->metrics_s = now;
+    if (p->metrics && (force || elapsed_s - p->metrics_s >= METRICS_EVERY_S)) {
+        p->metrics_s = elapsed_s;
         write_metrics(p, &r);
     }
 }
 
 void yoco_batch_progress_begin(yoco_batch_progress *p)
 {
-    p->start_s = yoco_now_s();
-    p->terminal = !p->json && isatty(STDERR_FILENO) == 1;
+    yoco_progress_begin(&p->line, false);
+    p->line.terminal = p->line.terminal && !p->json;
     show(p, 0, true);
 }
 
@@ -134,13 +131,13 @@ void yoco_batch_progress_failure(yoco_batch_progress *p, int64_t n_tokens)
 void yoco_batch_progress_end(yoco_batch_progress *p)
 {
     char failed[32];
-    rates r = measure(p, 0, yoco_now_s());
+    rates r = measure(p, 0, yoco_now_s() - p->line.start_s);
     if (p->metrics)
         write_metrics(p, &r);
     if (p->json)
         print(p, &r, "end");
     else
-        fprintf(stderr, "%s%lld of %lld jobs done%s, %lld tokens in %.2f s, %.0f tok/s\n",
-                p->terminal ? "\r\033[K" : "", (long long)r.jobs, (long long)p->n_jobs,
-                describe_failed(p, failed), (long long)r.tokens, r.elapsed_s, r.tokens_per_s);
+        yoco_progress_close(&p->line, "%lld of %lld jobs done%s, %lld tokens in %.2f s, %.0f tok/s",
+                            (long long)r.jobs, (long long)p->n_jobs, describe_failed(p, failed),
+                            (long long)r.tokens, r.elapsed_s, r.tokens_per_s);
 }

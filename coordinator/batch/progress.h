@@ -3,17 +3,18 @@
 #ifndef YOCO_BATCH_PROGRESS_H
 #define YOCO_BATCH_PROGRESS_H
 
-#include "base.h"
+#include "coordinator/cli/progress.h"
 
 typedef struct yoco_batch_progress {
-    bool json, terminal;
+    bool json;
+    yoco_progress_line line;
     const char *metrics;     /* path; NULL: none */
     int64_t n_jobs;          /* good lines of the input */
     int64_t n_bad, n_before; /* bad lines; jobs that an earlier run has answered */
     int64_t n_done, tokens_done;
     int64_t n_failed; /* jobs without an answer this time */
     int64_t n_tokens; /* of all jobs of this run, answers at their longest */
-    double start_s, line_s, metrics_s;
+    double metrics_s;
 } yoco_batch_progress;
 
 /* `json`: lines of JSON instead of text. The counts are the caller's to fill before. */

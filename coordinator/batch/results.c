@@ -107,9 +107,9 @@ typedef struct matching {
     const char *fingerprint;
 } matching;
 
-static yoco_status match_line(void *context, const yoco_line *text)
+static yoco_status match_line(void *data, const yoco_line *text)
 {
-    const matching *m = context;
+    const matching *m = data;
     yoco_batch_results *r = m->results;
     yoco_json_problem problem;
     json_t *line = yoco_json_load(text->text, text->size, &problem);

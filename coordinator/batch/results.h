@@ -20,7 +20,7 @@ void yoco_batch_results_close(yoco_batch_results *results);
  * the records of lines that are not bad any more. */
 yoco_status yoco_batch_results_settle(yoco_batch_results *results, yoco_batch_input *input);
 
-/* Whole lines, each with its newline. */
+/* Appends whole lines, each with its newline. */
 yoco_status yoco_batch_results_append(yoco_batch_results *results, const char *lines, size_t size);
 
 #endif

@@ -85,55 +85,55 @@ static yoco_status pack(const yoco_batch_run *run, int64_t job, yoco_bytes *byte
     const yoco_batch_entry *entry = entry_of(run, job);
     yoco_ids context;
     YOCO_TRY(find_context(run, entry, &context));
-    return yoco_batch_task_pack(entry, run->jobs[job], run->context ? NULL : &context, bytes);
+    return yoco_batch_parcel_pack(entry, run->jobs[job], run->context ? NULL : &context, bytes);
 }
 
 /* Rank 0: the job as it is, and packed for the others without the ids before its questions. */
 static yoco_status send_out(const yoco_batch_run *run, int64_t job, yoco_bytes *bytes,
-                            yoco_batch_task *task)
+                            yoco_batch_parcel *parcel)
 {
     const yoco_batch_entry *entry = entry_of(run, job);
     yoco_ids context;
     YOCO_TRY(find_context(run, entry, &context));
-    *task = yoco_batch_task_borrow(entry, run->jobs[job], &context);
+    *parcel = yoco_batch_parcel_borrow(entry, run->jobs[job], &context);
     if (run->session->comm->n_ranks == 1)
         return YOCO_OK;
-    return yoco_batch_task_pack(entry, run->jobs[job], NULL, bytes);
+    return yoco_batch_parcel_pack(entry, run->jobs[job], NULL, bytes);
 }
 
 /* Rank 0's job to all ranks. */
 static yoco_status deliver(const yoco_batch_run *run, int64_t job, yoco_bytes *bytes,
-                           yoco_batch_task *task)
+                           yoco_batch_parcel *parcel)
 {
     yoco_comm *comm = run->session->comm;
     size_t at = 0;
     yoco_status status = YOCO_OK;
     yoco_log_forget_error();
     if (comm->rank == 0)
-        status = send_out(run, job, bytes, task);
+        status = send_out(run, job, bytes, parcel);
     YOCO_TRY(yoco_agree(comm, status));
     YOCO_TRY(yoco_bytes_broadcast(comm, bytes));
     if (comm->rank > 0)
-        status = yoco_batch_task_unpack(bytes, &at, task);
+        status = yoco_batch_parcel_unpack(bytes, &at, parcel);
     YOCO_TRY(yoco_agree(comm, status));
-    return run->context ? YOCO_OK : yoco_ids_share(comm, &task->prompt.context);
+    return run->context ? YOCO_OK : yoco_ids_share(comm, &parcel->prompt.context);
 }
 
 static yoco_status run_together(const yoco_batch_run *run, int64_t job)
 {
     yoco_comm *comm = run->session->comm;
     yoco_bytes bytes = {0};
-    yoco_batch_task task = {0};
+    yoco_batch_parcel parcel = {0};
     yoco_batch_outcome outcome = {0};
-    yoco_status status = deliver(run, job, &bytes, &task);
+    yoco_status status = deliver(run, job, &bytes, &parcel);
     if (status == YOCO_OK)
-        status = yoco_batch_compute(run, run->session, &task, &outcome);
+        status = yoco_batch_compute(run, run->session, &parcel, &outcome);
     else
         status = yoco_batch_fail(run, run->session, NULL, status, &outcome);
     if (status == YOCO_OK && comm->rank == 0)
         status = finish(run, entry_of(run, job), &outcome);
     free(bytes.data);
-    yoco_batch_task_free(&task);
+    yoco_batch_parcel_free(&parcel);
     return yoco_agree(comm, status);
 }
 
@@ -141,9 +141,9 @@ static yoco_status run_together(const yoco_batch_run *run, int64_t job)
 static yoco_status pack_bin(const yoco_batch_run *run, yoco_session *alone, int64_t round, int rank,
                             int64_t *slot, yoco_bytes *bytes)
 {
-    const yoco_batch_plan *plan = run->plan;
-    for (; *slot < plan->n_packed; ++*slot) {
-        const yoco_batch_slot *s = &plan->packed[*slot];
+    const yoco_batch_packing *packing = run->packing;
+    for (; *slot < packing->n_packed; ++*slot) {
+        const yoco_batch_slot *s = &packing->packed[*slot];
         if (s->round != round || s->rank != rank)
             break;
         yoco_batch_outcome outcome = {0};
@@ -216,21 +216,21 @@ static yoco_status run_bin(const yoco_batch_run *run, yoco_session *alone, const
                            yoco_bytes *outcomes)
 {
     for (size_t at = 0; at < bytes->size;) {
-        yoco_batch_task task;
+        yoco_batch_parcel parcel;
         yoco_batch_outcome outcome = {0};
         yoco_log_forget_error();
-        yoco_status status = yoco_batch_task_unpack(bytes, &at, &task);
+        yoco_status status = yoco_batch_parcel_unpack(bytes, &at, &parcel);
         if (status == YOCO_OK)
-            status = yoco_batch_compute(run, alone, &task, &outcome);
+            status = yoco_batch_compute(run, alone, &parcel, &outcome);
         else
             status = yoco_batch_fail(run, alone, NULL, status, &outcome);
         if (status == YOCO_OK && run->session->comm->rank == 0) {
-            status = finish(run, &run->input->entries[task.index], &outcome);
+            status = finish(run, &run->input->entries[parcel.index], &outcome);
         } else if (status == YOCO_OK) {
-            status = add_outcome(outcomes, task.index, &outcome);
+            status = add_outcome(outcomes, parcel.index, &outcome);
             free(outcome.line);
         }
-        yoco_batch_task_free(&task);
+        yoco_batch_parcel_free(&parcel);
         YOCO_TRY(status);
     }
     return YOCO_OK;
@@ -293,8 +293,8 @@ static int64_t measure_jobs(const yoco_batch_run *run, int64_t sizes[3])
     double most = -1.0;
     sizes[0] = -1;
     sizes[1] = sizes[2] = 1;
-    for (int64_t i = 0; i < run->plan->n_together; i++) {
-        const yoco_prompt *prompt = &entry_of(run, run->plan->together[i])->prompt;
+    for (int64_t i = 0; i < run->packing->n_together; i++) {
+        const yoco_prompt *prompt = &entry_of(run, run->packing->together[i])->prompt;
         double size = (double)prompt->n_questions * (double)prompt->branch_rows;
         sizes[0] = prompt->context.n;
         sizes[1] = yoco_i64_max(sizes[1], prompt->n_questions);
@@ -310,12 +310,12 @@ static int64_t measure_jobs(const yoco_batch_run *run, int64_t sizes[3])
 /* Rank 0: the largest job is given up, with what memory said of it. */
 static yoco_status drop_job(const yoco_batch_run *run, int64_t place, yoco_batch_outcome *outcome)
 {
-    yoco_batch_plan *plan = run->plan;
-    int64_t job = plan->together[place];
+    yoco_batch_packing *packing = run->packing;
+    int64_t job = packing->together[place];
     memcpy(outcome->fault.field, "body.max_tokens", sizeof "body.max_tokens");
-    plan->n_together--;
-    memmove(plan->together + place, plan->together + place + 1,
-            (size_t)(plan->n_together - place) * sizeof *plan->together);
+    packing->n_together--;
+    memmove(packing->together + place, packing->together + place + 1,
+            (size_t)(packing->n_together - place) * sizeof *packing->together);
     return finish(run, entry_of(run, job), outcome);
 }
 
@@ -359,11 +359,11 @@ yoco_status yoco_batch_run_jobs(const yoco_batch_run *run)
     if (run->context)
         YOCO_TRY(load_context(run));
     if (comm->rank == 0) {
-        counts[0] = run->plan->n_together;
-        counts[1] = run->plan->n_rounds;
+        counts[0] = run->packing->n_together;
+        counts[1] = run->packing->n_rounds;
     }
     YOCO_TRY(yoco_broadcast(comm, 0, counts, sizeof counts));
     for (int64_t i = 0; i < counts[0]; i++)
-        YOCO_TRY(run_together(run, comm->rank == 0 ? run->plan->together[i] : 0));
+        YOCO_TRY(run_together(run, comm->rank == 0 ? run->packing->together[i] : 0));
     return counts[1] > 0 ? run_rounds(run, counts[1]) : YOCO_OK;
 }

@@ -1,11 +1,11 @@
-/* Computes a batch's jobs as its plan says: long ones on all ranks, short ones each on a rank of
+/* Computes a batch's jobs as the packing says: long ones on all ranks, short ones each on a rank of
  * its own. A result line is durable before the job counts as done. One job is one job: what cannot
  * be answered gets a record, and costs the others nothing. */
 #ifndef YOCO_BATCH_RUN_H
 #define YOCO_BATCH_RUN_H
 
 #include "coordinator/ask/context.h"
-#include "coordinator/batch/plan.h"
+#include "coordinator/batch/packing.h"
 #include "coordinator/batch/progress.h"
 #include "coordinator/batch/results.h"
 #include "coordinator/session/session.h"
@@ -24,14 +24,14 @@ typedef struct yoco_batch_run {
     yoco_batch_documents *documents;
     yoco_batch_results *results;
     yoco_batch_progress *progress;
-    yoco_batch_plan *plan;
-    const int64_t *jobs; /* the plan's jobs are these entries of the input */
+    yoco_batch_packing *packing;
+    const int64_t *jobs; /* the packing's jobs are these entries of the input */
 } yoco_batch_run;
 
 /* Collective. */
 yoco_status yoco_batch_run_jobs(const yoco_batch_run *run);
 
-/* What a job costs, once it is encoded. */
+/* The cost of a job, once it is encoded. */
 yoco_batch_size yoco_batch_entry_size(const yoco_batch_entry *entry);
 
 #endif

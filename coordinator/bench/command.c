@@ -74,7 +74,7 @@ static yoco_status check_lengths(const bench_options *o, int64_t max_seq_len)
     return YOCO_ERR_DATA;
 }
 
-/* What the engine multiplies in: bf16 only where every rank has it. */
+/* The dtype that the engine multiplies in: bf16 only where every rank has it. */
 static yoco_status choose_dtype(const yoco_rater *rater, yoco_bench_report *r)
 {
     const yoco_device_options *device = rater->device;

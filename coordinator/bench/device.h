@@ -7,7 +7,7 @@
 
 enum { YOCO_DEVICE_LARGE_BYTES = 1 << 30 }; /* many times its caches */
 
-/* In the device's dtype. */
+/* Products in the device's dtype. */
 yoco_status yoco_device_gemm(yoco_rater *rater, int64_t n_rows, int64_t n_out, int64_t n_in,
                              yoco_spread *flop_s);
 

@@ -1,4 +1,4 @@
-/* What the engine does on this machine: its prefill and its decode steps, timed. Collective. */
+/* The engine's speed on this machine: its prefill and its decode steps, timed. Collective. */
 #ifndef YOCO_BENCH_ENGINE_H
 #define YOCO_BENCH_ENGINE_H
 

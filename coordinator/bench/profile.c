@@ -198,7 +198,7 @@ static void run_attend_many(profiler *p)
     attend(p, MANY_QUERIES);
 }
 
-/* What a layer has of them, for each row. */
+/* A layer's pointwise ops, for each row. */
 static void pointwise(profiler *p, int64_t n_rows)
 {
     const yoco_layer_shape *c = p->mixer;

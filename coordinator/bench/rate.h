@@ -16,7 +16,7 @@ typedef struct yoco_rater {
                          at 1. */
 } yoco_rater;
 
-/* What is repeated: `units` of work at a call. */
+/* Work that is repeated: `units` of it at a call. */
 typedef struct yoco_rate_work {
     yoco_status (*run)(void *data);
     void *data;

@@ -1,5 +1,5 @@
-/* What `yoco bench` measured, and how it is told: a table for people, JSON for programs. Rates are
- * per second and summed over the ranks. */
+/* The results of `yoco bench`, and how they are printed: a table for people, JSON for programs.
+ * Rates are per second and summed over the ranks. */
 #ifndef YOCO_BENCH_REPORT_H
 #define YOCO_BENCH_REPORT_H
 

@@ -1,7 +1,7 @@
-/* What the machine can do at most, measured there and then, for the engine to be compared with:
- * matrix products by the library, and reading memory. On the host that is oneDNN as it likes best;
- * on a device the backend's own op for large products, which is its library's, and copies within
- * the device's memory. Collective. */
+/* The roof: what the machine can do at most, measured there and then, for the engine to be compared
+ * with: matrix products by the library, and reading memory. On the host that is oneDNN as it likes
+ * best; on a device the backend's own op for large products, which is its library's, and copies
+ * within the device's memory. Collective. */
 #ifndef YOCO_BENCH_ROOF_H
 #define YOCO_BENCH_ROOF_H
 

@@ -84,7 +84,8 @@ static yoco_status share(yoco_comm *comm, yoco_told *first)
     return status;
 }
 
-/* What failed before MPI, and what all were told. *differ is no error where no rank is needed. */
+/* Compares what failed before MPI and what all were told. *differ is no error where no rank is
+ * needed. */
 static yoco_status compare(yoco_comm *comm, yoco_status before, bool *differ)
 {
     char text[YOCO_TOLD_DIFFERENCE_BYTES];
@@ -147,7 +148,7 @@ yoco_status yoco_agreement_open(double deadline_s, int64_t expected_ranks, yoco_
     return status;
 }
 
-/* What held errors until now has nobody to compare them with. */
+/* Releases errors that were held: there is nobody to compare them with. */
 static void stop_holding(void)
 {
     char line[YOCO_LOG_LINE_BYTES];

@@ -1,4 +1,4 @@
-/* What every command does. */
+/* The steps of every command. */
 #include <string.h>
 
 #include "coordinator/cli/agreement.h"

@@ -1,4 +1,4 @@
-/* What reports say about the machine they were made on. */
+/* The machine that a report was made on. */
 #ifndef YOCO_MACHINE_H
 #define YOCO_MACHINE_H
 

@@ -122,7 +122,8 @@ static const yoco_option *find(const yoco_option *options, int n_options, const 
     return NULL;
 }
 
-/* Also where other arguments are wrong; but the value of an option may spell --help. */
+/* --help counts also where other arguments are wrong; but the value of an option may spell --help.
+ */
 static bool asks_for_help(const yoco_option *options, int n_options, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {

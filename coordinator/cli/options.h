@@ -27,7 +27,7 @@ typedef struct yoco_strings {
     int n;
 } yoco_strings;
 
-/* What a path is for. coordinator/cli/paths.c knows which files each role reads or writes. */
+/* The purpose of a path. coordinator/cli/paths.c knows which files each role reads or writes. */
 typedef enum yoco_path_role {
     YOCO_PATH_NONE, /* no path */
     YOCO_PATH_READS_FILE,
@@ -65,7 +65,7 @@ typedef struct yoco_command {
 } yoco_command;
 
 yoco_option_kind yoco_option_kind_of(const yoco_option *option); /* one of the first */
-/* Whether the command as it was given needs no ranks. */
+/* True where the command as it was given needs no ranks. */
 bool yoco_command_is_alone(const yoco_command *command, const yoco_option *options, int n_options);
 
 /* Parses argv[1..]; *help tells that --help was among them. Arguments that are not options are
@@ -83,7 +83,7 @@ typedef struct yoco_parsed {
 } yoco_parsed;
 void yoco_options_keep(const yoco_command *command, const yoco_option *options, int n_options);
 const yoco_parsed *yoco_options_parsed(void);
-/* What every command does (command.c): parse, then print the help or run; one that needs no ranks
+/* Executes a command (command.c): parse, then print the help or run; one that needs no ranks
  * runs on rank 0. Returns the exit code. */
 int yoco_command_execute(const yoco_command *command, const yoco_option *options, int n_options,
                          int argc, char **argv, yoco_status (*run)(void *parsed), void *parsed);

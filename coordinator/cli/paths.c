@@ -157,7 +157,7 @@ static yoco_status add_value(yoco_path_list *list, const yoco_option *option, co
     return YOCO_OK;
 }
 
-/* What is printed, where that goes to a file. */
+/* The printed output, where that goes to a file. */
 static yoco_status add_stream(yoco_path_list *list, int fd, const char *name)
 {
     char path[32];

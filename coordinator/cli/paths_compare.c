@@ -1,4 +1,4 @@
-/* Whether two paths of a command get into each other's way. */
+/* Paths of a command that get into each other's way. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ static bool is_folder(const char *path, const yoco_path *folder)
            info.st_ino == folder->self.ino;
 }
 
-/* Whether the path lies below the folder, at a name that the folder's command owns. */
+/* True where the path lies below the folder, at a name that the folder's command owns. */
 static bool is_below(const yoco_path *p, const yoco_path *folder)
 {
     char at[PATH_MAX], parent[PATH_MAX];
@@ -53,7 +53,7 @@ static bool is_below(const yoco_path *p, const yoco_path *folder)
     return false;
 }
 
-/* Whether a file is one of the model folder's, through whatever name. */
+/* True where a file is one of the model folder's, through whatever name. */
 static bool is_model_file(const yoco_path *p, const yoco_path *model)
 {
     if (model->kind != YOCO_PATH_IS_MODEL || p->kind != YOCO_PATH_IS_FILE || !p->self.exists)

@@ -1,4 +1,4 @@
-/* What coordinator/paths*.c share. */
+/* Shared by paths*.c. */
 #ifndef YOCO_PATHS_PARTS_H
 #define YOCO_PATHS_PARTS_H
 

@@ -10,7 +10,7 @@
 
 #include "coordinator/cli/machine.h"
 
-/* What tells a folder on one machine. Zeroed before it is filled: it is compared as bytes. */
+/* The identity of a folder on one machine. Zeroed before it is filled: it is compared as bytes. */
 typedef struct place {
     char machine[YOCO_MACHINE_ID_BYTES];
     uint64_t device, inode;

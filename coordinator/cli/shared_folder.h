@@ -1,4 +1,4 @@
-/* Whether what ranks call by one name is one folder: on a machine's own disk it is not. */
+/* The check that a folder is one and the same on all ranks: on a machine's own disk it is not. */
 #ifndef YOCO_SHARED_FOLDER_H
 #define YOCO_SHARED_FOLDER_H
 

@@ -31,7 +31,7 @@ static void say_ucx(yoco_doctor *d, bool several_hosts)
                     "UCX %s: %s%s", version, names, lacks ? "; between machines only TCP" : "");
 }
 
-/* In a batch script, outside of srun, one process is no mistake by itself. */
+/* One process in a batch script, outside of srun, is no mistake by itself. */
 static void check_tasks(yoco_doctor *d)
 {
     const char *tasks = getenv("SLURM_NTASKS");

@@ -5,7 +5,7 @@
 #include "coordinator/cli/options.h"
 #include "coordinator/eval/text.h"
 
-/* As the command line gives them; nothing or 0: the default. */
+/* Choices of the command line; nothing or 0: the default. */
 typedef struct yoco_eval_choice {
     yoco_strings tasks; /* default: all but yoco-compat */
     yoco_strings lengths;
@@ -22,8 +22,8 @@ typedef struct yoco_eval_cells {
     int64_t n;
 } yoco_eval_cells;
 
-/* In the order task, length, needles, depth, trial. Default lengths: 4K, 8K, 16K, ... as far as the
- * model goes. */
+/* Lists the cells in the order task, length, needles, depth, trial. Default lengths: 4K, 8K, 16K,
+ * ... as far as the model goes. */
 yoco_status yoco_eval_cells_make(const yoco_eval_choice *choice, int64_t max_seq_len,
                                  yoco_eval_cells *out);
 

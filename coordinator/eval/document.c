@@ -7,9 +7,9 @@
 
 #include "coordinator/eval/compat.h"
 
-static bool is_taken(const void *context, const char *word)
+static bool is_taken(const void *data, const char *word)
 {
-    return yoco_eval_haystack_has_word(context, word);
+    return yoco_eval_haystack_has_word(data, word);
 }
 
 static yoco_status no_memory(const yoco_eval_cell *cell)
@@ -104,7 +104,7 @@ static int32_t strand_at(const strand *s, int64_t i)
     return s->source->haystack->ids[(s->first + i) % s->source->haystack->n_ids];
 }
 
-/* Whether a line can be put in before token i: at either end, or after a line break. */
+/* True where a line can be put in before token i: at either end, or after a line break. */
 static bool is_boundary(const strand *s, int64_t i)
 {
     size_t size;

@@ -29,7 +29,7 @@ typedef struct yoco_eval_document {
     yoco_prompt prompt;  /* the questions; the context once filled */
 } yoco_eval_document;
 
-/* Where fact i starts, of the whole document. */
+/* The start of fact i, from 0 to 1 of the document. */
 double yoco_eval_document_depth(const yoco_eval_document *document, int i);
 
 /* Draws facts and questions: all but the context. YOCO_ERR_DATA where the length has no room for
@@ -40,8 +40,8 @@ yoco_status yoco_eval_document_draw(const yoco_eval_source *source, const yoco_e
 yoco_status yoco_eval_document_fill(const yoco_eval_source *source, yoco_eval_document *document);
 void yoco_eval_document_free(yoco_eval_document *document); /* {0} is legal */
 
-/* What the answer to question q is to hold: writes (1), or (n) of multivalue, pointers into facts,
- * and returns how many. */
+/* The values that the answer to question q is to hold: writes (1), or (n) of multivalue, pointers
+ * into facts, and returns how many. */
 int64_t yoco_eval_document_expected(const yoco_eval_document *document, int q,
                                     const char **expected);
 

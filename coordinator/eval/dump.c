@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "configs/files/path.h"
 #include "coordinator/eval/work.h"
 #include "streams.h"
 
@@ -39,10 +40,10 @@ static void print_document(const yoco_eval_work *work, const yoco_eval_document 
 
 yoco_status yoco_eval_dump(const yoco_eval_options *options)
 {
-    char path[4096];
+    char path[PATH_MAX];
     yoco_model_shape *shape;
     yoco_eval_work work;
-    snprintf(path, sizeof path, "%s/params.json", options->session.model);
+    YOCO_TRY(yoco_path_join(options->session.model, "params.json", path));
     YOCO_TRY(yoco_model_shape_load(path, &shape));
     yoco_status status = yoco_eval_work_open(options, shape, &work);
     yoco_free(shape);

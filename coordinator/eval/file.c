@@ -1,5 +1,6 @@
 #include "coordinator/eval/file.h"
 
+#include "configs/files/path.h"
 #include "configs/files/text_file.h"
 
 #include <errno.h>
@@ -114,9 +115,9 @@ static yoco_status add_failure(reader *r, size_t begin)
     return YOCO_OK;
 }
 
-static yoco_status read_line(void *context, const yoco_line *line)
+static yoco_status read_line(void *data, const yoco_line *line)
 {
-    reader *r = context;
+    reader *r = data;
     yoco_eval_sample sample;
     r->line = line->number;
     if (yoco_eval_failure_is(line->text, line->size))
@@ -173,18 +174,14 @@ yoco_status yoco_eval_file_open(const char *folder, yoco_eval_mode mode,
                                 const yoco_eval_settings *settings, yoco_eval_file *out)
 {
     yoco_eval_file file = {.journal = {.fd = -1}};
-    char *path;
+    char path[PATH_MAX];
     if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
         int error = errno;
         yoco_log_error("cannot make the folder %s: %s", folder, strerror(error));
         return yoco_status_of_errno(error);
     }
-    if (asprintf(&path, "%s/samples.jsonl", folder) < 0) {
-        yoco_log_error("cannot allocate a path");
-        return YOCO_ERR_MEMORY;
-    }
+    YOCO_TRY(yoco_path_join(folder, "samples.jsonl", path));
     yoco_status status = yoco_journal_open(path, &file.journal);
-    free(path);
     if (status == YOCO_OK)
         status = prepare(&file, mode, settings);
     if (status != YOCO_OK) {

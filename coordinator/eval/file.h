@@ -12,7 +12,7 @@ typedef enum yoco_eval_mode {
     YOCO_EVAL_OVERWRITE /* starts over */
 } yoco_eval_mode;
 
-/* What all answers of a folder share, since an answer depends on it. */
+/* Settings that all answers of a folder share, since an answer depends on it. */
 typedef struct yoco_eval_settings {
     int64_t seed, chunk;
     int64_t max_tokens; /* per value, yoco_eval_cell_answer_tokens */

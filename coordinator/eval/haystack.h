@@ -24,7 +24,7 @@ yoco_status yoco_eval_haystack_load(const yoco_strings *files, const yoco_tokeni
                                     yoco_eval_haystack *out);
 void yoco_eval_haystack_free(yoco_eval_haystack *haystack);
 
-/* Whether it is a word of the text (words.h), with or without hyphens. */
+/* True for a word of the text (words.h), with or without hyphens. */
 bool yoco_eval_haystack_has_word(const yoco_eval_haystack *haystack, const char *word);
 
 #endif

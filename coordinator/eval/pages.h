@@ -1,4 +1,4 @@
-/* What a report is made of: each function prints one picture or file of the statistics to a stream,
+/* The parts of a report: each function prints one picture or file of the statistics to a stream,
  * the same bytes for the same statistics; a failed write shows in ferror(out). */
 #ifndef YOCO_EVAL_PAGES_H
 #define YOCO_EVAL_PAGES_H

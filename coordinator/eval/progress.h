@@ -2,13 +2,12 @@
 #ifndef YOCO_EVAL_PROGRESS_H
 #define YOCO_EVAL_PROGRESS_H
 
-#include "base.h"
+#include "coordinator/cli/progress.h"
 
 typedef struct yoco_eval_progress {
     int64_t n_documents, n_tokens; /* that this run has to do */
     int64_t documents, tokens;     /* done */
-    double start_s, last_s;
-    bool terminal;
+    yoco_progress_line line;
 } yoco_eval_progress;
 
 void yoco_eval_progress_begin(yoco_eval_progress *progress, int64_t n_documents, int64_t n_tokens);

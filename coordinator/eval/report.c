@@ -1,6 +1,7 @@
 #include "coordinator/eval/report.h"
 
 #include "configs/files/atomic_file.h"
+#include "configs/files/path.h"
 #include "coordinator/eval/pages.h"
 
 #include <limits.h>
@@ -21,15 +22,6 @@ typedef struct page {
     char *data;
     size_t size;
 } page;
-
-static yoco_status page_path(const char *dir, const char *name, char path[PATH_MAX])
-{
-    if (snprintf(path, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX) {
-        yoco_log_error("cannot open %s/%s: the path is too long", dir, name);
-        return YOCO_ERR_OPEN;
-    }
-    return YOCO_OK;
-}
 
 static yoco_status print_page(int index, const yoco_eval_stats *stats, page *out)
 {
@@ -52,7 +44,7 @@ static yoco_status write_page(const char *dir, const char *name, const page *tex
 {
     char path[PATH_MAX];
     yoco_atomic_file *file;
-    YOCO_TRY(page_path(dir, name, path));
+    YOCO_TRY(yoco_path_join(dir, name, path));
     YOCO_TRY(yoco_atomic_file_create(path, &file));
     yoco_status status = yoco_atomic_file_write(file, text->data, text->size);
     if (status != YOCO_OK) {
@@ -80,7 +72,7 @@ yoco_status yoco_eval_report(const char *dir)
     char path[PATH_MAX];
     yoco_eval_set set;
     yoco_eval_stats stats;
-    YOCO_TRY(page_path(dir, "samples.jsonl", path));
+    YOCO_TRY(yoco_path_join(dir, "samples.jsonl", path));
     YOCO_TRY(yoco_eval_set_read(path, &set));
     yoco_status status = yoco_eval_stats_make(&set, &stats);
     if (status == YOCO_OK) {

@@ -45,7 +45,7 @@ static yoco_status name_model(eval *e)
     return YOCO_OK;
 }
 
-/* Of everything in the folder that an answer depends on: config, weights, tokenizer. */
+/* The hash of everything in the folder that an answer depends on: config, weights, tokenizer. */
 static yoco_status hash_model(eval *e)
 {
     yoco_hash parts[2];

@@ -10,7 +10,7 @@
 #include "configs/files/journal.h"
 #include "coordinator/eval/failure.h"
 
-/* What all lines of a file must share; NULL where they do. */
+/* The first setting in which two lines of a file differ; NULL where they do not. */
 static const char *difference(const yoco_eval_sample *a, const yoco_eval_sample *b)
 {
     if (a->seed != b->seed)

@@ -20,7 +20,7 @@ void yoco_eval_print_far(FILE *out, const yoco_eval_task_stats *task);
 void yoco_eval_print_wrong_table(FILE *out, const yoco_eval_stats *stats, yoco_eval_task first,
                                  yoco_eval_task last);
 
-/* What the run was made with. */
+/* The settings of the run. */
 void yoco_eval_print_settings_table(FILE *out, const yoco_eval_set *set);
 
 /* Prefill and decode by length, ranks and threads. */

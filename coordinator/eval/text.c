@@ -120,11 +120,11 @@ static bool is_used(const char *word, const yoco_eval_fact *facts, int n)
 }
 
 static yoco_status draw_word(yoco_random *random, bool is_name, yoco_eval_taken taken,
-                             const void *context, const yoco_eval_fact *facts, int n, char *out)
+                             const void *data, const yoco_eval_fact *facts, int n, char *out)
 {
     for (int i = 0; i < MAX_DRAWS; i++) {
         (is_name ? draw_name : draw_value)(random, out);
-        if ((!is_name || is_held_out(out)) && !is_used(out, facts, n) && !taken(context, out))
+        if ((!is_name || is_held_out(out)) && !is_used(out, facts, n) && !taken(data, out))
             return YOCO_OK;
     }
     yoco_log_error("no %s found that is not in the haystack already: use another haystack, or "
@@ -160,7 +160,7 @@ static void phrase(yoco_eval_task task, const char *noun, yoco_eval_fact *f)
 }
 
 yoco_status yoco_eval_facts_draw(const yoco_eval_cell *cell, yoco_random *random,
-                                 yoco_eval_taken taken, const void *context, yoco_eval_fact *facts)
+                                 yoco_eval_taken taken, const void *data, yoco_eval_fact *facts)
 {
     if (cell->task == YOCO_EVAL_COMPAT) {
         yoco_compat_facts_draw(cell->n, random, facts);
@@ -172,10 +172,10 @@ yoco_status yoco_eval_facts_draw(const yoco_eval_cell *cell, yoco_random *random
         if (cell->task == YOCO_EVAL_MULTIVALUE && i > 0)
             memcpy(fact.key, facts[0].key, sizeof fact.key);
         else
-            YOCO_TRY(draw_word(random, true, taken, context, facts, i, fact.key));
+            YOCO_TRY(draw_word(random, true, taken, data, facts, i, fact.key));
         facts[i] = fact;
         do
-            YOCO_TRY(draw_word(random, false, taken, context, facts, i, fact.value));
+            YOCO_TRY(draw_word(random, false, taken, data, facts, i, fact.value));
         while (overlaps(fact.value, fact.key));
         phrase(cell->task, noun, &fact);
         facts[i] = fact;

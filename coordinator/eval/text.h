@@ -1,4 +1,4 @@
-/* What the documents of `yoco eval` say and ask: names, values, sentences, questions.
+/* The text of the documents of `yoco eval`: names, values, sentences, questions.
  *
  * Held-out rule: models may be trained on tasks of this kind, with names whose bytes sum up to a
  * number that 8 does not divide. Here every name's bytes sum up to a multiple of 8, so that no name
@@ -36,12 +36,12 @@ typedef struct yoco_eval_fact {
     bool is_far;     /* the needle stands further from `wanted` than YOCO_EVAL_FAR */
 } yoco_eval_fact;
 
-/* Whether a word stands in the haystack and so must not be a name or a value. */
-typedef bool (*yoco_eval_taken)(const void *context, const char *word);
+/* True where a word stands in the haystack and so must not be a name or a value. */
+typedef bool (*yoco_eval_taken)(const void *data, const char *word);
 
 /* Draws the cell's facts: (n), all of one template. Names and values differ from each other, and
  * none is part of another (of yoco-compat, cities and numbers may repeat, as the authors' do). */
 yoco_status yoco_eval_facts_draw(const yoco_eval_cell *cell, yoco_random *random,
-                                 yoco_eval_taken taken, const void *context, yoco_eval_fact *facts);
+                                 yoco_eval_taken taken, const void *data, yoco_eval_fact *facts);
 
 #endif

@@ -1,4 +1,4 @@
-/* What `yoco eval` needs before it asks, on rank 0: the tokenizer, the haystack, and the list of
+/* The preparation of `yoco eval`, on rank 0: the tokenizer, the haystack, and the list of
  * documents, all of which have been checked against the model's max_seq_len. */
 #ifndef YOCO_EVAL_WORK_H
 #define YOCO_EVAL_WORK_H

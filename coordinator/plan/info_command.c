@@ -53,7 +53,7 @@ typedef struct info_options {
     bool devices;
 } info_options;
 
-/* What --backend can be here, the fastest first. */
+/* The values of --backend on this machine, the fastest first. */
 static void print_devices(void)
 {
     char line[256];

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "configs/files/lock.h"
+#include "configs/files/path.h"
 #include "configs/model/checkpoint.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/paths.h"
@@ -24,8 +25,8 @@ static yoco_status check_folder(const char *folder)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[PATH_MAX];
         struct stat info;
-        if (snprintf(path, sizeof path, "%s/%s", folder, names[i]) < (int)sizeof path &&
-            lstat(path, &info) == 0) {
+        YOCO_TRY(yoco_path_join(folder, names[i], path));
+        if (lstat(path, &info) == 0) {
             yoco_log_error("yoco init: %s is there: give another folder with -o, or --overwrite to "
                            "replace the model in this one",
                            path);

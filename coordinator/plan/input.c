@@ -1,11 +1,12 @@
 #include "coordinator/plan/input.h"
 
-#include <stdio.h>
 #include <sys/stat.h>
 
-static size_t weight_bytes(const void *context, int64_t n_out, int64_t n_in)
+#include "configs/files/path.h"
+
+static size_t weight_bytes(const void *data, int64_t n_out, int64_t n_in)
 {
-    const yoco_plan_basis *b = context;
+    const yoco_plan_basis *b = data;
     return b->ops->weight_bytes(&b->device, n_out, n_in);
 }
 
@@ -17,7 +18,7 @@ static size_t device_bytes(const yoco_plan_question *q, const yoco_ops *ops)
 
 yoco_status yoco_plan_shape_load(const char *model, yoco_model_shape **out)
 {
-    char path[4096];
+    char path[PATH_MAX];
     struct stat info;
     if (!model) {
         yoco_log_error("give -m MODEL, a model folder or a params.json");
@@ -25,10 +26,7 @@ yoco_status yoco_plan_shape_load(const char *model, yoco_model_shape **out)
     }
     if (stat(model, &info) == 0 && !S_ISDIR(info.st_mode))
         return yoco_model_shape_load(model, out);
-    if ((size_t)snprintf(path, sizeof path, "%s/params.json", model) >= sizeof path) {
-        yoco_log_error("the name of the model folder is too long: %s", model);
-        return YOCO_ERR_OPEN;
-    }
+    YOCO_TRY(yoco_path_join(model, "params.json", path));
     return yoco_model_shape_load(path, out);
 }
 

@@ -1,4 +1,4 @@
-/* From settings of the command line to the input of a memory plan, without weights. */
+/* The input of a memory plan from settings of the command line, without weights. */
 #ifndef YOCO_PLAN_INPUT_H
 #define YOCO_PLAN_INPUT_H
 

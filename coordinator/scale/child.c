@@ -50,7 +50,7 @@ static yoco_status read_all(int fd, char **text)
     return YOCO_OK;
 }
 
-/* Whether a variable tells a process its place in a job. */
+/* True for a variable that tells a process its place in a job. */
 static bool is_launchers(const char *variable)
 {
     static const char *const begins[] = {"PMI_", "PMIX_", "OMPI_COMM_WORLD_",

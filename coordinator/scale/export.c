@@ -5,6 +5,7 @@
 
 #include "configs/files/atomic_file.h"
 #include "configs/files/json_text.h"
+#include "configs/files/path.h"
 #include "coordinator/scale/report.h"
 
 /* Quoted, with quotes doubled; texts come from the command line and from model names. */
@@ -65,11 +66,8 @@ void yoco_scale_print_csv(FILE *out, const yoco_scale_results *results)
 
 static yoco_status save(const char *folder, const char *name, const char *text, size_t size)
 {
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path) {
-        yoco_log_error("the name of the folder %s is too long", folder);
-        return YOCO_ERR_OPEN;
-    }
+    char path[PATH_MAX];
+    YOCO_TRY(yoco_path_join(folder, name, path));
     return yoco_atomic_file_save(path, text, size);
 }
 

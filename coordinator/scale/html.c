@@ -50,7 +50,7 @@ static void print_head(FILE *out)
           out);
 }
 
-/* Where two kinds have the same point: how far the second is from the first. */
+/* The distance of two kinds of the same point, the second from the first. */
 
 static const yoco_scale_result *find(const yoco_scale_results *results, int first, int end,
                                      const char *kind, int n_ranks)

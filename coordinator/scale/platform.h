@@ -5,7 +5,8 @@
 
 #include "configs/machine/hardware.h"
 
-/* What a simulation changes. Factors are above 0; a factor of 1 changes nothing. */
+/* The changes of a simulation to the hardware. Factors are above 0; a factor of 1 changes nothing.
+ */
 typedef struct yoco_what_if {
     int slow_rank, slow_node;                   /* -1: none */
     double slow_rank_time, slow_node_bandwidth; /* its ops take so many times as long; its links

@@ -1,5 +1,5 @@
-/* What a sweep writes beside scale.jsonl: scale.csv, scale.json and report.html, each replaced
- * whole.
+/* The files that a sweep writes beside scale.jsonl: scale.csv, scale.json and report.html, each
+ * replaced whole.
  */
 #ifndef YOCO_SCALE_REPORT_H
 #define YOCO_SCALE_REPORT_H

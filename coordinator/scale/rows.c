@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "configs/files/json_text.h"
+#include "configs/files/path.h"
 
 /* NULL if there is none. */
 static const char *text_of(const json_t *row, const char *name)
@@ -37,9 +38,9 @@ static void put(const yoco_scale_rows *r, json_t *row)
         json_array_append_new(r->rows, row);
 }
 
-static yoco_status add_line(void *context, const yoco_line *line)
+static yoco_status add_line(void *data, const yoco_line *line)
 {
-    const yoco_scale_rows *r = context;
+    const yoco_scale_rows *r = data;
     yoco_json_problem problem;
     json_t *row = yoco_json_load(line->text, line->size, &problem);
     if (!json_is_object(row) || !text_of(row, "key") ||
@@ -56,14 +57,10 @@ static yoco_status add_line(void *context, const yoco_line *line)
 
 static yoco_status open_rows(const char *folder, yoco_scale_rows *r)
 {
-    char *path;
-    if (asprintf(&path, "%s/scale.jsonl", folder) < 0) {
-        yoco_log_error("cannot allocate a path");
-        return YOCO_ERR_MEMORY;
-    }
-    yoco_status status = yoco_journal_open(path, &r->file);
-    free(path);
-    return status == YOCO_OK ? yoco_journal_read(&r->file, NULL, add_line, r) : status;
+    char path[PATH_MAX];
+    YOCO_TRY(yoco_path_join(folder, "scale.jsonl", path));
+    YOCO_TRY(yoco_journal_open(path, &r->file));
+    return yoco_journal_read(&r->file, NULL, add_line, r);
 }
 
 yoco_status yoco_scale_rows_open(const char *folder, yoco_scale_rows *out)

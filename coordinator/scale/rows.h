@@ -15,7 +15,7 @@ typedef struct yoco_scale_rows {
 
 /* Makes the folder where it is missing. */
 yoco_status yoco_scale_rows_open(const char *folder, yoco_scale_rows *out);
-/* Whether the point `key` has been run with these settings. */
+/* True where the point `key` has been run with these settings. */
 bool yoco_scale_rows_has(const yoco_scale_rows *rows, const char *key, const char *settings);
 /* Takes the row in every case. It replaces an earlier one of the same key, whose line stays. */
 yoco_status yoco_scale_rows_append(yoco_scale_rows *rows, json_t *row);

@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-/* What a rank's time goes to. */
+/* The parts of a rank's time. */
 typedef enum yoco_scale_part {
     YOCO_PART_COMPUTE,
     YOCO_PART_EDGE_WAIT,
@@ -53,7 +53,7 @@ bool yoco_scale_same_series(const yoco_scale_result *a, const yoco_scale_result 
 int yoco_scale_run_end(const yoco_scale_results *results, int first,
                        bool (*same)(const yoco_scale_result *, const yoco_scale_result *));
 
-/* Whether the series of rows first..end - 1 has points to compare: efficiency is against the one
+/* True where the series of rows first..end - 1 has points to compare: efficiency is against the one
  * with the fewest ranks, and says nothing of a single one. */
 static inline bool yoco_scale_has_efficiency(const yoco_scale_results *results, int first, int end)
 {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "configs/files/hash.h"
+#include "configs/files/path.h"
 #include "coordinator/cli/machine.h"
 #include "coordinator/scale/child.h"
 #include "worker/tally.h"
@@ -176,13 +177,10 @@ static void add_simulator(command_line *c, const yoco_sweep *s, const yoco_scale
 static yoco_status run_simulated(const yoco_sweep *s, const yoco_scale_point *p, int64_t chunk,
                                  json_t **run)
 {
-    char platform[MAX_PATH], hosts[MAX_PATH];
+    char platform[PATH_MAX], hosts[PATH_MAX];
     command_line c = {.n = 0};
-    int n = snprintf(platform, sizeof platform, "%s/scale.platform.xml", s->folder);
-    if (n >= MAX_PATH || snprintf(hosts, sizeof hosts, "%s/scale.hosts", s->folder) >= MAX_PATH) {
-        yoco_log_error("yoco scale: the name of the folder is too long");
-        return YOCO_ERR_OPEN;
-    }
+    YOCO_TRY(yoco_path_join(s->folder, "scale.platform.xml", platform));
+    YOCO_TRY(yoco_path_join(s->folder, "scale.hosts", hosts));
     YOCO_TRY(yoco_scale_platform_write(s->hardware, &s->what_if, p->n_ranks, platform, hosts));
     add(&c, "smpirun");
     add_number(&c, "-np", p->n_ranks);
@@ -240,7 +238,7 @@ static void what_if_text(const yoco_what_if *w, char *text, size_t size)
         text[used - 2] = '\0';
 }
 
-/* What tells points apart. Only simulations have a what-if. */
+/* A point's key. Only simulations have a what-if. */
 static void make_key(const yoco_sweep *s, const yoco_scale_point *p, const char *hardware,
                      const char *what_if, char *text, size_t size)
 {
@@ -252,7 +250,7 @@ static void make_key(const yoco_sweep *s, const yoco_scale_point *p, const char 
                  s->backend);
 }
 
-/* What a point was run with: with other settings it is run again. */
+/* A point's settings: with others it is run again. */
 static yoco_status make_settings(const yoco_sweep *s, const yoco_scale_point *p, char *text,
                                  size_t size)
 {

@@ -1,4 +1,4 @@
-/* Whether all ranks have opened the same model, wherever it lies on each machine. */
+/* The check that all ranks have opened the same model, wherever it lies on each machine. */
 #ifndef YOCO_SAME_MODEL_H
 #define YOCO_SAME_MODEL_H
 

@@ -134,7 +134,7 @@ yoco_status yoco_session_hash(yoco_session *s, yoco_hash *out)
     return YOCO_OK;
 }
 
-/* What each rank does alone; where some fail, the first one that fails so speaks. */
+/* Each rank opens alone; where some fail, the first one that fails so logs the line. */
 static yoco_status open_model(const yoco_session_options *options, yoco_session *s)
 {
     yoco_log_hold();
@@ -153,7 +153,7 @@ static yoco_status choose(const yoco_session_options *options, yoco_session *s)
     return yoco_comm_agree_lines(s->comm, status);
 }
 
-/* Where only some ranks found a GPU, the transport could not be the same on all. */
+/* All ranks compute in the same kind of memory: else the transport could not be the same on all. */
 static yoco_status agree_memory(yoco_session *s)
 {
     float device = s->ops->host_memory ? 0.0f : 1.0f;
@@ -190,7 +190,8 @@ static yoco_status open_worker(const yoco_session_options *options, yoco_session
     return yoco_worker_create(s->comm, s->ops, &s->device, s->checkpoint, &s->worker);
 }
 
-/* One that was asked for; the current folder may be read-only as long as nothing hangs. */
+/* Checks a folder that was asked for; the current folder may be read-only as long as nothing hangs.
+ */
 static yoco_status check_hang_folder(const char *folder)
 {
     struct stat info;

@@ -1,4 +1,4 @@
-/* What every command that computes needs first: the ranks, the model folder, a worker on this rank.
+/* A command's ranks, model folder and worker: every command that computes opens them first.
  */
 #ifndef YOCO_SESSION_H
 #define YOCO_SESSION_H

@@ -12,7 +12,7 @@
 
 static const int64_t MAX_SPANS = 1 << 16;
 
-/* What a rank sends: this, its peers, its spans. */
+/* The head of a rank's message; its peers and its spans follow. */
 typedef struct rank_trace {
     yoco_trace_sums sums;
     int64_t n_kept;

@@ -1,6 +1,7 @@
 #include "coordinator/text/tokenizer_config.h"
 
 #include "configs/files/json_text.h"
+#include "configs/files/path.h"
 #include "configs/files/text_file.h"
 #include "coordinator/text/vocab.h"
 
@@ -37,12 +38,7 @@ static yoco_status join_path(const char *folder, const char *name, char **out)
                        folder, name);
         return YOCO_ERR_DATA;
     }
-    size_t size = strlen(folder) + strlen(name) + 2;
-    char *path;
-    YOCO_TRY(yoco_alloc(size, "tokenizer path", (void **)&path));
-    snprintf(path, size, "%s/%s", folder, name);
-    *out = path;
-    return YOCO_OK;
+    return yoco_path_alloc(folder, name, out);
 }
 
 static yoco_status load_object(const char *path, json_t **out)

@@ -24,7 +24,7 @@ typedef struct yoco_tokenizer_config {
     int n_ends;
 } yoco_tokenizer_config;
 
-/* From yoco_tokenizer.json in the folder. *found is false, with YOCO_OK, where it has none. */
+/* Loads yoco_tokenizer.json of the folder. *found is false, with YOCO_OK, where it has none. */
 yoco_status yoco_tokenizer_config_load(const char *folder, yoco_tokenizer_config *out, bool *found);
 void yoco_tokenizer_config_free(yoco_tokenizer_config *config);
 

@@ -10,7 +10,7 @@ typedef enum yoco_utf8_kind {
     YOCO_UTF8_UNFINISHED /* the bytes end within a character */
 } yoco_utf8_kind;
 
-/* What the bytes begin with, and how many bytes that is. size is at least 1. */
+/* The first character or broken sequence of the bytes, and its size. size is at least 1. */
 yoco_utf8_kind yoco_utf8_next(const unsigned char *bytes, size_t size, size_t *length);
 
 /* How many bytes at the start are whole characters. */

@@ -47,7 +47,7 @@ static kind kind_of(utf8proc_int32_t c)
     }
 }
 
-/* Of the character at text, which has *bytes of at most size. */
+/* The class of the character at text, which has *bytes of at most size. */
 static kind kind_at(const char *text, size_t size, size_t *bytes)
 {
     utf8proc_int32_t c;

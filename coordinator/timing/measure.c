@@ -6,7 +6,7 @@
 #include "comm/tags.h"
 #include "coordinator/timing/repeat.h"
 
-/* What one rank tells of one phase. */
+/* One rank's record of one phase. */
 typedef struct phase {
     double wall_s;
     yoco_trace_sums sums;

@@ -16,13 +16,13 @@
 static bool has(const char *folder, const char *name)
 {
     char path[PATH_MAX];
-    return yoco_context_path(folder, name, path) == YOCO_OK && access(path, F_OK) == 0;
+    return yoco_path_join(folder, name, path) == YOCO_OK && access(path, F_OK) == 0;
 }
 
 static yoco_status remove_file(const char *folder, const char *name)
 {
     char path[PATH_MAX];
-    YOCO_TRY(yoco_context_path(folder, name, path));
+    YOCO_TRY(yoco_path_join(folder, name, path));
     if ((yoco_failpoint("file.remove") && unlink(path) == 0) || errno == ENOENT)
         return YOCO_OK;
     yoco_log_error("cannot remove %s: %s", path, strerror(errno));
@@ -45,7 +45,7 @@ static bool is_temporary(const char *name)
 static bool is_abandoned(const char *folder, const char *name)
 {
     char path[PATH_MAX];
-    if (yoco_context_path(folder, name, path) != YOCO_OK)
+    if (yoco_path_join(folder, name, path) != YOCO_OK)
         return false;
     int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
@@ -106,7 +106,7 @@ static yoco_status take_up(yoco_snapshot *s, const char *name, bool partial, boo
 {
     char path[PATH_MAX];
     yoco_context_manifest found;
-    YOCO_TRY(yoco_context_path(s->folder, name, path));
+    YOCO_TRY(yoco_path_join(s->folder, name, path));
     YOCO_TRY(yoco_context_manifest_load(path, partial, &found));
     yoco_status status = yoco_context_identity_check(path, &found.identity, &s->manifest.identity);
     *temporary = found.temporary;
@@ -119,7 +119,7 @@ static yoco_status save_partial(const yoco_snapshot *s)
     const yoco_context_manifest partial = {.identity = s->manifest.identity,
                                            .temporary = s->manifest.temporary};
     char path[PATH_MAX];
-    YOCO_TRY(yoco_context_path(s->folder, yoco_context_partial_name, path));
+    YOCO_TRY(yoco_path_join(s->folder, yoco_context_partial_name, path));
     return yoco_context_manifest_save(path, &partial);
 }
 
@@ -175,7 +175,7 @@ yoco_status yoco_snapshot_folder_finish(const yoco_snapshot *s)
 {
     const yoco_context_manifest *m = &s->manifest;
     char path[PATH_MAX];
-    YOCO_TRY(yoco_context_path(s->folder, yoco_context_manifest_name, path));
+    YOCO_TRY(yoco_path_join(s->folder, yoco_context_manifest_name, path));
     YOCO_TRY(yoco_context_manifest_save(path, m));
     for (int64_t chunk = 0; chunk < m->n_chunks; chunk++) {
         const yoco_context_part part = {&m->identity, YOCO_CONTEXT_EDGE, chunk};
@@ -199,7 +199,7 @@ static yoco_status read_mark(const char *folder, bool *temporary)
         return YOCO_OK;
     }
     yoco_context_manifest manifest;
-    YOCO_TRY(yoco_context_path(
+    YOCO_TRY(yoco_path_join(
         folder, complete ? yoco_context_manifest_name : yoco_context_partial_name, path));
     YOCO_TRY(yoco_context_manifest_load(path, !complete, &manifest));
     *temporary = manifest.temporary;

@@ -149,7 +149,7 @@ static yoco_status open_complete(yoco_worker *w, const yoco_snapshot_target *tar
 {
     yoco_snapshot s = {.w = w, .folder = target->folder, .edge_period = 1};
     char path[PATH_MAX];
-    YOCO_TRY(yoco_context_path(target->folder, yoco_context_manifest_name, path));
+    YOCO_TRY(yoco_path_join(target->folder, yoco_context_manifest_name, path));
     YOCO_TRY(yoco_context_manifest_load(path, false, &s.manifest));
     *out = s;
     return YOCO_OK;
@@ -161,7 +161,7 @@ static yoco_status check_complete(const yoco_snapshot *s, const yoco_snapshot_ta
     yoco_context_identity wanted = identity_of(s->w, target);
     char path[PATH_MAX];
     wanted.document = found->document;
-    YOCO_TRY(yoco_context_path(target->folder, yoco_context_manifest_name, path));
+    YOCO_TRY(yoco_path_join(target->folder, yoco_context_manifest_name, path));
     return yoco_context_identity_check(path, found, &wanted);
 }
 

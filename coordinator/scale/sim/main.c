@@ -28,15 +28,15 @@ static yoco_status load(const sim_options *o, yoco_hardware *hardware, yoco_mode
     return YOCO_OK;
 }
 
-static size_t no_weights(const void *context, int64_t n_out, int64_t n_in)
+static size_t no_weights(const void *data, int64_t n_out, int64_t n_in)
 {
-    (void)context;
+    (void)data;
     (void)n_out;
     (void)n_in;
     return 0;
 }
 
-/* Of the buffers that messages and collectives start from or arrive in, the largest. */
+/* The largest buffer that messages and collectives start from or arrive in. */
 static yoco_status message_bytes(const sim_options *o, const yoco_model_shape *shape,
                                  const yoco_comm *comm, size_t *out)
 {

@@ -1,4 +1,4 @@
-#include "coordinator/batch/plan.h"
+#include "coordinator/batch/packing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,20 +54,21 @@ static int least_loaded(const int64_t *loads, int n_ranks)
 
 /* Fills one round's bins up to the longest job that is left, or a chunk if that is more. What does
  * not fit stays, in order, at the end of items. Returns where that begins. */
-static int64_t fill_round(yoco_batch_plan *plan, item *items, int64_t n, int64_t chunk_rows,
+static int64_t fill_round(yoco_batch_packing *packing, item *items, int64_t n, int64_t chunk_rows,
                           int64_t *loads)
 {
     int64_t limit = yoco_i64_max(items[0].tokens, chunk_rows), n_seen = 0, n_taken = 0;
-    for (int rank = 0; rank < plan->n_ranks; rank++)
+    for (int rank = 0; rank < packing->n_ranks; rank++)
         loads[rank] = 0;
     for (; n_seen < n; n_seen++) {
-        int rank = least_loaded(loads, plan->n_ranks);
+        int rank = least_loaded(loads, packing->n_ranks);
         if (loads[rank] > limit - items[n - 1].tokens) /* not even the shortest */
             break;
         if (loads[rank] > limit - items[n_seen].tokens)
             continue;
         loads[rank] += items[n_seen].tokens;
-        plan->packed[plan->n_packed++] = (yoco_batch_slot){items[n_seen].job, plan->n_rounds, rank};
+        packing->packed[packing->n_packed++] =
+            (yoco_batch_slot){items[n_seen].job, packing->n_rounds, rank};
         items[n_seen].job = TAKEN;
         n_taken++;
     }
@@ -90,7 +91,7 @@ static void free_scratch(scratch *s)
     free(s->slots);
 }
 
-/* By rank; slots of one rank keep their order, longest first. */
+/* Orders slots by rank; slots of one rank keep their order, longest first. */
 static void sort_round(yoco_batch_slot *slots, int64_t n, int n_ranks, const scratch *s)
 {
     for (int rank = 0; rank <= n_ranks; rank++)
@@ -104,74 +105,76 @@ static void sort_round(yoco_batch_slot *slots, int64_t n, int n_ranks, const scr
     memcpy(slots, s->slots, (size_t)n * sizeof *slots);
 }
 
-static void pack_jobs(yoco_batch_plan *plan, item *items, int64_t n, int64_t chunk_rows,
+static void pack_jobs(yoco_batch_packing *packing, item *items, int64_t n, int64_t chunk_rows,
                       const scratch *s)
 {
     double time = 0.0;
     qsort(items, (size_t)n, sizeof *items, longer_first);
     for (int64_t i = 0; i < n; i++)
-        plan->tokens_packed += items[i].tokens;
-    for (int64_t begin = 0; begin < n; plan->n_rounds++) {
-        int64_t first = plan->n_packed, longest = 0;
-        begin += fill_round(plan, items + begin, n - begin, chunk_rows, s->loads);
-        sort_round(plan->packed + first, plan->n_packed - first, plan->n_ranks, s);
-        for (int rank = 0; rank < plan->n_ranks; rank++)
+        packing->tokens_packed += items[i].tokens;
+    for (int64_t begin = 0; begin < n; packing->n_rounds++) {
+        int64_t first = packing->n_packed, longest = 0;
+        begin += fill_round(packing, items + begin, n - begin, chunk_rows, s->loads);
+        sort_round(packing->packed + first, packing->n_packed - first, packing->n_ranks, s);
+        for (int rank = 0; rank < packing->n_ranks; rank++)
             longest = yoco_i64_max(longest, s->loads[rank]);
         time += (double)longest;
     }
-    plan->busy = time > 0.0 ? (double)plan->tokens_packed / (time * plan->n_ranks) : 1.0;
+    packing->busy = time > 0.0 ? (double)packing->tokens_packed / (time * packing->n_ranks) : 1.0;
 }
 
-yoco_status yoco_batch_plan_make(const yoco_batch_size *sizes, int64_t n_jobs, int64_t chunk_rows,
-                                 int n_ranks, bool pack, yoco_batch_plan *out)
+yoco_status yoco_batch_packing_make(const yoco_batch_size *sizes, int64_t n_jobs,
+                                    int64_t chunk_rows, int n_ranks, bool pack,
+                                    yoco_batch_packing *out)
 {
     size_t n = (size_t)n_jobs + 1;
-    yoco_batch_plan plan = {.n_ranks = n_ranks,
-                            .together = calloc(n, sizeof *plan.together),
-                            .packed = calloc(n, sizeof *plan.packed)};
+    yoco_batch_packing packing = {.n_ranks = n_ranks,
+                                  .together = calloc(n, sizeof *packing.together),
+                                  .packed = calloc(n, sizeof *packing.packed)};
     item *items = calloc(n, sizeof *items);
     scratch s = {.loads = calloc((size_t)n_ranks, sizeof *s.loads),
                  .begins = calloc((size_t)n_ranks + 1, sizeof *s.begins),
                  .slots = calloc(n, sizeof *s.slots)};
-    if (!plan.together || !plan.packed || !items || !s.loads || !s.begins || !s.slots) {
+    if (!packing.together || !packing.packed || !items || !s.loads || !s.begins || !s.slots) {
         yoco_log_error("cannot allocate the plan of %lld jobs", (long long)n_jobs);
         free(items);
         free_scratch(&s);
-        yoco_batch_plan_free(&plan);
+        yoco_batch_packing_free(&packing);
         return YOCO_ERR_MEMORY;
     }
     bool few = count_short(sizes, n_jobs, chunk_rows, n_ranks) < n_ranks;
     int64_t n_short = 0;
     for (int64_t i = 0; i < n_jobs; i++) {
         if (!pack || is_together(&sizes[i], chunk_rows, n_ranks, few)) {
-            plan.together[plan.n_together++] = i;
-            plan.tokens_together += tokens_of(&sizes[i]);
+            packing.together[packing.n_together++] = i;
+            packing.tokens_together += tokens_of(&sizes[i]);
         } else {
             items[n_short++] = (item){i, tokens_of(&sizes[i])};
         }
     }
-    pack_jobs(&plan, items, n_short, chunk_rows, &s);
+    pack_jobs(&packing, items, n_short, chunk_rows, &s);
     free(items);
     free_scratch(&s);
-    *out = plan;
+    *out = packing;
     return YOCO_OK;
 }
 
-void yoco_batch_plan_free(yoco_batch_plan *plan)
+void yoco_batch_packing_free(yoco_batch_packing *packing)
 {
-    free(plan->together);
-    free(plan->packed);
-    *plan = (yoco_batch_plan){0};
+    free(packing->together);
+    free(packing->packed);
+    *packing = (yoco_batch_packing){0};
 }
 
-void yoco_batch_plan_print(const yoco_batch_plan *plan, char *text, size_t size)
+void yoco_batch_packing_print(const yoco_batch_packing *packing, char *text, size_t size)
 {
     int n = snprintf(text, size, "plan: %lld jobs of %lld tokens, each on all %d ranks",
-                     (long long)plan->n_together, (long long)plan->tokens_together, plan->n_ranks);
-    if (plan->n_packed > 0 && n > 0 && (size_t)n < size)
+                     (long long)packing->n_together, (long long)packing->tokens_together,
+                     packing->n_ranks);
+    if (packing->n_packed > 0 && n > 0 && (size_t)n < size)
         snprintf(text + n, size - (size_t)n,
                  "; %lld short jobs of %lld tokens in %lld rounds, each on one rank, ranks busy "
                  "%.0f %%",
-                 (long long)plan->n_packed, (long long)plan->tokens_packed,
-                 (long long)plan->n_rounds, 100.0 * plan->busy);
+                 (long long)packing->n_packed, (long long)packing->tokens_packed,
+                 (long long)packing->n_rounds, 100.0 * packing->busy);
 }

@@ -1,5 +1,5 @@
 /* The plan of a batch: every job once, long ones together, bins that are even. */
-#include "coordinator/batch/plan.h"
+#include "coordinator/batch/packing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,10 +10,10 @@
 
 enum { CHUNK = 100, MAX_JOBS = 200 };
 
-static yoco_batch_plan plan_of(const yoco_batch_size *sizes, int64_t n, int n_ranks)
+static yoco_batch_packing plan_of(const yoco_batch_size *sizes, int64_t n, int n_ranks)
 {
-    yoco_batch_plan plan;
-    assert_int_equal(yoco_batch_plan_make(sizes, n, CHUNK, n_ranks, true, &plan), YOCO_OK);
+    yoco_batch_packing plan;
+    assert_int_equal(yoco_batch_packing_make(sizes, n, CHUNK, n_ranks, true, &plan), YOCO_OK);
     return plan;
 }
 
@@ -26,7 +26,7 @@ static int64_t tokens_of(const yoco_batch_size *size)
  * more than the longest job that was left, or a chunk. */
 static void check(const yoco_batch_size *sizes, int64_t n, int n_ranks)
 {
-    yoco_batch_plan plan = plan_of(sizes, n, n_ranks);
+    yoco_batch_packing plan = plan_of(sizes, n, n_ranks);
     int seen[MAX_JOBS] = {0};
     int64_t last_round = 0, load = 0, limit = 0, total = 0;
     int last_rank = 0;
@@ -55,7 +55,7 @@ static void check(const yoco_batch_size *sizes, int64_t n, int n_ranks)
     for (int64_t i = 0; i < n; i++)
         assert_int_equal(seen[i], 1);
     assert_true(plan.busy > 0.0 && plan.busy <= 1.0);
-    yoco_batch_plan_free(&plan);
+    yoco_batch_packing_free(&plan);
 }
 
 static void holds_every_job_once(void **state)
@@ -78,10 +78,10 @@ static void one_rank_takes_all_in_order(void **state)
 {
     (void)state;
     yoco_batch_size sizes[] = {{5, 1}, {5000, 1}, {0, 3}};
-    yoco_batch_plan plan = plan_of(sizes, 3, 1);
+    yoco_batch_packing plan = plan_of(sizes, 3, 1);
     assert_int_equal(plan.n_together, 3);
     assert_int_equal(plan.n_rounds, 0);
-    yoco_batch_plan_free(&plan);
+    yoco_batch_packing_free(&plan);
 }
 
 static void long_documents_keep_all_ranks(void **state)
@@ -90,12 +90,12 @@ static void long_documents_keep_all_ranks(void **state)
     yoco_batch_size sizes[] = {{8 * CHUNK, 1}, {10, 1},        {7 * CHUNK + 1, 1},
                                {10, 1},        {7 * CHUNK, 1}, {10, 1},
                                {20, 1},        {30, 1}};
-    yoco_batch_plan plan = plan_of(sizes, 8, 4);
+    yoco_batch_packing plan = plan_of(sizes, 8, 4);
     assert_int_equal(plan.n_together, 2);
     assert_int_equal(plan.together[0], 0);
     assert_int_equal(plan.together[1], 2);
     assert_int_equal(plan.packed[0].job, 4);
-    yoco_batch_plan_free(&plan);
+    yoco_batch_packing_free(&plan);
 }
 
 /* Fewer short jobs than ranks: what has two chunks is better shared. */
@@ -103,22 +103,22 @@ static void few_jobs_are_shared(void **state)
 {
     (void)state;
     yoco_batch_size sizes[] = {{3 * CHUNK, 1}, {CHUNK, 1}};
-    yoco_batch_plan plan = plan_of(sizes, 2, 4);
+    yoco_batch_packing plan = plan_of(sizes, 2, 4);
     assert_int_equal(plan.n_together, 1);
     assert_int_equal(plan.together[0], 0);
     assert_int_equal(plan.n_packed, 1);
-    yoco_batch_plan_free(&plan);
+    yoco_batch_packing_free(&plan);
 }
 
 static void jobs_on_a_context_are_never_packed(void **state)
 {
     (void)state;
     yoco_batch_size sizes[] = {{10, 1}, {10, 1}, {10, 5}};
-    yoco_batch_plan plan;
-    assert_int_equal(yoco_batch_plan_make(sizes, 3, CHUNK, 2, false, &plan), YOCO_OK);
+    yoco_batch_packing plan;
+    assert_int_equal(yoco_batch_packing_make(sizes, 3, CHUNK, 2, false, &plan), YOCO_OK);
     assert_int_equal(plan.n_together, 3);
     assert_int_equal(plan.n_rounds, 0);
-    yoco_batch_plan_free(&plan);
+    yoco_batch_packing_free(&plan);
 }
 
 static void equal_jobs_leave_no_rank_idle(void **state)
@@ -128,13 +128,13 @@ static void equal_jobs_leave_no_rank_idle(void **state)
     char text[256];
     for (int i = 0; i < 80; i++)
         sizes[i] = (yoco_batch_size){20, 5};
-    yoco_batch_plan plan = plan_of(sizes, 80, 4);
+    yoco_batch_packing plan = plan_of(sizes, 80, 4);
     assert_int_equal(plan.n_rounds, 5); /* 4 jobs of 25 in a chunk of 100, 4 ranks */
     assert_true(plan.busy == 1.0);
-    yoco_batch_plan_print(&plan, text, sizeof text);
+    yoco_batch_packing_print(&plan, text, sizeof text);
     assert_non_null(strstr(text, "80 short jobs of 2000 tokens in 5 rounds"));
     assert_non_null(strstr(text, "busy 100 %"));
-    yoco_batch_plan_free(&plan);
+    yoco_batch_packing_free(&plan);
 }
 
 int main(void)

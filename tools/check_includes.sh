@@ -114,7 +114,8 @@ check_own_header() {
     for pattern in "${patterns[@]}"; do
         # shellcheck disable=SC2053
         if [[ $to == $pattern ]]; then
-            [ "$from" = "$to" ] || arrows+="$from $to"$'\n'
+            # A room inside another one uses the headers of the house around it.
+            [[ $from/ == $to/* ]] || arrows+="$from $to"$'\n'
             return 0
         fi
         # shellcheck disable=SC2053

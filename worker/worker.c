@@ -25,10 +25,11 @@ static yoco_status agree_arithmetic(yoco_worker *w)
     YOCO_TRY(w->comm->ops->broadcast(w->comm, 0, first, sizeof first));
     yoco_status status = YOCO_OK;
     if (memcmp(first, w->arithmetic, sizeof first) != 0) {
-        yoco_log_error("this rank would compute with \"%s\", rank 0 with \"%s\": install the same "
-                       "libraries on all nodes",
-                       w->arithmetic, first);
-        status = YOCO_ERR_INTERNAL;
+        yoco_log_error(
+            "this rank would compute with \"%s\", rank 0 with \"%s\": all ranks need the "
+            "same libraries and GLIBC_TUNABLES, and processors with FMA or without",
+            w->arithmetic, first);
+        status = YOCO_ERR_USAGE;
     }
     return w->comm->ops->agree(w->comm, status);
 }

@@ -2,8 +2,8 @@
 #include "kernels/argmax.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/draw.h"
+#include "kernels/libm.h"
 
-#include <gnu/libc-version.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,11 +35,11 @@ static bool cpu_device_at(int index, char *text, size_t size)
 /* glibc: the angles of RoPE and the gates of retention come from its libm. */
 static void cpu_describe(const yoco_device_options *options, char *text, size_t size)
 {
-    char onednn[32] = "own";
+    char onednn[32] = "own", libm[48];
     if (uses_onednn(options->isa))
         yoco_gemm_describe(onednn, sizeof onednn);
-    snprintf(text, size, "cpu %s %s glibc %s", yoco_isa_name(options->isa), onednn,
-             gnu_get_libc_version());
+    yoco_libm_describe(libm, sizeof libm);
+    snprintf(text, size, "cpu %s %s %s", yoco_isa_name(options->isa), onednn, libm);
 }
 
 static void cpu_close(yoco_device *device)

@@ -1,9 +1,9 @@
 /* The reference's device, memory and weights, and its table of ops. */
 #include "kernels/argmax.h"
 #include "kernels/draw.h"
+#include "kernels/libm.h"
 #include "kernels/reference/reference.h"
 
-#include <gnu/libc-version.h>
 #include <stdio.h>
 #include <xxhash.h>
 
@@ -19,7 +19,9 @@ static bool reference_device_at(int index, char *text, size_t size)
 static void reference_describe(const yoco_device_options *options, char *text, size_t size)
 {
     (void)options;
-    snprintf(text, size, "reference glibc %s", gnu_get_libc_version());
+    char libm[48];
+    yoco_libm_describe(libm, sizeof libm);
+    snprintf(text, size, "reference %s", libm);
 }
 
 static size_t reference_weight_bytes(const yoco_device_options *options, int64_t n_out,

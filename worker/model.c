@@ -126,11 +126,13 @@ static void number_pasts(yoco_model *m)
 static yoco_status check_layers(const yoco_model *m)
 {
     for (int i = 0; i < m->last_kept; i++) {
-        if (m->layers[i].ops->keep || m->layers[i].ops->mix)
+        const yoco_layer_kind kind = m->shape->layers[i].kind;
+        const yoco_layer_ops *ops = yoco_layer_ops_of(kind);
+        if (ops->keep || ops->mix)
             continue;
         yoco_log_error("layer %d, %s, stands before layer %d, which still keeps a past: prefill "
                        "cannot run such a model",
-                       i, yoco_layer_kind_name(m->layers[i].shape->kind), m->last_kept);
+                       i, yoco_layer_kind_name(kind), m->last_kept);
         return YOCO_ERR_DATA;
     }
     return YOCO_OK;

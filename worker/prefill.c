@@ -40,8 +40,8 @@ static yoco_status ring_agree_end(yoco_worker *w, int64_t chunk, end_message *in
         YOCO_TRY(comm->ops->wait(comm, &in->request, &what));
         w->ring.end = in->end;
     }
-    bool stops =
-        *w->ring.stop || (w->ring.saves_or_stops && w->ring.sink->failed(w->ring.sink_context));
+    const yoco_ring_sink *sink = w->ring.saves_or_stops ? w->ring.sink : NULL;
+    bool stops = *w->ring.stop || (sink && sink->failed(w->ring.sink_context));
     if (stops && w->ring.end == yoco_grid_n_chunks(grid))
         w->ring.end = yoco_i64_min(w->ring.end, chunk + comm->n_ranks + 1);
     if (chunk + 1 == w->ring.end)

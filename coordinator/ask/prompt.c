@@ -246,7 +246,7 @@ yoco_status yoco_prompt_share(yoco_comm *comm, yoco_prompt *prompt)
     prompt->context.n = sizes[4];
     if (!prompt->is_loaded)
         YOCO_TRY(yoco_ids_share(comm, &prompt->context));
-    for (int i = 0; i < prompt->n_questions; i++)
+    for (int i = 0; prompt->questions && i < prompt->n_questions; i++)
         YOCO_TRY(yoco_ids_share(comm, &prompt->questions[i].tokens));
     return YOCO_OK;
 }

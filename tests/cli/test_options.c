@@ -68,9 +68,10 @@ static void values_stand_in_the_same_argument_or_the_next(void **state)
 {
     (void)state;
     bool help;
-    assert_int_equal(parse(ARGUMENTS("-n7", "--file="), &help), YOCO_OK);
+    assert_int_equal(parse(ARGUMENTS("-n7", "--file=a"), &help), YOCO_OK);
     assert_int_equal(values.size, 7);
-    assert_string_equal(values.file, "");
+    assert_string_equal(values.file, "a");
+    assert_int_equal(parse(ARGUMENTS("--file="), &help), YOCO_ERR_USAGE);
     assert_int_equal(parse(ARGUMENTS("-f", "--flag"), &help), YOCO_OK);
     assert_string_equal(values.file, "--flag");
     assert_false(values.flag);

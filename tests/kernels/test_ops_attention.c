@@ -240,7 +240,7 @@ static void merge_ties(rig *tested, rig *reference)
 static void attend_bad(rig *tested, rig *reference)
 {
     static const attend_shape shapes[] = {
-        {3, 2, 1, 37, 1, {{0, 3, 20, 4}}},
+        {3, 2, 1, 38, 1, {{0, 3, 20, 4}}},
         {2, 2, 1, 10, 3, {{0, 2, 100, 64}}},
         {3, 4, 2, 32, 3, {{0, 3, 100, 64}, {1, 1, 70, 1024}}},
     };
@@ -268,7 +268,7 @@ static void attend_bad(rig *tested, rig *reference)
 /* An attend that comes before the host waits does not hide what the one before it found. */
 static void attend_bad_first(rig *tested, rig *reference)
 {
-    static const attend_shape shape = {3, 2, 1, 37, 1, {{0, 3, 20, 4}}};
+    static const attend_shape shape = {3, 2, 1, 38, 1, {{0, 3, 20, 4}}};
     yoco_attend_args args = make_attend(tested, &rnd, &shape);
     yoco_attend_args first = make_attend(tested, &rnd, &shape);
     int bad;

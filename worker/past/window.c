@@ -54,9 +54,10 @@ static void save(yoco_pass *p, const yoco_past *past, char *edge)
     }
 }
 
+/* At least one, as a branch has a row. */
 static int64_t ring_rows(const yoco_worker *w, const yoco_past *past)
 {
-    return yoco_past_ring_rows(&past->shape, w->plan.input.branch_rows);
+    return yoco_i64_max(1, yoco_past_ring_rows(&past->shape, w->plan.input.branch_rows));
 }
 
 /* The last n_visible rows that a branch sees, once it has n_own rows of its own. */

@@ -4,7 +4,7 @@
 source "$(dirname "$0")/driver.sh"
 
 run=("$yoco" run -m "$demo" -p hi -n 1)
-other=(env GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX2,-FMA "${run[@]}")
+other=(env "GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX2,-FMA" "${run[@]}")
 
 # libm COMMAND...: what its arithmetic says of the C library.
 libm() {

@@ -14,7 +14,8 @@ LEVELS = [
     Level(4, 512, 10, 0.93, pairs=0.25, near=0.15),
     Level(2, 1024, 16, 0.95, pairs=0.25, near=0.15, bank=4096, weight=4.0),
     Level(2, 1024, 16, 0.96, pairs=0.2, near=0.15, lists=0.1, bank=4096, weight=32.0),
-    Level(2, 1024, 16, 2.0, pairs=0.15, near=0.15, lists=0.1, bank=4096, weight=256.0),
+    Level(2, 1024, 16, 0.97, pairs=0.15, near=0.15, lists=0.1, bank=4096, weight=256.0),
+    Level(4, 1024, 16, 2.0, pairs=0.15, near=0.15, lists=0.1, bank=16384, weight=64.0),
 ]
 
 

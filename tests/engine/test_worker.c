@@ -78,7 +78,7 @@ static void other_arithmetic_is_refused(void **state)
     yoco_status status =
         yoco_worker_create(comm, yoco_ops_find("auto"), &options, checkpoint, &worker);
     log_end(comm->rank == 0 ? NULL : "this rank would compute with");
-    assert_int_equal(status, YOCO_ERR_INTERNAL);
+    assert_int_equal(status, YOCO_ERR_USAGE);
     yoco_checkpoint_close(checkpoint);
 }
 

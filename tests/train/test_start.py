@@ -22,9 +22,15 @@ LENGTH, FAR = 200, 1 << 19
 
 
 class Start(unittest.TestCase):
-    def test_second_time_goes_on_as_the_first(self):
+    def test_window_goes_on_as_the_first_time(self):
+        self.goes_on_as_the_first_time(PARAMS)
+
+    def test_retention_goes_on_as_the_first_time(self):
+        self.goes_on_as_the_first_time(PARAMS | {"sliding_window": None})
+
+    def goes_on_as_the_first_time(self, params):
         torch.manual_seed(1)
-        model = Yoco(PARAMS)
+        model = Yoco(params)
         match_and_copy(model)
         tokens = torch.randint(4, 300, (1, LENGTH)).repeat(1, 2)
         rows = torch.arange(LENGTH + BACK, 2 * LENGTH - 1)[None]

@@ -69,8 +69,7 @@ class Trainer:
         torch.manual_seed(args.seed)
         self.rng = random.Random(args.seed)
         self.model = Yoco(self.params)
-        if self.params.get("sliding_window"):
-            match_and_copy(self.model)
+        match_and_copy(self.model)
         self.model.to(self.device)
         self.optimizers = make_optimizers(self.model, args, self.dtype)
         self.bank = None

@@ -5,8 +5,6 @@ from tasks import Level, Sample
 
 SPAN = 1 << 20  # the longest distance between a question and a needle
 
-MOST_STEPS = 1000  # at a level, whatever its share
-
 # The next level starts when the level's share of wholly right answers is reached. A bank's rows times
 # their weight are the length of the document that it stands for.
 LEVELS = [

@@ -3,11 +3,12 @@
 
     pip install -r tools/train/requirements.txt
     tools/train/fetch_corpus.sh /tmp/corpus
-    tools/train/train.py --params models/demo/params.json --corpus /tmp/corpus --out /tmp/demo --steps 8000 --decay 1500
+    tools/train/train.py --params models/demo/params.json --tokenizer models/demo --corpus /tmp/corpus --out /tmp/demo \\
+        --steps 6000 --decay 4500
 
 Levels (curriculum.py) go from pairs of name and value in 512 tokens to sentences among a million rows; the next
-one starts when nearly all answers are wholly right. The positions of the cross-decoder jump, so that
-short documents cover distances up to 2^20. From the fourth level on, every row also sees a bank: K,V
+one starts when nearly all answers are wholly right, or after --level-steps. The positions of the cross-decoder jump, so that
+short documents cover distances up to 2^20. From the third level on, every row also sees a bank: K,V
 rows of other text, at positions of their own, without gradient.
 
 Besides the answer, the weight of attention on the place that the answer's token is copied from is
@@ -29,7 +30,7 @@ from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).parent))
 from bank import Bank
-from curriculum import LEVELS, MOST_STEPS, SPAN, collate, count_answers, draw_documents, draw_level, draw_positions
+from curriculum import LEVELS, SPAN, collate, count_answers, draw_documents, draw_level, draw_positions
 from model import Yoco
 from muon import Muon
 from start import match_and_copy
@@ -130,7 +131,7 @@ class Trainer:
         keep = min(0.97, 1 - 1 / self.at_level)
         self.running = keep * self.running + (1 - keep) * entry["right"]
         passed = self.at_level >= MIN_STEPS and self.running >= LEVELS[self.top].passed
-        if self.top + 1 < len(LEVELS) and (passed or self.at_level >= MOST_STEPS):
+        if self.top + 1 < len(LEVELS) and (passed or self.at_level >= self.args.level_steps):
             self.top, self.at_level, self.running = self.top + 1, 0, 0.0
 
     def train(self):
@@ -186,6 +187,7 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--decay", type=int, default=0, help="the last steps, in which the rate falls to 2 %%")
+    parser.add_argument("--level-steps", type=int, default=1000, help="the most steps at a level, whatever its share")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--pointer", type=float, default=0.5, help="share of attention's loss (0: the answer's alone)")
     parser.add_argument("--adam", action="store_true")

@@ -1,10 +1,10 @@
-/* The argmax op on one row of host memory; see kernels.h. */
+/* The argmax op on one row of host memory; see ops_choose.h. */
 #ifndef YOCO_ARGMAX_H
 #define YOCO_ARGMAX_H
 
 #include <math.h>
 
-#include "kernels/kernels.h"
+#include "kernels/ops_choose.h"
 
 static inline bool yoco_is_banned(const int32_t *banned, int n_banned, int32_t index)
 {

@@ -44,7 +44,7 @@ coordinator/ask         $engine coordinator/text coordinator/cli coordinator/ses
 coordinator/plan        $session coordinator/plan
 coordinator/batch       $ask coordinator/batch
 coordinator/eval        $ask coordinator/eval
-coordinator/bench       $session coordinator/timing coordinator/bench
+coordinator/bench       $session kernels coordinator/timing coordinator/bench
 coordinator/scale       $session coordinator/timing coordinator/plan coordinator/scale
 coordinator/scale/sim   $engine coordinator/cli coordinator/timing kernels kernels/tally kernels/sim
 coordinator/doctor      $session coordinator/plan coordinator/doctor

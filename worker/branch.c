@@ -23,7 +23,7 @@ static yoco_status run_pieces(yoco_worker *w, int branch, const int32_t *ids, in
     for (int64_t done = 0, n; done < n_ids; done += n) {
         n = yoco_i64_min(w->plan.piece_rows, n_ids - done);
         yoco_pass piece = {.w = w,
-                           .linear = w->ops->linear_slabs,
+                           .linear = w->ops->dense->linear_slabs,
                            .port = &branch_port,
                            .ids = ids + done,
                            .n_rows = n,

@@ -7,16 +7,16 @@
 
 static void record(yoco_worker *w, bool on)
 {
-    if (w->ops->record)
-        w->ops->record(w->device, on);
+    if (w->ops->stream)
+        w->ops->stream->record(w->device, on);
 }
 
 /* Starts what was recorded so far: the device computes a layer while the host records the next. */
 static void start_recorded(yoco_worker *w)
 {
-    if (w->ops->hold) {
-        w->ops->hold(w->device, true);
-        w->ops->hold(w->device, false);
+    if (w->ops->stream) {
+        w->ops->stream->hold(w->device, true);
+        w->ops->stream->hold(w->device, false);
     }
 }
 
@@ -63,7 +63,7 @@ yoco_status yoco_worker_step(yoco_worker *w, int n_rows, const int *branches, co
                              float *logits)
 {
     yoco_pass p = {.w = w,
-                   .linear = w->ops->linear_rows,
+                   .linear = w->ops->dense->linear_rows,
                    .n_rows = n_rows,
                    .ids = ids,
                    .chunk = -1,

@@ -7,6 +7,9 @@
 
 #include "comm/tags.h"
 #include "configs/files/lock.h"
+#include "kernels/ops_attend.h"
+#include "kernels/ops_dense.h"
+#include "kernels/ops_window.h"
 #include "worker/model.h"
 #include "worker/worker.h"
 

@@ -88,8 +88,8 @@ static yoco_status follow_max(yoco_worker *w, const yoco_attend_args *args)
     size_t max_bytes = (size_t)n * sizeof(float), flag_bytes = N_FLAGS * sizeof(float);
     float *flags = args->global_max + n, *mine = kept_flags(w) + 2 * w->n_merges++ * N_FLAGS;
     void *data;
-    w->ops->merge_flags(w->device, args->q, max_bytes * (size_t)args->head_dim,
-                        (float)(w->comm->n_ranks - w->comm->rank), flags);
+    w->ops->stream->merge_flags(w->device, args->q, max_bytes * (size_t)args->head_dim,
+                                (float)(w->comm->n_ranks - w->comm->rank), flags);
     w->ops->copy(w->device, mine, flags, flag_bytes);
     YOCO_TRY(yoco_share_begin(w, args->global_max, max_bytes + flag_bytes, &data));
     YOCO_TRY(w->comm->ops->all_max_f32(w->comm, data, n + N_FLAGS));
@@ -120,10 +120,10 @@ yoco_status yoco_merge(yoco_worker *w, const yoco_attend_args *args)
         YOCO_TRY(w->ops->synchronize(w->device));
         YOCO_TRY(reduce_max(w, args));
     }
-    w->ops->merge_sum(w->device, args);
+    w->ops->attend->merge_sum(w->device, args);
     if (!alone)
         YOCO_TRY(reduce_sum(w, args));
-    w->ops->merge_finish(w->device, args);
+    w->ops->attend->merge_finish(w->device, args);
     return YOCO_OK;
 }
 

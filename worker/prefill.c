@@ -14,7 +14,7 @@ static yoco_status run_chunk(yoco_worker *w, const int32_t *ids, int64_t chunk)
     const yoco_grid *grid = &w->plan.input.grid;
     int64_t position = chunk * grid->chunk_rows;
     yoco_pass piece = {.w = w,
-                       .linear = w->ops->linear_slabs,
+                       .linear = w->ops->dense->linear_slabs,
                        .port = &yoco_ring_port,
                        .ids = ids + position,
                        .n_rows = yoco_grid_chunk_rows(grid, chunk),

@@ -19,31 +19,32 @@ void yoco_embed_rows(yoco_pass *p)
     w->ops->upload(w->device, w->buffers[YOCO_BUF_IDS], p->ids, (size_t)p->n_rows * sizeof *p->ids);
     w->ops->upload(w->device, w->buffers[YOCO_BUF_POSITIONS], w->positions,
                    (size_t)p->n_rows * sizeof *w->positions);
-    w->ops->embed(w->device, &(yoco_embed_args){.n_rows = p->n_rows,
-                                                .scale = m->embed_scale,
-                                                .table = w->model->embedding,
-                                                .ids = w->buffers[YOCO_BUF_IDS],
-                                                .x = yoco_f32(w, YOCO_BUF_X)});
+    w->ops->dense->embed(w->device, &(yoco_embed_args){.n_rows = p->n_rows,
+                                                       .scale = m->embed_scale,
+                                                       .table = w->model->embedding,
+                                                       .ids = w->buffers[YOCO_BUF_IDS],
+                                                       .x = yoco_f32(w, YOCO_BUF_X)});
     for (int i = 0; i < m->n_rotations; i++)
-        w->ops->rope_table(w->device, &(yoco_rope_table_args){
-                                          .n_rows = p->n_rows,
-                                          .n_freqs = m->rotations[i].head_dim / 2,
-                                          .positions = w->buffers[YOCO_BUF_POSITIONS],
-                                          .frequencies = w->model->frequencies[i],
-                                          .cos = yoco_wide(p, YOCO_BUF_COS, angles_before(m, i)),
-                                          .sin = yoco_wide(p, YOCO_BUF_SIN, angles_before(m, i))});
+        w->ops->dense->rope_table(
+            w->device,
+            &(yoco_rope_table_args){.n_rows = p->n_rows,
+                                    .n_freqs = m->rotations[i].head_dim / 2,
+                                    .positions = w->buffers[YOCO_BUF_POSITIONS],
+                                    .frequencies = w->model->frequencies[i],
+                                    .cos = yoco_wide(p, YOCO_BUF_COS, angles_before(m, i)),
+                                    .sin = yoco_wide(p, YOCO_BUF_SIN, angles_before(m, i))});
 }
 
 void yoco_norm_rows(yoco_pass *p, const float *weight)
 {
     yoco_worker *w = p->w;
-    w->ops->rms_norm(w->device, &(yoco_rms_norm_args){.n_rows = p->n_rows,
-                                                      .dim = w->model->shape->dim,
-                                                      .eps = w->model->shape->norm_eps,
-                                                      .x = yoco_f32(w, YOCO_BUF_X),
-                                                      .weight = weight,
-                                                      .out_dtype = w->model->dtype,
-                                                      .out = w->buffers[YOCO_BUF_NORM]});
+    w->ops->dense->rms_norm(w->device, &(yoco_rms_norm_args){.n_rows = p->n_rows,
+                                                             .dim = w->model->shape->dim,
+                                                             .eps = w->model->shape->norm_eps,
+                                                             .x = yoco_f32(w, YOCO_BUF_X),
+                                                             .weight = weight,
+                                                             .out_dtype = w->model->dtype,
+                                                             .out = w->buffers[YOCO_BUF_NORM]});
 }
 
 void yoco_project(yoco_pass *p, const yoco_projection *projections, int n)

@@ -19,13 +19,13 @@ yoco_status yoco_worker_likeliest(yoco_worker *w, int first, int n_rows, const i
                                   int n_banned, int32_t *out)
 {
     int vocab_size = w->model->shape->vocab_size;
-    w->ops->argmax(w->device, &(yoco_argmax_args){.n_rows = n_rows,
-                                                  .n = vocab_size,
-                                                  .x = yoco_f32(w, YOCO_BUF_LOGITS) +
-                                                       (int64_t)first * vocab_size,
-                                                  .n_banned = n_banned,
-                                                  .banned = banned,
-                                                  .out = out});
+    w->ops->choose->argmax(w->device, &(yoco_argmax_args){.n_rows = n_rows,
+                                                          .n = vocab_size,
+                                                          .x = yoco_f32(w, YOCO_BUF_LOGITS) +
+                                                               (int64_t)first * vocab_size,
+                                                          .n_banned = n_banned,
+                                                          .banned = banned,
+                                                          .out = out});
     return check_ids(w, n_rows, out);
 }
 
@@ -35,6 +35,6 @@ yoco_status yoco_worker_draw(yoco_worker *w, int first, const yoco_draw_args *ar
     own.n = w->model->shape->vocab_size;
     own.x = yoco_f32(w, YOCO_BUF_LOGITS) + (int64_t)first * own.n;
     own.scratch = w->draw_scratch;
-    w->ops->draw(w->device, &own);
+    w->ops->choose->draw(w->device, &own);
     return check_ids(w, (int)own.n_rows, own.out);
 }

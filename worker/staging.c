@@ -49,9 +49,9 @@ yoco_status yoco_hand_over(yoco_worker *w)
 yoco_status yoco_settle(yoco_worker *w)
 {
     if (w->comm->device_stream) {
-        w->ops->hold(w->device, true);
+        w->ops->stream->hold(w->device, true);
         YOCO_TRY(w->comm->ops->drain(w->comm));
-        w->ops->hold(w->device, false);
+        w->ops->stream->hold(w->device, false);
     }
     return w->ops->synchronize(w->device);
 }
@@ -60,7 +60,7 @@ yoco_status yoco_share_begin(yoco_worker *w, void *buffer, size_t bytes, void **
 {
     *data = buffer;
     if (w->comm->device_stream) {
-        w->ops->hold(w->device, true);
+        w->ops->stream->hold(w->device, true);
         return YOCO_OK;
     }
     if (w->staging) {
@@ -73,7 +73,7 @@ yoco_status yoco_share_begin(yoco_worker *w, void *buffer, size_t bytes, void **
 void yoco_share_end(yoco_worker *w, void *buffer, size_t bytes)
 {
     if (w->comm->device_stream)
-        w->ops->hold(w->device, false);
+        w->ops->stream->hold(w->device, false);
     else if (w->staging)
         w->ops->copy(w->device, buffer, w->staging, bytes);
 }

@@ -137,7 +137,7 @@ static yoco_status count_chunk(yoco_worker *w, const yoco_cost_input *in, counte
         account->edges[i] = (yoco_cost_edge){
             .bytes = (double)yoco_past_bytes_before(w, &w->pasts[i], in->grid.n_tokens)};
     counted_chunk c = {.pass = {.w = w,
-                                .linear = w->ops->linear_slabs,
+                                .linear = w->ops->dense->linear_slabs,
                                 .port = &port,
                                 .n_rows = rows,
                                 .position = chunk * rows,

@@ -50,7 +50,7 @@ static yoco_status open_device(yoco_worker *w, const yoco_device_options *option
 static void follow_stream(yoco_worker *w)
 {
     bool takes_all = w->comm->device_messages && w->comm->device_collectives;
-    w->comm->device_stream = takes_all && w->ops->stream ? w->ops->stream(w->device) : NULL;
+    w->comm->device_stream = takes_all && w->ops->stream ? w->ops->stream->handle(w->device) : NULL;
 }
 
 /* The system takes pages only when they are written: where it has fewer than were allocated it ends
@@ -281,7 +281,7 @@ const char *yoco_worker_arithmetic(const yoco_worker *w)
 
 size_t yoco_worker_device_memory(const yoco_worker *w)
 {
-    return w->ops->memory_in_use ? w->ops->memory_in_use(w->device) : 0;
+    return w->ops->memory_in_use(w->device);
 }
 
 yoco_dtype yoco_worker_dtype(const yoco_worker *w)

@@ -11,7 +11,7 @@
 
 #include "comm/comm.h"
 #include "configs/model/checkpoint.h"
-#include "kernels/kernels.h"
+#include "kernels/ops_choose.h"
 #include "partition/plan.h"
 
 typedef struct yoco_worker yoco_worker;

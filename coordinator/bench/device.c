@@ -1,5 +1,7 @@
 #include "coordinator/bench/device.h"
 
+#include "kernels/ops_dense.h"
+
 typedef struct work {
     const yoco_ops *ops;
     yoco_device *device;
@@ -28,7 +30,7 @@ static yoco_status work_open(const yoco_rater *rater, work *w)
 static yoco_status product_run(void *data)
 {
     const work *w = data;
-    w->ops->linear_slabs(
+    w->ops->dense->linear_slabs(
         w->device,
         &(yoco_linear_args){.n_rows = w->n_rows, .weight = w->weight, .x = w->x, .y = w->y});
     return w->ops->synchronize(w->device);

@@ -10,6 +10,10 @@
 #include "coordinator/cli/machine.h"
 #include "coordinator/timing/repeat.h"
 #include "coordinator/timing/spread.h"
+#include "kernels/ops_attend.h"
+#include "kernels/ops_dense.h"
+#include "kernels/ops_retention.h"
+#include "kernels/ops_window.h"
 #include "partition/op_work.h"
 
 enum {
@@ -86,17 +90,17 @@ static void multiply(profiler *p, int64_t n_rows,
 
 static void run_slabs(profiler *p)
 {
-    multiply(p, p->rows, p->ops->linear_slabs);
+    multiply(p, p->rows, p->ops->dense->linear_slabs);
 }
 
 static void run_one_row(profiler *p)
 {
-    multiply(p, FEW_QUERIES, p->ops->linear_rows);
+    multiply(p, FEW_QUERIES, p->ops->dense->linear_rows);
 }
 
 static void run_many_rows(profiler *p)
 {
-    multiply(p, MANY_QUERIES, p->ops->linear_rows);
+    multiply(p, MANY_QUERIES, p->ops->dense->linear_rows);
 }
 
 static yoco_work weights_work(const profiler *p, yoco_work_kind kind, int64_t n_rows)
@@ -118,17 +122,17 @@ static int window_of(const profiler *p)
 
 static void run_window(profiler *p)
 {
-    p->ops->window_attend(p->device, &(yoco_window_args){.q_end = p->rows,
-                                                         .window = window_of(p),
-                                                         .n_heads = p->mixer->n_heads,
-                                                         .head_dim = p->mixer->k_dim,
-                                                         .scale_log2 = 0.1f,
-                                                         .q = p->wide,
-                                                         .kv_dtype = p->session->device.dtype,
-                                                         .k = p->k,
-                                                         .v = p->v,
-                                                         .out_dtype = p->session->device.dtype,
-                                                         .out = p->out});
+    p->ops->window->attend(p->device, &(yoco_window_args){.q_end = p->rows,
+                                                          .window = window_of(p),
+                                                          .n_heads = p->mixer->n_heads,
+                                                          .head_dim = p->mixer->k_dim,
+                                                          .scale_log2 = 0.1f,
+                                                          .q = p->wide,
+                                                          .kv_dtype = p->session->device.dtype,
+                                                          .k = p->k,
+                                                          .v = p->v,
+                                                          .out_dtype = p->session->device.dtype,
+                                                          .out = p->out});
 }
 
 static yoco_retention_args retention_args(const profiler *p)
@@ -150,13 +154,13 @@ static yoco_retention_args retention_args(const profiler *p)
 static void run_retention(profiler *p)
 {
     yoco_retention_args args = retention_args(p);
-    p->ops->retention_local(p->device, &args);
+    p->ops->retention->local(p->device, &args);
 }
 
 static void run_correct(profiler *p)
 {
     yoco_retention_args args = retention_args(p);
-    p->ops->retention_correct(p->device, &args);
+    p->ops->retention->correct(p->device, &args);
 }
 
 static void run_copy_state(profiler *p)
@@ -174,18 +178,18 @@ static void attend(profiler *p, int64_t n_queries)
                                .k = p->k,
                                .v = p->v};
     float *max = p->partial, *sum = max + CONTEXT_ROWS / YOCO_BLOCK_ROWS * n_queries * c->n_heads;
-    p->ops->attend(p->device, &(yoco_attend_args){.n_queries = n_queries,
-                                                  .n_heads = c->n_heads,
-                                                  .n_kv_heads = c->n_kv_heads,
-                                                  .head_dim = c->k_dim,
-                                                  .scale_log2 = 0.1f,
-                                                  .n_segments = 1,
-                                                  .segments = &segment,
-                                                  .kv_dtype = p->session->device.dtype,
-                                                  .q = p->wide,
-                                                  .max = max,
-                                                  .sum = sum,
-                                                  .partial = p->more});
+    p->ops->attend->partials(p->device, &(yoco_attend_args){.n_queries = n_queries,
+                                                            .n_heads = c->n_heads,
+                                                            .n_kv_heads = c->n_kv_heads,
+                                                            .head_dim = c->k_dim,
+                                                            .scale_log2 = 0.1f,
+                                                            .n_segments = 1,
+                                                            .segments = &segment,
+                                                            .kv_dtype = p->session->device.dtype,
+                                                            .q = p->wide,
+                                                            .max = max,
+                                                            .sum = sum,
+                                                            .partial = p->more});
 }
 
 static void run_attend_one(profiler *p)
@@ -218,18 +222,18 @@ static void pointwise(profiler *p, int64_t n_rows)
                            .x = p->wide,
                            .out_dtype = dtype,
                            .out = p->out};
-    p->ops->rms_norm(p->device, &norm);
-    p->ops->rms_norm(p->device, &norm);
-    p->ops->rope(p->device, &rope);
-    p->ops->rope(p->device, &rope);
-    p->ops->cast(
+    p->ops->dense->rms_norm(p->device, &norm);
+    p->ops->dense->rms_norm(p->device, &norm);
+    p->ops->dense->rope(p->device, &rope);
+    p->ops->dense->rope(p->device, &rope);
+    p->ops->dense->cast(
         p->device,
         &(yoco_cast_args){.n = n_rows * c->dim, .x = p->wide, .out_dtype = dtype, .out = p->out});
-    p->ops->swiglu(p->device, &(yoco_swiglu_args){.n = n_rows * c->hidden_dim,
-                                                  .a = p->wide,
-                                                  .b = p->more,
-                                                  .out_dtype = dtype,
-                                                  .out = p->out});
+    p->ops->dense->swiglu(p->device, &(yoco_swiglu_args){.n = n_rows * c->hidden_dim,
+                                                         .a = p->wide,
+                                                         .b = p->more,
+                                                         .out_dtype = dtype,
+                                                         .out = p->out});
 }
 
 static void run_pointwise(profiler *p)

@@ -245,7 +245,7 @@ static int64_t segment_blocks(const yoco_kv_segment *segment)
     return segment->n_queries > 0 ? yoco_kv_n_blocks(segment->n_rows, segment->chunk_rows) : 0;
 }
 
-void YOCO_SIMD(attend)(yoco_device *device, const yoco_attend_args *args)
+void YOCO_SIMD(attend_partials)(yoco_device *device, const yoco_attend_args *args)
 {
     int64_t n_blocks = 0;
     for (int i = 0; i < args->n_segments; i++)

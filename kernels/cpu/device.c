@@ -1,10 +1,7 @@
-/* The fast CPU backend's life cycle and memory, and its table of ops. */
-#include "kernels/argmax.h"
+/* The fast CPU backend's life cycle and memory, and its table. */
 #include "kernels/cpu/simd.h"
-#include "kernels/draw.h"
 #include "kernels/libm.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
@@ -144,105 +141,16 @@ static void cpu_zero(yoco_device *device, void *ptr, size_t bytes)
         memset(ptr, 0, bytes);
 }
 
+static size_t cpu_memory_in_use(yoco_device *device)
+{
+    (void)device;
+    return 0;
+}
+
 static uint64_t cpu_hash(yoco_device *device, const void *ptr, size_t bytes)
 {
     (void)device;
     return XXH3_64bits(ptr, bytes);
-}
-
-static void cpu_rope_table(yoco_device *device, const yoco_rope_table_args *args)
-{
-    int64_t n = args->n_rows * args->n_freqs;
-#pragma omp parallel for num_threads(yoco_cpu_threads(device, n * 64))
-    for (int64_t i = 0; i < n; i++) {
-        int64_t row = i / args->n_freqs;
-        double angle = (double)args->positions[row] * args->frequencies[i % args->n_freqs];
-        args->cos[i] = (float)cos(angle);
-        args->sin[i] = (float)sin(angle);
-    }
-}
-
-/* Ops that are compiled for each instruction set. */
-static void cpu_embed(yoco_device *device, const yoco_embed_args *args)
-{
-    device->simd->embed(device, args);
-}
-
-static void cpu_rms_norm(yoco_device *device, const yoco_rms_norm_args *args)
-{
-    device->simd->rms_norm(device, args);
-}
-
-static void cpu_linear_rows(yoco_device *device, const yoco_linear_args *args)
-{
-    device->simd->linear_rows(device, args);
-}
-
-static void cpu_rope(yoco_device *device, const yoco_rope_args *args)
-{
-    device->simd->rope(device, args);
-}
-
-static void cpu_cast(yoco_device *device, const yoco_cast_args *args)
-{
-    device->simd->cast(device, args);
-}
-
-static void cpu_swiglu(yoco_device *device, const yoco_swiglu_args *args)
-{
-    device->simd->swiglu(device, args);
-}
-
-static void cpu_window_attend(yoco_device *device, const yoco_window_args *args)
-{
-    device->simd->window_attend(device, args);
-}
-
-static void cpu_window_step(yoco_device *device, const yoco_window_step_args *args)
-{
-    device->simd->window_step(device, args);
-}
-
-static void cpu_retention_local(yoco_device *device, const yoco_retention_args *args)
-{
-    device->simd->retention_local(device, args);
-}
-
-static void cpu_retention_scan(yoco_device *device, const yoco_retention_args *args)
-{
-    device->simd->retention_scan(device, args);
-}
-
-static void cpu_retention_correct(yoco_device *device, const yoco_retention_args *args)
-{
-    device->simd->retention_correct(device, args);
-}
-
-static void cpu_retention_step(yoco_device *device, const yoco_retention_step_args *args)
-{
-    device->simd->retention_step(device, args);
-}
-
-static void cpu_attend(yoco_device *device, const yoco_attend_args *args)
-{
-    device->simd->attend(device, args);
-    yoco_cpu_partials_max(device, args);
-}
-
-static void cpu_argmax(yoco_device *device, const yoco_argmax_args *args)
-{
-    int n_threads = yoco_cpu_threads(device, args->n_rows * args->n);
-#pragma omp parallel for num_threads(n_threads)
-    for (int64_t row = 0; row < args->n_rows; row++)
-        args->out[row] = yoco_argmax_row(args, row);
-}
-
-/* One row after the other: they share the scratch. */
-static void cpu_draw(yoco_device *device, const yoco_draw_args *args)
-{
-    (void)device;
-    for (int64_t row = 0; row < args->n_rows; row++)
-        args->out[row] = yoco_draw_row(args, row);
 }
 
 const yoco_ops yoco_cpu_ops = {
@@ -264,26 +172,13 @@ const yoco_ops yoco_cpu_ops = {
     .copy = cpu_copy,
     .copy_rows = cpu_copy_rows,
     .zero = cpu_zero,
+    .memory_in_use = cpu_memory_in_use,
+    .hash = cpu_hash,
     .weight_create = yoco_cpu_weight_create,
     .weight_free = yoco_cpu_weight_free,
-    .embed = cpu_embed,
-    .rms_norm = cpu_rms_norm,
-    .linear_slabs = yoco_cpu_linear_slabs,
-    .linear_rows = cpu_linear_rows,
-    .rope_table = cpu_rope_table,
-    .rope = cpu_rope,
-    .cast = cpu_cast,
-    .swiglu = cpu_swiglu,
-    .window_attend = cpu_window_attend,
-    .window_step = cpu_window_step,
-    .retention_local = cpu_retention_local,
-    .retention_scan = cpu_retention_scan,
-    .retention_correct = cpu_retention_correct,
-    .retention_step = cpu_retention_step,
-    .attend = cpu_attend,
-    .merge_sum = yoco_cpu_merge_sum,
-    .merge_finish = yoco_cpu_merge_finish,
-    .argmax = cpu_argmax,
-    .draw = cpu_draw,
-    .hash = cpu_hash,
+    .dense = &yoco_cpu_dense,
+    .window = &yoco_cpu_window,
+    .retention = &yoco_cpu_retention,
+    .attend = &yoco_cpu_attend,
+    .choose = &yoco_cpu_choose,
 };

@@ -9,7 +9,7 @@
 #ifndef YOCO_CPU_DEVICE_H
 #define YOCO_CPU_DEVICE_H
 
-#include "kernels/kernels.h"
+#include "kernels/ops_dense.h"
 
 enum {
     PANEL_COLUMNS = 64, /* columns of a packed panel of weights */
@@ -83,13 +83,14 @@ yoco_status yoco_cpu_weight_create(yoco_device *device, const yoco_matrix *matri
 void yoco_cpu_weight_free(yoco_device *device, yoco_weight *weight);
 size_t yoco_cpu_weight_bytes(const yoco_device_options *options, int64_t n_out, int64_t n_in);
 
-/* slabs.c */
+/* Dense ops in files that are compiled once: slabs.c, rope_table.c. */
 void yoco_cpu_linear_slabs(yoco_device *device, const yoco_linear_args *args);
+void yoco_cpu_rope_table(yoco_device *device, const yoco_rope_table_args *args);
 
-/* merge.c */
-/* The part of attend that follows the partials: M and *bad. */
-void yoco_cpu_partials_max(yoco_device *device, const yoco_attend_args *args);
-void yoco_cpu_merge_sum(yoco_device *device, const yoco_attend_args *args);
-void yoco_cpu_merge_finish(yoco_device *device, const yoco_attend_args *args);
+extern const yoco_dense_ops yoco_cpu_dense;         /* dispatch.c */
+extern const yoco_window_ops yoco_cpu_window;       /* dispatch.c */
+extern const yoco_retention_ops yoco_cpu_retention; /* dispatch.c */
+extern const yoco_attend_ops yoco_cpu_attend;       /* merge.c */
+extern const yoco_choose_ops yoco_cpu_choose;       /* choose.c */
 
 #endif

@@ -1,5 +1,4 @@
 /* The exact merge of attend's partials: integers, so the same bits as every other backend's. */
-#include "kernels/cpu/device.h"
 #include "kernels/cpu/simd.h"
 
 #include <math.h>
@@ -78,9 +77,10 @@ static bool max_of(const yoco_attend_args *args, int64_t query, int64_t head, fl
     return finite;
 }
 
-void yoco_cpu_partials_max(yoco_device *device, const yoco_attend_args *args)
+static void partials(yoco_device *device, const yoco_attend_args *args)
 {
     int bad = 0;
+    device->simd->attend_partials(device, args);
     int n_threads = yoco_cpu_threads(device, merge_work(args));
 #pragma omp parallel for num_threads(n_threads) reduction(| : bad)
     for (int64_t i = 0; i < args->n_queries * args->n_heads; i++)
@@ -109,7 +109,7 @@ static void add_partial(const yoco_device *device, const yoco_attend_args *args,
                             fixed + 1);
 }
 
-void yoco_cpu_merge_sum(yoco_device *device, const yoco_attend_args *args)
+static void merge_sum(yoco_device *device, const yoco_attend_args *args)
 {
     int n_threads = yoco_cpu_threads(device, merge_work(args));
     int64_t n_fixed = 1 + args->head_dim;
@@ -145,7 +145,7 @@ static void finish_head(const yoco_attend_args *args, int64_t i)
     }
 }
 
-void yoco_cpu_merge_finish(yoco_device *device, const yoco_attend_args *args)
+static void merge_finish(yoco_device *device, const yoco_attend_args *args)
 {
     int64_t n = args->n_queries * args->n_heads;
     int n_threads = yoco_cpu_threads(device, n * args->head_dim);
@@ -153,3 +153,9 @@ void yoco_cpu_merge_finish(yoco_device *device, const yoco_attend_args *args)
     for (int64_t i = 0; i < n; i++)
         finish_head(args, i);
 }
+
+const yoco_attend_ops yoco_cpu_attend = {
+    .partials = partials,
+    .merge_sum = merge_sum,
+    .merge_finish = merge_finish,
+};

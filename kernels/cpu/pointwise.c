@@ -20,7 +20,7 @@ static vf load_stored(yoco_dtype dtype, const void *data, int64_t at, int64_t n)
     return x;
 }
 
-void YOCO_SIMD(embed)(yoco_device *device, const yoco_embed_args *args)
+static void embed(yoco_device *device, const yoco_embed_args *args)
 {
     const yoco_weight *table = args->table;
     int64_t dim = table->n_in;
@@ -52,7 +52,7 @@ static void norm_row(const yoco_rms_norm_args *args, int64_t row)
     }
 }
 
-void YOCO_SIMD(rms_norm)(yoco_device *device, const yoco_rms_norm_args *args)
+static void rms_norm(yoco_device *device, const yoco_rms_norm_args *args)
 {
 #pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n_rows * args->dim))
     for (int64_t row = 0; row < args->n_rows; row++)
@@ -90,25 +90,24 @@ static void rotate_rows(const yoco_device *device, const yoco_rope_args *args)
     }
 }
 
-void YOCO_SIMD(rope)(yoco_device *device, const yoco_rope_args *args)
+static void cast(yoco_device *device, const yoco_cast_args *args)
+{
+#pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n))
+    for (int64_t i = 0; i < args->n; i += VF_LANES)
+        row_store(args->out_dtype, args->out, i, row_load(args->x + i, args->n - i), args->n - i);
+}
+
+static void rope(yoco_device *device, const yoco_rope_args *args)
 {
     for (; args; args = args->next) {
         if (args->cos)
             rotate_rows(device, args);
         else
-            YOCO_SIMD(cast)
-        (device, &(yoco_cast_args){.n = args->n_rows * args->n_heads * args->head_dim,
-                                   .x = args->x,
-                                   .out_dtype = args->out_dtype,
-                                   .out = args->out});
+            cast(device, &(yoco_cast_args){.n = args->n_rows * args->n_heads * args->head_dim,
+                                           .x = args->x,
+                                           .out_dtype = args->out_dtype,
+                                           .out = args->out});
     }
-}
-
-void YOCO_SIMD(cast)(yoco_device *device, const yoco_cast_args *args)
-{
-#pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n))
-    for (int64_t i = 0; i < args->n; i += VF_LANES)
-        row_store(args->out_dtype, args->out, i, row_load(args->x + i, args->n - i), args->n - i);
 }
 
 /* x / (1 + e^-x), through e^-|x|, which cannot overflow; vf_exp2 would cut it off while its product
@@ -123,7 +122,7 @@ static vf silu(vf x)
     return x * vf_select((vi)(x < zero), e, one) / (one + e);
 }
 
-void YOCO_SIMD(swiglu)(yoco_device *device, const yoco_swiglu_args *args)
+static void swiglu(yoco_device *device, const yoco_swiglu_args *args)
 {
 #pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n))
     for (int64_t i = 0; i < args->n; i += VF_LANES) {
@@ -131,6 +130,17 @@ void YOCO_SIMD(swiglu)(yoco_device *device, const yoco_swiglu_args *args)
         row_store(args->out_dtype, args->out, i, silu(a) * b, args->n - i);
     }
 }
+
+const yoco_dense_ops YOCO_SIMD(yoco_cpu_dense) = {
+    .embed = embed,
+    .rms_norm = rms_norm,
+    .linear_slabs = yoco_cpu_linear_slabs,
+    .linear_rows = YOCO_SIMD(linear_rows),
+    .rope_table = yoco_cpu_rope_table,
+    .rope = rope,
+    .cast = cast,
+    .swiglu = swiglu,
+};
 
 void YOCO_SIMD(add_fixed)(const float *x, const int *exponent, int shift, int64_t n, int64_t *fixed)
 {

@@ -237,12 +237,12 @@ static void each_block(yoco_device *device, const yoco_retention_args *args, tas
     }
 }
 
-void YOCO_SIMD(retention_local)(yoco_device *device, const yoco_retention_args *args)
+static void local(yoco_device *device, const yoco_retention_args *args)
 {
     each_block(device, args, local_task);
 }
 
-void YOCO_SIMD(retention_correct)(yoco_device *device, const yoco_retention_args *args)
+static void correct(yoco_device *device, const yoco_retention_args *args)
 {
     each_block(device, args, correct_task);
 }
@@ -266,7 +266,7 @@ static void scan_row(const yoco_retention_args *args, int64_t row, int head)
     }
 }
 
-void YOCO_SIMD(retention_scan)(yoco_device *device, const yoco_retention_args *args)
+static void scan(yoco_device *device, const yoco_retention_args *args)
 {
     int64_t n_rows = (int64_t)args->n_heads * args->head_dim;
     int64_t n_blocks = yoco_div_up(args->n_rows, YOCO_RETENTION_ROWS);
@@ -293,7 +293,7 @@ static void step_head(const yoco_retention_step_args *args, int64_t row, int hea
     }
 }
 
-void YOCO_SIMD(retention_step)(yoco_device *device, const yoco_retention_step_args *args)
+static void step(yoco_device *device, const yoco_retention_step_args *args)
 {
     int64_t n_tasks = args->n_rows * args->n_heads;
     int n_threads = yoco_cpu_threads(device, n_tasks * args->head_dim * (int64_t)args->head_dim);
@@ -301,3 +301,10 @@ void YOCO_SIMD(retention_step)(yoco_device *device, const yoco_retention_step_ar
     for (int64_t task = 0; task < n_tasks; task++)
         step_head(args, task / args->n_heads, (int)(task % args->n_heads));
 }
+
+const yoco_retention_ops YOCO_SIMD(yoco_cpu_retention) = {
+    .local = local,
+    .scan = scan,
+    .correct = correct,
+    .step = step,
+};

@@ -4,22 +4,16 @@
 #define YOCO_CPU_SIMD_H
 
 #include "kernels/cpu/device.h"
+#include "kernels/ops_attend.h"
 
 struct yoco_simd {
-    void (*embed)(yoco_device *device, const yoco_embed_args *args);
-    void (*rms_norm)(yoco_device *device, const yoco_rms_norm_args *args);
-    void (*rope)(yoco_device *device, const yoco_rope_args *args);
-    void (*cast)(yoco_device *device, const yoco_cast_args *args);
-    void (*swiglu)(yoco_device *device, const yoco_swiglu_args *args);
-    void (*linear_rows)(yoco_device *device, const yoco_linear_args *args);
-    void (*window_attend)(yoco_device *device, const yoco_window_args *args);
-    void (*window_step)(yoco_device *device, const yoco_window_step_args *args);
-    void (*retention_local)(yoco_device *device, const yoco_retention_args *args);
-    void (*retention_scan)(yoco_device *device, const yoco_retention_args *args);
-    void (*retention_correct)(yoco_device *device, const yoco_retention_args *args);
-    void (*retention_step)(yoco_device *device, const yoco_retention_step_args *args);
-    void (*attend)(yoco_device *device, const yoco_attend_args *args);
+    /* Families of which every op, */
+    const yoco_dense_ops *dense;
+    const yoco_window_ops *window;
+    const yoco_retention_ops *retention;
 
+    /* and parts of others. Partials of the cross attention, without their maxima. */
+    void (*attend_partials)(yoco_device *device, const yoco_attend_args *args);
     /* fixed (n) += x 2^(exponent + shift), each rounded half to even. */
     void (*add_fixed)(const float *x, const int *exponent, int shift, int64_t n, int64_t *fixed);
     /* out (n) = x, bf16 widened. */

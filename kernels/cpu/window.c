@@ -195,7 +195,7 @@ static void tile_run(window_tile *t, int head)
     }
 }
 
-void YOCO_SIMD(window_attend)(yoco_device *device, const yoco_window_args *args)
+static void attend(yoco_device *device, const yoco_window_args *args)
 {
     int64_t n_tiles = yoco_div_up(args->q_end - args->q_begin, TILE_QUERIES);
     size_t head_bytes = (size_t)args->head_dim * yoco_dtype_bytes(args->kv_dtype);
@@ -216,3 +216,8 @@ void YOCO_SIMD(window_attend)(yoco_device *device, const yoco_window_args *args)
         tile_run(&t, head);
     }
 }
+
+const yoco_window_ops YOCO_SIMD(yoco_cpu_window) = {
+    .attend = attend,
+    .step = YOCO_SIMD(window_step),
+};

@@ -47,7 +47,7 @@ __global__ void attend_start_kernel(float *max, int64_t n)
         max[i] = -INFINITY;
 }
 
-void yoco_cuda_attend(yoco_device *device, const yoco_attend_args *args)
+void yoco_cuda_attend_partials(yoco_device *device, const yoco_attend_args *args)
 {
     segment_list list;
     int64_t n = args->n_queries * args->n_heads;

@@ -4,6 +4,9 @@
 #include "kernels/cuda/segments.cuh"
 #include "kernels/cuda/values.cuh"
 
+/* attend.cu */
+void yoco_cuda_attend_partials(yoco_device *device, const yoco_attend_args *args);
+
 /* Partials on tensor cores. False where it does not take these arguments: it wants bf16 and heads
  * of 32, 64 or 128 on 16-byte boundaries. Which kernel runs depends on the model alone. */
 bool yoco_cuda_attend_tiles(yoco_device *device, const yoco_attend_args *args);

@@ -4,6 +4,7 @@
 
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/values.cuh"
+#include "kernels/ops_choose.h"
 
 constexpr int CHOICE_THREADS = 256;
 constexpr int CHOICE_EACH = 16; /* ids of a thread, all of them on their way at once */
@@ -64,5 +65,8 @@ static inline dim3 choice_grid(int n, int64_t n_rows)
 {
     return dim3((unsigned)yoco_div_up(n, CHOICE_IDS), (unsigned)n_rows);
 }
+
+/* argmax.cu */
+void yoco_cuda_argmax(yoco_device *device, const yoco_argmax_args *args);
 
 #endif

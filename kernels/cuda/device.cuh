@@ -136,7 +136,6 @@ void yoco_cuda_segments_close(yoco_device *device);
 
 /* graph.cu: a flush takes the last error of launches too; what starts work outside a capture, or
  * waits, stands between flush and resume. */
-void yoco_cuda_record(yoco_device *device, bool on);
 void yoco_cuda_graph_flush(yoco_device *device);
 void yoco_cuda_graph_resume(yoco_device *device);
 void yoco_cuda_graph_close(yoco_device *device);
@@ -154,29 +153,19 @@ bool yoco_cuda_has_cublaslt();
 yoco_status yoco_cuda_slabs_open(yoco_device *device);
 void yoco_cuda_slabs_close(yoco_device *device);
 yoco_status yoco_cuda_slabs_choose(yoco_device *device, yoco_weight *weight);
-void yoco_cuda_linear_slabs(yoco_device *device, const yoco_linear_args *args);
 
-void yoco_cuda_embed(yoco_device *device, const yoco_embed_args *args);
-void yoco_cuda_rms_norm(yoco_device *device, const yoco_rms_norm_args *args);
-void yoco_cuda_linear_rows(yoco_device *device, const yoco_linear_args *args);
-void yoco_cuda_rope_table(yoco_device *device, const yoco_rope_table_args *args);
-void yoco_cuda_rope(yoco_device *device, const yoco_rope_args *args);
-void yoco_cuda_cast(yoco_device *device, const yoco_cast_args *args);
-void yoco_cuda_swiglu(yoco_device *device, const yoco_swiglu_args *args);
-void yoco_cuda_window_attend(yoco_device *device, const yoco_window_args *args);
-void yoco_cuda_window_step(yoco_device *device, const yoco_window_step_args *args);
-void yoco_cuda_retention_local(yoco_device *device, const yoco_retention_args *args);
-void yoco_cuda_retention_scan(yoco_device *device, const yoco_retention_args *args);
-void yoco_cuda_retention_correct(yoco_device *device, const yoco_retention_args *args);
-void yoco_cuda_retention_step(yoco_device *device, const yoco_retention_step_args *args);
-void yoco_cuda_attend(yoco_device *device, const yoco_attend_args *args);
-void yoco_cuda_merge_sum(yoco_device *device, const yoco_attend_args *args);
-void yoco_cuda_merge_finish(yoco_device *device, const yoco_attend_args *args);
-void yoco_cuda_argmax(yoco_device *device, const yoco_argmax_args *args);
-void yoco_cuda_draw(yoco_device *device, const yoco_draw_args *args);
+/* The families, each in the file that is named. */
+extern const yoco_stream_ops yoco_cuda_stream;       /* graph.cu */
+extern const yoco_dense_ops yoco_cuda_dense;         /* pointwise.cu */
+extern const yoco_window_ops yoco_cuda_window;       /* window.cu */
+extern const yoco_retention_ops yoco_cuda_retention; /* retention.cu */
+extern const yoco_attend_ops yoco_cuda_attend;       /* merge.cu */
+extern const yoco_choose_ops yoco_cuda_choose;       /* draw.cu */
+
+/* hash.cu */
+uint64_t yoco_cuda_hash(yoco_device *device, const void *ptr, size_t bytes);
 void yoco_cuda_merge_flags(yoco_device *device, const void *ptr, size_t bytes, float bad,
                            float *flags);
-uint64_t yoco_cuda_hash(yoco_device *device, const void *ptr, size_t bytes);
 
 static inline bool is_aligned(const void *ptr, size_t bytes)
 {

@@ -253,7 +253,7 @@ static void draw_rows(yoco_device *device, const yoco_draw_args *args, int64_t f
     yoco_cuda_download(device, args->out + first, memory->out, (size_t)n * sizeof *args->out);
 }
 
-void yoco_cuda_draw(yoco_device *device, const yoco_draw_args *args)
+static void draw(yoco_device *device, const yoco_draw_args *args)
 {
     for (int64_t first = 0; first < args->n_rows; first += MOST_ROWS)
         draw_rows(device, args, first, yoco_i64_min(MOST_ROWS, args->n_rows - first));
@@ -269,3 +269,8 @@ void yoco_cuda_draw_close(yoco_device *device)
 {
     yoco_cuda_free(device, device->draw);
 }
+
+const yoco_choose_ops yoco_cuda_choose = {
+    .argmax = yoco_cuda_argmax,
+    .draw = draw,
+};

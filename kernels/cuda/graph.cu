@@ -53,7 +53,7 @@ void yoco_cuda_graph_flush(yoco_device *device)
     yoco_cuda_check(device, cudaGraphDestroy(graph), "a step's graph");
 }
 
-void yoco_cuda_record(yoco_device *device, bool on)
+static void record(yoco_device *device, bool on)
 {
     section_recorder *r = &device->recorder;
     yoco_cuda_graph_flush(device);
@@ -70,3 +70,20 @@ void yoco_cuda_graph_close(yoco_device *device)
             (void)cudaGraphExecDestroy(device->recorder.sections[i]);
     }
 }
+
+static void hold(yoco_device *device, bool on)
+{
+    (on ? yoco_cuda_graph_flush : yoco_cuda_graph_resume)(device);
+}
+
+static void *handle(yoco_device *device)
+{
+    return device->stream;
+}
+
+const yoco_stream_ops yoco_cuda_stream = {
+    .handle = handle,
+    .record = record,
+    .hold = hold,
+    .merge_flags = yoco_cuda_merge_flags,
+};

@@ -1,6 +1,5 @@
 /* The exact merge: integer sums are the same in any order, so atomics may make them. */
-#include "kernels/cuda/segments.cuh"
-#include "kernels/cuda/values.cuh"
+#include "kernels/cuda/attend.cuh"
 
 constexpr int FINISH_THREADS = 128;
 constexpr int SUM_BLOCKS = 32; /* blocks of K,V whose partials one thread adds up */
@@ -61,7 +60,7 @@ __global__ void merge_sum_kernel(yoco_attend_args args, segment_list list)
     }
 }
 
-void yoco_cuda_merge_sum(yoco_device *device, const yoco_attend_args *args)
+static void merge_sum(yoco_device *device, const yoco_attend_args *args)
 {
     segment_list list;
     int64_t n = args->n_queries * args->n_heads * (1 + args->head_dim);
@@ -90,9 +89,15 @@ __global__ void merge_finish_kernel(yoco_attend_args args)
     }
 }
 
-void yoco_cuda_merge_finish(yoco_device *device, const yoco_attend_args *args)
+static void merge_finish(yoco_device *device, const yoco_attend_args *args)
 {
     if (args->n_queries > 0)
         YOCO_LAUNCH(merge_finish_kernel, (unsigned)(args->n_queries * args->n_heads),
                     FINISH_THREADS, 0, device->stream, merge_args(args, args->fixed, args->out));
 }
+
+const yoco_attend_ops yoco_cuda_attend = {
+    .partials = yoco_cuda_attend_partials,
+    .merge_sum = merge_sum,
+    .merge_finish = merge_finish,
+};

@@ -1,6 +1,6 @@
 /* RMSNorm: a block per row where rows are long, else a warp per row, eight to a block. How a row is
  * summed depends on its length only. */
-#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/dense.cuh"
 #include "kernels/cuda/values.cuh"
 
 constexpr int NORM_THREADS = 256;

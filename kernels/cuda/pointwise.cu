@@ -1,5 +1,5 @@
 /* Ops on single elements. */
-#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/dense.cuh"
 #include "kernels/cuda/values.cuh"
 
 constexpr int POINT_THREADS = 256;
@@ -84,7 +84,7 @@ __global__ void rope_kernel(by_value<yoco_rope_args, YOCO_MAX_CHAIN> chain)
     store_4(args.out_dtype, (char *)args.out + (size_t)first * element, at, row_size, x);
 }
 
-void yoco_cuda_embed(yoco_device *device, const yoco_embed_args *args)
+static void embed(yoco_device *device, const yoco_embed_args *args)
 {
     const yoco_weight *table = args->table;
     yoco_embed_args own = *args;
@@ -94,23 +94,23 @@ void yoco_cuda_embed(yoco_device *device, const yoco_embed_args *args)
                     device->stream, own, table->dtype, table->data, (int)table->n_in);
 }
 
-void yoco_cuda_cast(yoco_device *device, const yoco_cast_args *args)
+static void cast(yoco_device *device, const yoco_cast_args *args)
 {
     YOCO_LAUNCH(cast_kernel, grid_for(yoco_div_up(args->n, 4)), 256, 0, device->stream, *args);
 }
 
-void yoco_cuda_swiglu(yoco_device *device, const yoco_swiglu_args *args)
+static void swiglu(yoco_device *device, const yoco_swiglu_args *args)
 {
     YOCO_LAUNCH(swiglu_kernel, grid_for(yoco_div_up(args->n, 4)), 256, 0, device->stream, *args);
 }
 
-void yoco_cuda_rope_table(yoco_device *device, const yoco_rope_table_args *args)
+static void rope_table(yoco_device *device, const yoco_rope_table_args *args)
 {
     YOCO_LAUNCH(rope_table_kernel, grid_for(args->n_rows * args->n_freqs), 256, 0, device->stream,
                 *args);
 }
 
-void yoco_cuda_rope(yoco_device *device, const yoco_rope_args *args)
+static void rope(yoco_device *device, const yoco_rope_args *args)
 {
     by_value<yoco_rope_args, YOCO_MAX_CHAIN> chain = {};
     int64_t widest = 0, n_rows = args->n_rows;
@@ -125,3 +125,14 @@ void yoco_cuda_rope(yoco_device *device, const yoco_rope_args *args)
     if (n_rows > 0)
         YOCO_LAUNCH(rope_kernel, grid, POINT_THREADS, 0, device->stream, chain);
 }
+
+const yoco_dense_ops yoco_cuda_dense = {
+    .embed = embed,
+    .rms_norm = yoco_cuda_rms_norm,
+    .linear_slabs = yoco_cuda_linear_slabs,
+    .linear_rows = yoco_cuda_linear_rows,
+    .rope_table = rope_table,
+    .rope = rope,
+    .cast = cast,
+    .swiglu = swiglu,
+};

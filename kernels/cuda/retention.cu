@@ -132,7 +132,7 @@ static int64_t n_blocks_of(const yoco_retention_args *args)
     return yoco_div_up(args->n_rows, YOCO_RETENTION_ROWS);
 }
 
-void yoco_cuda_retention_local(yoco_device *device, const yoco_retention_args *args)
+static void local(yoco_device *device, const yoco_retention_args *args)
 {
     size_t shared =
         (YOCO_RETENTION_ROWS + DECAY_WARPS) * sizeof(double) + YOCO_RETENTION_ROWS * sizeof(float);
@@ -144,14 +144,14 @@ void yoco_cuda_retention_local(yoco_device *device, const yoco_retention_args *a
     YOCO_LAUNCH(retention_state_kernel, states, DECAY_THREADS, shared, device->stream, *args);
 }
 
-void yoco_cuda_retention_scan(yoco_device *device, const yoco_retention_args *args)
+static void scan(yoco_device *device, const yoco_retention_args *args)
 {
     int64_t n = (int64_t)args->n_heads * args->head_dim * args->head_dim;
     YOCO_LAUNCH(retention_scan_kernel, grid_for(n), 256, 0, device->stream, *args,
                 n_blocks_of(args));
 }
 
-void yoco_cuda_retention_correct(yoco_device *device, const yoco_retention_args *args)
+static void correct(yoco_device *device, const yoco_retention_args *args)
 {
     if (args->n_rows == 0 || yoco_cuda_retention_tiles_correct(device, args))
         return;
@@ -180,8 +180,15 @@ static void step_rows(yoco_device *device, const yoco_retention_step_args *args,
                 STEP_COLUMNS * STEP_GROUPS * sizeof(float), device->stream, own, states);
 }
 
-void yoco_cuda_retention_step(yoco_device *device, const yoco_retention_step_args *args)
+static void step(yoco_device *device, const yoco_retention_step_args *args)
 {
     for (int64_t first = 0; first < args->n_rows; first += MOST_STATES)
         step_rows(device, args, first, yoco_i64_min(MOST_STATES, args->n_rows - first));
 }
+
+const yoco_retention_ops yoco_cuda_retention = {
+    .local = local,
+    .scan = scan,
+    .correct = correct,
+    .step = step,
+};

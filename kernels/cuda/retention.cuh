@@ -3,6 +3,7 @@
 
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/values.cuh"
+#include "kernels/ops_retention.h"
 
 /* Within blocks, and the correction, on tensor cores. False where they do not take the heads: 32,
  * 64 or 128 they take. */

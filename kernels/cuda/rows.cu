@@ -6,7 +6,7 @@
  * which serve two products, the k axis being permuted alike on both sides. The warps' sums are
  * added in their order. So a sum's order depends on the depth alone, and rows never mix. Products
  * of the same x share a launch. */
-#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/dense.cuh"
 #include "kernels/cuda/values.cuh"
 
 constexpr int ROWS_THREADS = 256;

@@ -4,6 +4,7 @@
 #define YOCO_CUDA_RUN_CUH
 
 #include "kernels/cuda/values.cuh"
+#include "kernels/ops_window.h"
 
 constexpr int RUN_THREADS = 128;
 constexpr int RUN_KEYS = 128;

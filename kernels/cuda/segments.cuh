@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "kernels/cuda/device.cuh"
+#include "kernels/ops_attend.h"
 
 struct device_segment {
     yoco_kv_segment segment;

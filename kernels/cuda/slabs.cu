@@ -7,7 +7,7 @@
  *
  * Where rows of x or y do not lie on boundaries of 16 and 32 bytes, or are padded in the weight,
  * every slab goes through the buffer: such shapes are for tests. */
-#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/dense.cuh"
 
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-/* The CUDA backend's life cycle, and its table of ops. */
+/* The CUDA backend's life cycle, and its table. */
 #include "kernels/cuda/device.cuh"
 
 #include <stdio.h>
@@ -154,16 +154,6 @@ static void take_bad(yoco_device *device)
     device->bad_target = NULL;
 }
 
-static void *cuda_stream(yoco_device *device)
-{
-    return device->stream;
-}
-
-static void cuda_hold(yoco_device *device, bool on)
-{
-    (on ? yoco_cuda_graph_flush : yoco_cuda_graph_resume)(device);
-}
-
 static yoco_status cuda_synchronize(yoco_device *device)
 {
     yoco_cuda_graph_flush(device);
@@ -190,9 +180,6 @@ const yoco_ops yoco_cuda_ops = {
     .open = cuda_open,
     .close = cuda_close,
     .synchronize = cuda_synchronize,
-    .record = yoco_cuda_record,
-    .stream = cuda_stream,
-    .hold = cuda_hold,
     .alloc = yoco_cuda_alloc,
     .free = yoco_cuda_free,
     .alloc_shared = yoco_cuda_alloc_shared,
@@ -204,27 +191,13 @@ const yoco_ops yoco_cuda_ops = {
     .copy_rows = yoco_cuda_copy_rows,
     .zero = yoco_cuda_zero,
     .memory_in_use = yoco_cuda_memory_in_use,
+    .hash = yoco_cuda_hash,
     .weight_create = yoco_cuda_weight_create,
     .weight_free = yoco_cuda_weight_free,
-    .embed = yoco_cuda_embed,
-    .rms_norm = yoco_cuda_rms_norm,
-    .linear_slabs = yoco_cuda_linear_slabs,
-    .linear_rows = yoco_cuda_linear_rows,
-    .rope_table = yoco_cuda_rope_table,
-    .rope = yoco_cuda_rope,
-    .cast = yoco_cuda_cast,
-    .swiglu = yoco_cuda_swiglu,
-    .window_attend = yoco_cuda_window_attend,
-    .window_step = yoco_cuda_window_step,
-    .retention_local = yoco_cuda_retention_local,
-    .retention_scan = yoco_cuda_retention_scan,
-    .retention_correct = yoco_cuda_retention_correct,
-    .retention_step = yoco_cuda_retention_step,
-    .attend = yoco_cuda_attend,
-    .merge_flags = yoco_cuda_merge_flags,
-    .merge_sum = yoco_cuda_merge_sum,
-    .merge_finish = yoco_cuda_merge_finish,
-    .argmax = yoco_cuda_argmax,
-    .draw = yoco_cuda_draw,
-    .hash = yoco_cuda_hash,
+    .stream = &yoco_cuda_stream,
+    .dense = &yoco_cuda_dense,
+    .window = &yoco_cuda_window,
+    .retention = &yoco_cuda_retention,
+    .attend = &yoco_cuda_attend,
+    .choose = &yoco_cuda_choose,
 };

@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(RUN_THREADS)
     store_head(run, m, sum, args.out_dtype, args.out, at);
 }
 
-void yoco_cuda_window_attend(yoco_device *device, const yoco_window_args *args)
+static void attend(yoco_device *device, const yoco_window_args *args)
 {
     int64_t n = (args->q_end - args->q_begin) * args->n_heads;
     if (n <= 0 || yoco_cuda_window_tiles(device, args))
@@ -62,7 +62,7 @@ void yoco_cuda_window_attend(yoco_device *device, const yoco_window_args *args)
                 *args);
 }
 
-void yoco_cuda_window_step(yoco_device *device, const yoco_window_step_args *args)
+static void step(yoco_device *device, const yoco_window_step_args *args)
 {
     if (yoco_cuda_window_step_tiles(device, args))
         return;
@@ -74,3 +74,8 @@ void yoco_cuda_window_step(yoco_device *device, const yoco_window_step_args *arg
                     run_bytes(args->head_dim), device->stream, own, views);
     }
 }
+
+const yoco_window_ops yoco_cuda_window = {
+    .attend = attend,
+    .step = step,
+};

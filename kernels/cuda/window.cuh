@@ -2,6 +2,7 @@
 #define YOCO_CUDA_WINDOW_CUH
 
 #include "kernels/cuda/device.cuh"
+#include "kernels/ops_window.h"
 
 /* Window attention on tensor cores. False where it does not take these arguments: it wants bf16 and
  * heads of 32, 64 or 128 on 16-byte boundaries. Which kernel runs depends on the model alone. */

@@ -1,4 +1,5 @@
 /* Softmax attention over rows of K,V: windows, and blocks of the shared K,V. */
+#include "kernels/ops_window.h"
 #include "kernels/reference/reference.h"
 
 #include <math.h>
@@ -72,7 +73,7 @@ static void window_head(scan *s, yoco_dtype out_dtype, void *out, int64_t at)
     }
 }
 
-void reference_window_attend(yoco_device *device, const yoco_window_args *args)
+static void attend(yoco_device *device, const yoco_window_args *args)
 {
     (void)device;
     int row_size = args->n_heads * args->head_dim;
@@ -97,7 +98,7 @@ void reference_window_attend(yoco_device *device, const yoco_window_args *args)
     }
 }
 
-void reference_window_step(yoco_device *device, const yoco_window_step_args *args)
+static void step(yoco_device *device, const yoco_window_step_args *args)
 {
     (void)device;
     for (int64_t query = 0; query < args->n_queries; query++) {
@@ -114,6 +115,11 @@ void reference_window_step(yoco_device *device, const yoco_window_step_args *arg
         }
     }
 }
+
+const yoco_window_ops yoco_reference_window = {
+    .attend = attend,
+    .step = step,
+};
 
 /* All heads of one query over one block: partial p. */
 static void attend_block(const yoco_attend_args *args, const yoco_window_view *block, int64_t query,
@@ -139,9 +145,8 @@ static void attend_block(const yoco_attend_args *args, const yoco_window_view *b
     }
 }
 
-void reference_attend(yoco_device *device, const yoco_attend_args *args)
+void reference_attend_partials(const yoco_attend_args *args)
 {
-    (void)device;
     size_t row_bytes =
         (size_t)args->n_kv_heads * (size_t)args->head_dim * yoco_dtype_bytes(args->kv_dtype);
     for (int i = 0; i < args->n_segments; i++) {
@@ -158,5 +163,4 @@ void reference_attend(yoco_device *device, const yoco_attend_args *args)
                              segment->first_partial + b * segment->n_queries + query);
         }
     }
-    reference_partials_max(args);
 }

@@ -31,8 +31,10 @@ static void visit_max(const yoco_attend_args *args, int64_t partial, int64_t que
     }
 }
 
-void reference_partials_max(const yoco_attend_args *args)
+static void partials(yoco_device *device, const yoco_attend_args *args)
 {
+    (void)device;
+    reference_attend_partials(args);
     for (int64_t i = 0; i < args->n_queries * args->n_heads; i++)
         args->global_max[i] = -INFINITY;
     each_partial(args, visit_max);
@@ -67,7 +69,7 @@ static void visit_sum(const yoco_attend_args *args, int64_t partial, int64_t que
     }
 }
 
-void reference_merge_sum(yoco_device *device, const yoco_attend_args *args)
+static void merge_sum(yoco_device *device, const yoco_attend_args *args)
 {
     (void)device;
     for (int64_t i = 0; i < args->n_queries * args->n_heads * (1 + args->head_dim); i++)
@@ -75,7 +77,7 @@ void reference_merge_sum(yoco_device *device, const yoco_attend_args *args)
     each_partial(args, visit_sum);
 }
 
-void reference_merge_finish(yoco_device *device, const yoco_attend_args *args)
+static void merge_finish(yoco_device *device, const yoco_attend_args *args)
 {
     (void)device;
     int group = args->n_heads / args->n_kv_heads;
@@ -90,3 +92,9 @@ void reference_merge_finish(yoco_device *device, const yoco_attend_args *args)
         }
     }
 }
+
+const yoco_attend_ops yoco_reference_attend = {
+    .partials = partials,
+    .merge_sum = merge_sum,
+    .merge_finish = merge_finish,
+};

@@ -3,7 +3,7 @@
 #ifndef YOCO_REFERENCE_H
 #define YOCO_REFERENCE_H
 
-#include "kernels/kernels.h"
+#include "kernels/ops_attend.h"
 
 #include <string.h>
 
@@ -43,30 +43,13 @@ static inline void reference_store(yoco_dtype dtype, void *data, int64_t index, 
         ((float *)data)[index] = value;
 }
 
-/* rows.c */
-void reference_embed(yoco_device *device, const yoco_embed_args *args);
-void reference_rms_norm(yoco_device *device, const yoco_rms_norm_args *args);
-void reference_linear(yoco_device *device, const yoco_linear_args *args);
-void reference_rope_table(yoco_device *device, const yoco_rope_table_args *args);
-void reference_rope(yoco_device *device, const yoco_rope_args *args);
-void reference_cast(yoco_device *device, const yoco_cast_args *args);
-void reference_swiglu(yoco_device *device, const yoco_swiglu_args *args);
+/* attention.c: the partials, without their maxima. */
+void reference_attend_partials(const yoco_attend_args *args);
 
-/* attention.c */
-void reference_window_attend(yoco_device *device, const yoco_window_args *args);
-void reference_window_step(yoco_device *device, const yoco_window_step_args *args);
-void reference_attend(yoco_device *device, const yoco_attend_args *args);
-
-/* merge.c */
-/* The part of attend that follows the partials: M and *bad. */
-void reference_partials_max(const yoco_attend_args *args);
-void reference_merge_sum(yoco_device *device, const yoco_attend_args *args);
-void reference_merge_finish(yoco_device *device, const yoco_attend_args *args);
-
-/* retention.c */
-void reference_retention_local(yoco_device *device, const yoco_retention_args *args);
-void reference_retention_scan(yoco_device *device, const yoco_retention_args *args);
-void reference_retention_correct(yoco_device *device, const yoco_retention_args *args);
-void reference_retention_step(yoco_device *device, const yoco_retention_step_args *args);
+extern const yoco_dense_ops yoco_reference_dense;         /* rows.c */
+extern const yoco_window_ops yoco_reference_window;       /* attention.c */
+extern const yoco_retention_ops yoco_reference_retention; /* retention.c */
+extern const yoco_attend_ops yoco_reference_attend;       /* merge.c */
+extern const yoco_choose_ops yoco_reference_choose;       /* choose.c */
 
 #endif

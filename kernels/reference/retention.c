@@ -1,4 +1,5 @@
 /* Gated retention: blockwise for prefill, one step of the recurrence for decode. */
+#include "kernels/ops_retention.h"
 #include "kernels/reference/reference.h"
 
 #include <math.h>
@@ -57,7 +58,7 @@ static void local_block(const yoco_retention_args *args, int64_t block, int head
     }
 }
 
-void reference_retention_local(yoco_device *device, const yoco_retention_args *args)
+static void local(yoco_device *device, const yoco_retention_args *args)
 {
     (void)device;
     for (int64_t block = 0; block < yoco_div_up(args->n_rows, YOCO_RETENTION_ROWS); block++) {
@@ -68,7 +69,7 @@ void reference_retention_local(yoco_device *device, const yoco_retention_args *a
 
 /* The state is rounded to f32 at every block's end, as it is where a piece ends: where a run of
  * blocks is cut into pieces cannot change a bit. */
-void reference_retention_scan(yoco_device *device, const yoco_retention_args *args)
+static void scan(yoco_device *device, const yoco_retention_args *args)
 {
     (void)device;
     int64_t n_blocks = yoco_div_up(args->n_rows, YOCO_RETENTION_ROWS);
@@ -87,7 +88,7 @@ void reference_retention_scan(yoco_device *device, const yoco_retention_args *ar
     }
 }
 
-void reference_retention_correct(yoco_device *device, const yoco_retention_args *args)
+static void correct(yoco_device *device, const yoco_retention_args *args)
 {
     (void)device;
     int dim = args->head_dim;
@@ -105,7 +106,7 @@ void reference_retention_correct(yoco_device *device, const yoco_retention_args 
     }
 }
 
-void reference_retention_step(yoco_device *device, const yoco_retention_step_args *args)
+static void step(yoco_device *device, const yoco_retention_step_args *args)
 {
     (void)device;
     int dim = args->head_dim;
@@ -124,3 +125,10 @@ void reference_retention_step(yoco_device *device, const yoco_retention_step_arg
         }
     }
 }
+
+const yoco_retention_ops yoco_reference_retention = {
+    .local = local,
+    .scan = scan,
+    .correct = correct,
+    .step = step,
+};

@@ -1,9 +1,10 @@
 /* Ops that work on each row, or each element, alone. */
+#include "kernels/ops_dense.h"
 #include "kernels/reference/reference.h"
 
 #include <math.h>
 
-void reference_embed(yoco_device *device, const yoco_embed_args *args)
+static void embed(yoco_device *device, const yoco_embed_args *args)
 {
     (void)device;
     const yoco_weight *table = args->table;
@@ -16,7 +17,7 @@ void reference_embed(yoco_device *device, const yoco_embed_args *args)
     }
 }
 
-void reference_rms_norm(yoco_device *device, const yoco_rms_norm_args *args)
+static void rms_norm(yoco_device *device, const yoco_rms_norm_args *args)
 {
     (void)device;
     for (int64_t row = 0; row < args->n_rows; row++) {
@@ -48,13 +49,13 @@ static void multiply(const yoco_device *device, const yoco_linear_args *args)
     }
 }
 
-void reference_linear(yoco_device *device, const yoco_linear_args *args)
+static void linear(yoco_device *device, const yoco_linear_args *args)
 {
     for (; args; args = args->next)
         multiply(device, args);
 }
 
-void reference_rope_table(yoco_device *device, const yoco_rope_table_args *args)
+static void rope_table(yoco_device *device, const yoco_rope_table_args *args)
 {
     (void)device;
     for (int64_t row = 0; row < args->n_rows; row++) {
@@ -83,28 +84,27 @@ static void rotate(const yoco_rope_args *args)
     }
 }
 
-void reference_rope(yoco_device *device, const yoco_rope_args *args)
-{
-    for (; args; args = args->next) {
-        if (args->cos)
-            rotate(args);
-        else
-            reference_cast(device,
-                           &(yoco_cast_args){.n = args->n_rows * args->n_heads * args->head_dim,
-                                             .x = args->x,
-                                             .out_dtype = args->out_dtype,
-                                             .out = args->out});
-    }
-}
-
-void reference_cast(yoco_device *device, const yoco_cast_args *args)
+static void cast(yoco_device *device, const yoco_cast_args *args)
 {
     (void)device;
     for (int64_t i = 0; i < args->n; i++)
         reference_store(args->out_dtype, args->out, i, args->x[i]);
 }
 
-void reference_swiglu(yoco_device *device, const yoco_swiglu_args *args)
+static void rope(yoco_device *device, const yoco_rope_args *args)
+{
+    for (; args; args = args->next) {
+        if (args->cos)
+            rotate(args);
+        else
+            cast(device, &(yoco_cast_args){.n = args->n_rows * args->n_heads * args->head_dim,
+                                           .x = args->x,
+                                           .out_dtype = args->out_dtype,
+                                           .out = args->out});
+    }
+}
+
+static void swiglu(yoco_device *device, const yoco_swiglu_args *args)
 {
     (void)device;
     for (int64_t i = 0; i < args->n; i++) {
@@ -112,3 +112,14 @@ void reference_swiglu(yoco_device *device, const yoco_swiglu_args *args)
         reference_store(args->out_dtype, args->out, i, (float)(silu * args->b[i]));
     }
 }
+
+const yoco_dense_ops yoco_reference_dense = {
+    .embed = embed,
+    .rms_norm = rms_norm,
+    .linear_slabs = linear,
+    .linear_rows = linear,
+    .rope_table = rope_table,
+    .rope = rope,
+    .cast = cast,
+    .swiglu = swiglu,
+};

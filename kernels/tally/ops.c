@@ -1,6 +1,12 @@
 /* The table. What each op must do stands in partition/op_work.h. */
 #include "kernels/tally/tally.h"
 
+#include "kernels/ops_attend.h"
+#include "kernels/ops_choose.h"
+#include "kernels/ops_dense.h"
+#include "kernels/ops_retention.h"
+#include "kernels/ops_window.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +16,7 @@ enum { FLAG_BYTES = 64 };
 
 struct yoco_device {
     yoco_dtype dtype;
-    bool is_merging; /* from attend to merge_finish */
+    bool is_merging; /* from partials to merge_finish */
     const void *flags_at;
     char flags[FLAG_BYTES];
 };
@@ -150,6 +156,19 @@ static void zero(yoco_device *device, void *ptr, size_t bytes)
     charge_bytes((double)bytes);
 }
 
+static size_t memory_in_use(yoco_device *device)
+{
+    (void)device;
+    return 0;
+}
+
+static uint64_t hash(yoco_device *device, const void *ptr, size_t bytes)
+{
+    (void)ptr;
+    charge_part_bytes(merging(device), (double)bytes);
+    return 0;
+}
+
 static yoco_status weight_create(yoco_device *device, const yoco_matrix *matrix,
                                  yoco_weight_use use, yoco_weight **out)
 {
@@ -221,6 +240,17 @@ static void swiglu(yoco_device *device, const yoco_swiglu_args *a)
     charge_bytes((double)a->n * (2 * F32_BYTES + bytes_of(a->out_dtype)));
 }
 
+static const yoco_dense_ops dense_ops = {
+    .embed = embed,
+    .rms_norm = rms_norm,
+    .linear_slabs = linear_slabs,
+    .linear_rows = linear_rows,
+    .rope_table = rope_table,
+    .rope = rope,
+    .cast = cast,
+    .swiglu = swiglu,
+};
+
 static void window_attend(yoco_device *device, const yoco_window_args *a)
 {
     (void)device;
@@ -239,6 +269,11 @@ static void window_step(yoco_device *device, const yoco_window_step_args *a)
     charge(YOCO_TALLY_REPEATED,
            yoco_work_attend(1, n_rows, dim, dim, yoco_dtype_bytes(a->kv_dtype), 0));
 }
+
+static const yoco_window_ops window_ops = {
+    .attend = window_attend,
+    .step = window_step,
+};
 
 static void retention_local(yoco_device *device, const yoco_retention_args *a)
 {
@@ -268,6 +303,13 @@ static void retention_step(yoco_device *device, const yoco_retention_step_args *
            yoco_work_retention_step(a->n_rows, (int64_t)a->n_heads * a->head_dim, a->head_dim));
 }
 
+static const yoco_retention_ops retention_ops = {
+    .local = retention_local,
+    .scan = retention_scan,
+    .correct = retention_correct,
+    .step = retention_step,
+};
+
 static int64_t count_partials(const yoco_attend_args *a)
 {
     int64_t n = 0;
@@ -277,7 +319,7 @@ static int64_t count_partials(const yoco_attend_args *a)
     return n;
 }
 
-static void attend(yoco_device *device, const yoco_attend_args *a)
+static void attend_partials(yoco_device *device, const yoco_attend_args *a)
 {
     int64_t dim = (int64_t)a->n_heads * a->head_dim;
     for (int i = 0; i < a->n_segments; i++) {
@@ -310,6 +352,12 @@ static void merge_finish(yoco_device *device, const yoco_attend_args *a)
                                             (8 + bytes_of(a->out_dtype)));
 }
 
+static const yoco_attend_ops attend_ops = {
+    .partials = attend_partials,
+    .merge_sum = merge_sum,
+    .merge_finish = merge_finish,
+};
+
 static void argmax(yoco_device *device, const yoco_argmax_args *a)
 {
     (void)device;
@@ -326,12 +374,10 @@ static void draw(yoco_device *device, const yoco_draw_args *a)
         a->out[row] = 0;
 }
 
-static uint64_t hash(yoco_device *device, const void *ptr, size_t bytes)
-{
-    (void)ptr;
-    charge_part_bytes(merging(device), (double)bytes);
-    return 0;
-}
+static const yoco_choose_ops choose_ops = {
+    .argmax = argmax,
+    .draw = draw,
+};
 
 const yoco_ops yoco_tally_ops = {
     .name = "tally",
@@ -352,26 +398,13 @@ const yoco_ops yoco_tally_ops = {
     .copy = copy_bytes,
     .copy_rows = copy_rows,
     .zero = zero,
+    .memory_in_use = memory_in_use,
+    .hash = hash,
     .weight_create = weight_create,
     .weight_free = weight_free,
-    .embed = embed,
-    .rms_norm = rms_norm,
-    .linear_slabs = linear_slabs,
-    .linear_rows = linear_rows,
-    .rope_table = rope_table,
-    .rope = rope,
-    .cast = cast,
-    .swiglu = swiglu,
-    .window_attend = window_attend,
-    .window_step = window_step,
-    .retention_local = retention_local,
-    .retention_scan = retention_scan,
-    .retention_correct = retention_correct,
-    .retention_step = retention_step,
-    .attend = attend,
-    .merge_sum = merge_sum,
-    .merge_finish = merge_finish,
-    .argmax = argmax,
-    .draw = draw,
-    .hash = hash,
+    .dense = &dense_ops,
+    .window = &window_ops,
+    .retention = &retention_ops,
+    .attend = &attend_ops,
+    .choose = &choose_ops,
 };

@@ -1,5 +1,5 @@
 /* Recorded steps: what they compute, whatever comes between record(true) and record(false). */
-#include "kernels/kernels.h"
+#include "kernels/ops_window.h"
 
 #include <cuda_runtime_api.h>
 #include <setjmp.h>
@@ -62,11 +62,11 @@ static void test_other_arguments(void **state)
 {
     const graph_test *t = *state;
     for (int step = 0; step < STEPS; step++) {
-        yoco_cuda_ops.record(t->device, true);
+        yoco_cuda_ops.stream->record(t->device, true);
         run_section(t, step);
         if (step % 2 == 1)
             expect_b(t, step);
-        yoco_cuda_ops.record(t->device, false);
+        yoco_cuda_ops.stream->record(t->device, false);
         expect_b(t, step);
         assert_int_equal(yoco_cuda_ops.synchronize(t->device), YOCO_OK);
     }
@@ -77,10 +77,10 @@ static void test_other_work(void **state)
 {
     const graph_test *t = *state;
     for (int step = 0; step < STEPS; step++) {
-        yoco_cuda_ops.record(t->device, true);
+        yoco_cuda_ops.stream->record(t->device, true);
         for (int i = 0; i <= step; i++)
             run_section(t, step + i);
-        yoco_cuda_ops.record(t->device, false);
+        yoco_cuda_ops.stream->record(t->device, false);
         expect_b(t, 2 * step);
     }
 }
@@ -90,10 +90,10 @@ static void test_around_the_ring(void **state)
 {
     const graph_test *t = *state;
     for (int step = 0; step < STEPS; step++) {
-        yoco_cuda_ops.record(t->device, true);
+        yoco_cuda_ops.stream->record(t->device, true);
         for (int i = 0; i < 2500; i++) /* 10 MB, a half has 8 */
             run_section(t, step + i);
-        yoco_cuda_ops.record(t->device, false);
+        yoco_cuda_ops.stream->record(t->device, false);
         expect_b(t, step + 2499);
     }
 }
@@ -103,13 +103,13 @@ static void test_many_sections(void **state)
 {
     const graph_test *t = *state;
     for (int step = 0; step < STEPS; step++) {
-        yoco_cuda_ops.record(t->device, true);
+        yoco_cuda_ops.stream->record(t->device, true);
         for (int i = 0; i < 300; i++) {
             run_section(t, step + i);
             assert_int_equal(yoco_cuda_ops.synchronize(t->device), YOCO_OK);
         }
         run_section(t, step);
-        yoco_cuda_ops.record(t->device, false);
+        yoco_cuda_ops.stream->record(t->device, false);
         expect_b(t, step);
     }
 }
@@ -117,17 +117,17 @@ static void test_many_sections(void **state)
 /* A launch that the device refuses, as its grid has too many heads. */
 static void launch_too_many(const graph_test *t)
 {
-    yoco_cuda_ops.window_attend(t->device, &(yoco_window_args){.q_begin = 0,
-                                                               .q_end = 1,
-                                                               .n_heads = 70000,
-                                                               .head_dim = 32,
-                                                               .window = 1,
-                                                               .q = t->a,
-                                                               .kv_dtype = YOCO_BF16,
-                                                               .k = t->b,
-                                                               .v = t->b,
-                                                               .out_dtype = YOCO_F32,
-                                                               .out = t->a});
+    yoco_cuda_ops.window->attend(t->device, &(yoco_window_args){.q_begin = 0,
+                                                                .q_end = 1,
+                                                                .n_heads = 70000,
+                                                                .head_dim = 32,
+                                                                .window = 1,
+                                                                .q = t->a,
+                                                                .kv_dtype = YOCO_BF16,
+                                                                .k = t->b,
+                                                                .v = t->b,
+                                                                .out_dtype = YOCO_F32,
+                                                                .out = t->a});
 }
 
 /* It is reported wherever it stands: also in the first recording of a section, and before memory
@@ -137,17 +137,18 @@ static void test_refused_launch(void **state)
     const graph_test *t = *state;
     void *too_much;
     for (int step = 0; step < STEPS; step++) {
-        yoco_cuda_ops.record(t->device, true);
+        yoco_cuda_ops.stream->record(t->device, true);
         for (int i = 0; i < step; i++) /* other work than in the step before */
             run_section(t, i);
         launch_too_many(t);
-        yoco_cuda_ops.record(t->device, false);
+        yoco_cuda_ops.stream->record(t->device, false);
         assert_int_equal(yoco_cuda_ops.synchronize(t->device), YOCO_ERR_INTERNAL);
     }
     launch_too_many(t);
-    yoco_cuda_ops.hold(t->device, true); /* from here on a transport asks events, and clears */
+    yoco_cuda_ops.stream->hold(t->device,
+                               true); /* from here on a transport asks events, and clears */
     assert_int_equal(cudaGetLastError(), cudaSuccess);
-    yoco_cuda_ops.hold(t->device, false);
+    yoco_cuda_ops.stream->hold(t->device, false);
     assert_int_equal(yoco_cuda_ops.synchronize(t->device), YOCO_ERR_INTERNAL);
     launch_too_many(t);
     assert_int_equal(yoco_cuda_ops.alloc(t->device, (size_t)1 << 50, "too much", &too_much),

@@ -9,7 +9,7 @@ float *run_embed(rig *r, const yoco_matrix *table, yoco_embed_args args)
     args.table = rig_weight(r, table, YOCO_WEIGHT_EMBEDDING);
     args.ids = rig_device(r, args.ids, (size_t)args.n_rows * sizeof *args.ids);
     args.x = rig_device(r, NULL, (size_t)n * sizeof(float));
-    r->ops->embed(r->device, &args);
+    r->ops->dense->embed(r->device, &args);
     return rig_fetch(r, args.x);
 }
 
@@ -20,11 +20,11 @@ float *run_rms_norm(rig *r, yoco_rms_norm_args args)
     if (args.weight)
         args.weight = rig_upload(r, args.weight, args.dim, YOCO_F32);
     args.out = rig_device(r, NULL, (size_t)n * yoco_dtype_bytes(args.out_dtype));
-    r->ops->rms_norm(r->device, &args);
+    r->ops->dense->rms_norm(r->device, &args);
     float *out = rig_download(r, args.out, n, args.out_dtype);
     if (args.out_dtype == YOCO_F32) {
         args.out = (void *)args.x;
-        r->ops->rms_norm(r->device, &args);
+        r->ops->dense->rms_norm(r->device, &args);
         check_equal(r, "rms_norm in place", rig_fetch(r, args.out), out, (size_t)n * sizeof *out);
     }
     return out;
@@ -37,9 +37,9 @@ float *run_linear(rig *r, bool slabs, const yoco_matrix *weight, yoco_linear_arg
     args.accumulate = args.y != NULL;
     args.y = rig_device(r, args.y, (size_t)(args.n_rows * weight->n_out) * sizeof(float));
     if (slabs)
-        r->ops->linear_slabs(r->device, &args);
+        r->ops->dense->linear_slabs(r->device, &args);
     else
-        r->ops->linear_rows(r->device, &args);
+        r->ops->dense->linear_rows(r->device, &args);
     return rig_fetch(r, args.y);
 }
 
@@ -51,7 +51,7 @@ void run_rope_table(rig *r, yoco_rope_table_args args, float **cos, float **sin)
         rig_device(r, args.frequencies, (size_t)args.n_freqs * sizeof *args.frequencies);
     args.cos = rig_device(r, NULL, bytes);
     args.sin = rig_device(r, NULL, bytes);
-    r->ops->rope_table(r->device, &args);
+    r->ops->dense->rope_table(r->device, &args);
     *cos = rig_fetch(r, args.cos);
     *sin = rig_fetch(r, args.sin);
 }
@@ -63,11 +63,11 @@ float *run_rope(rig *r, yoco_rope_args args)
     args.sin = rig_upload(r, args.sin, args.n_rows * args.head_dim / 2, YOCO_F32);
     args.x = rig_upload(r, args.x, n, YOCO_F32);
     args.out = rig_device(r, NULL, (size_t)n * yoco_dtype_bytes(args.out_dtype));
-    r->ops->rope(r->device, &args);
+    r->ops->dense->rope(r->device, &args);
     float *out = rig_download(r, args.out, n, args.out_dtype);
     if (args.out_dtype == YOCO_F32) {
         args.out = (void *)args.x;
-        r->ops->rope(r->device, &args);
+        r->ops->dense->rope(r->device, &args);
         check_equal(r, "rope in place", rig_fetch(r, args.out), out, (size_t)n * sizeof *out);
     }
     return out;
@@ -77,7 +77,7 @@ float *run_cast(rig *r, yoco_cast_args args)
 {
     args.x = rig_upload(r, args.x, args.n, YOCO_F32);
     args.out = rig_device(r, NULL, (size_t)args.n * yoco_dtype_bytes(args.out_dtype));
-    r->ops->cast(r->device, &args);
+    r->ops->dense->cast(r->device, &args);
     return rig_download(r, args.out, args.n, args.out_dtype);
 }
 
@@ -86,7 +86,7 @@ float *run_swiglu(rig *r, yoco_swiglu_args args)
     args.a = rig_upload(r, args.a, args.n, YOCO_F32);
     args.b = rig_upload(r, args.b, args.n, YOCO_F32);
     args.out = rig_device(r, NULL, (size_t)args.n * yoco_dtype_bytes(args.out_dtype));
-    r->ops->swiglu(r->device, &args);
+    r->ops->dense->swiglu(r->device, &args);
     return rig_download(r, args.out, args.n, args.out_dtype);
 }
 
@@ -97,7 +97,7 @@ float *run_window_attend(rig *r, int64_t n_rows, yoco_window_args args)
     args.k = rig_upload(r, args.k, args.n_edge * row_size + n, args.kv_dtype);
     args.v = rig_upload(r, args.v, args.n_edge * row_size + n, args.kv_dtype);
     args.out = rig_device(r, NULL, (size_t)n * yoco_dtype_bytes(args.out_dtype));
-    r->ops->window_attend(r->device, &args);
+    r->ops->window->attend(r->device, &args);
     return rig_download(r, args.out, n, args.out_dtype);
 }
 
@@ -116,7 +116,7 @@ float *run_window_step(rig *r, yoco_window_step_args args)
     args.views = views;
     args.q = rig_upload(r, args.q, n, YOCO_F32);
     args.out = rig_device(r, NULL, (size_t)n * yoco_dtype_bytes(args.out_dtype));
-    r->ops->window_step(r->device, &args);
+    r->ops->window->step(r->device, &args);
     return rig_download(r, args.out, n, args.out_dtype);
 }
 
@@ -137,14 +137,14 @@ retention_result run_retention(rig *r, yoco_retention_args args, bool in_place)
     args.state = rig_device(r, NULL, (size_t)(n_blocks * edge_size) * sizeof(float));
     args.out = rig_device(r, NULL, (size_t)n * sizeof(float));
 
-    r->ops->retention_local(r->device, &args);
+    r->ops->retention->local(r->device, &args);
     result.decay = rig_fetch(r, args.decay);
     result.state = rig_fetch(r, args.state);
     result.local_out = rig_fetch(r, args.out);
-    r->ops->retention_scan(r->device, &args);
+    r->ops->retention->scan(r->device, &args);
     result.entering = rig_fetch(r, args.state);
     result.edge_out = rig_fetch(r, args.edge_out);
-    r->ops->retention_correct(r->device, &args);
+    r->ops->retention->correct(r->device, &args);
     result.out = rig_fetch(r, args.out);
     return result;
 }
@@ -163,7 +163,7 @@ float *run_retention_step(rig *r, yoco_retention_step_args args)
     args.v = rig_upload(r, args.v, n, YOCO_F32);
     args.gate = rig_upload(r, args.gate, args.n_rows * args.n_heads, YOCO_F32);
     args.out = rig_device(r, NULL, (size_t)n * sizeof(float));
-    r->ops->retention_step(r->device, &args);
+    r->ops->retention->step(r->device, &args);
     for (int64_t i = 0; i < args.n_rows; i++)
         memcpy(host_states[i], rig_fetch(r, states[i]), (size_t)state_size * sizeof(float));
     return rig_fetch(r, args.out);
@@ -200,7 +200,7 @@ static yoco_attend_args begin_attend(rig *r, const yoco_attend_args *args)
     device.partial = rig_device(r, NULL, (size_t)(n * args->head_dim) * sizeof(float));
     device.global_max =
         rig_device(r, NULL, (size_t)(args->n_queries * args->n_heads) * sizeof(float));
-    r->ops->attend(r->device, &device);
+    r->ops->attend->partials(r->device, &device);
     return device;
 }
 
@@ -245,7 +245,7 @@ void run_merge_sum(rig *r, yoco_attend_args *args)
     int64_t n = args->n_queries * args->n_heads;
     device.global_max = rig_upload(r, args->global_max, n, YOCO_F32);
     device.fixed = rig_device(r, NULL, (size_t)(n * (1 + args->head_dim)) * sizeof(int64_t));
-    r->ops->merge_sum(r->device, &device);
+    r->ops->attend->merge_sum(r->device, &device);
     args->fixed = rig_fetch(r, device.fixed);
 }
 
@@ -257,7 +257,7 @@ float *run_merge_finish(rig *r, yoco_attend_args args)
     device.fixed = rig_device(r, args.fixed, (size_t)(n * (1 + args.head_dim)) * sizeof(int64_t));
     device.out =
         rig_device(r, NULL, (size_t)(n * args.head_dim) * yoco_dtype_bytes(args.out_dtype));
-    r->ops->merge_finish(r->device, &device);
+    r->ops->attend->merge_finish(r->device, &device);
     return rig_download(r, device.out, n * args.head_dim, args.out_dtype);
 }
 

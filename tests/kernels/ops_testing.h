@@ -7,7 +7,11 @@
 #ifndef YOCO_OPS_TESTING_H
 #define YOCO_OPS_TESTING_H
 
-#include "kernels/kernels.h"
+#include "kernels/ops_attend.h"
+#include "kernels/ops_choose.h"
+#include "kernels/ops_dense.h"
+#include "kernels/ops_retention.h"
+#include "kernels/ops_window.h"
 
 typedef struct rig_buffer rig_buffer;
 

@@ -129,7 +129,7 @@ static void linear_chain(rig *tested, rig *reference)
         for (int slabs = 0; slabs <= 1; slabs++) {
             int64_t n_rows = counts[i];
             void (*op)(yoco_device *, const yoco_linear_args *) =
-                slabs ? tested->ops->linear_slabs : tested->ops->linear_rows;
+                slabs ? tested->ops->dense->linear_slabs : tested->ops->dense->linear_rows;
             float *x = random_values(tested, &rnd, n_rows * IN, 1.0f);
             yoco_linear_args alone[N], chain[N];
             for (int j = 0; j < N; j++) {
@@ -173,10 +173,10 @@ static void linear_owns_its_weight(rig *tested, rig *reference)
                              .weight = rig_weight(tested, &matrix, YOCO_WEIGHT_LINEAR),
                              .x = x,
                              .y = rig_device(tested, NULL, OUT * sizeof(float))};
-    tested->ops->linear_rows(tested->device, &args);
+    tested->ops->dense->linear_rows(tested->device, &args);
     float *before = rig_fetch(tested, args.y);
     memset(source, 0, IN * OUT * sizeof(float));
-    tested->ops->linear_rows(tested->device, &args);
+    tested->ops->dense->linear_rows(tested->device, &args);
     check_equal(tested, "linear_rows", rig_fetch(tested, args.y), before, OUT * sizeof(float));
 }
 
@@ -253,15 +253,15 @@ static void rope_chain(rig *tested, rig *reference)
         chain[i].out = rig_device(tested, NULL, bytes);
         chain[i].next = i + 1 < N ? &chain[i + 1] : NULL;
         if (i + 1 < N) {
-            tested->ops->rope(tested->device, &alone[i]);
+            tested->ops->dense->rope(tested->device, &alone[i]);
             continue;
         }
         chain[i].cos = chain[i].sin = NULL;
-        tested->ops->cast(
+        tested->ops->dense->cast(
             tested->device,
             &(yoco_cast_args){.n = n, .x = alone[i].x, .out_dtype = dtype, .out = alone[i].out});
     }
-    tested->ops->rope(tested->device, chain);
+    tested->ops->dense->rope(tested->device, chain);
     for (int i = 0; i < N; i++)
         check_equal(tested, "a chain of rotations", rig_fetch(tested, chain[i].out),
                     rig_fetch(tested, alone[i].out),
@@ -332,8 +332,8 @@ static void check_argmax(rig *r, const float *x, int64_t n_rows, int n, const in
 {
     int32_t got[70];
     assert_true(n_rows <= 70);
-    r->ops->argmax(r->device,
-                   &(yoco_argmax_args){.n_rows = n_rows,
+    r->ops->choose->argmax(
+        r->device, &(yoco_argmax_args){.n_rows = n_rows,
                                        .n = n,
                                        .x = rig_device(r, x, (size_t)(n_rows * n) * sizeof *x),
                                        .n_banned = n_banned,
@@ -375,12 +375,12 @@ static void argmax_of_many(rig *tested, rig *reference)
         int n_banned = n > 2 ? 2 : 0;
         for (int64_t j = 0; j < n_rows * n; j++)
             x[j] = (float)random_below(&rnd, 50);
-        reference->ops->argmax(reference->device, &(yoco_argmax_args){.n_rows = n_rows,
-                                                                      .n = n,
-                                                                      .x = x,
-                                                                      .n_banned = n_banned,
-                                                                      .banned = banned,
-                                                                      .out = want});
+        reference->ops->choose->argmax(reference->device, &(yoco_argmax_args){.n_rows = n_rows,
+                                                                              .n = n,
+                                                                              .x = x,
+                                                                              .n_banned = n_banned,
+                                                                              .banned = banned,
+                                                                              .out = want});
         check_argmax(tested, x, n_rows, n, banned, n_banned, want);
         reset(tested, reference);
     }
@@ -421,10 +421,10 @@ static void draws(rig *tested, rig *reference)
             args.scratch = scratch;
             args.x = x;
             args.out = want;
-            reference->ops->draw(reference->device, &args);
+            reference->ops->choose->draw(reference->device, &args);
             args.x = rig_device(tested, x, (size_t)(n_rows * n) * sizeof *x);
             args.out = got;
-            tested->ops->draw(tested->device, &args);
+            tested->ops->choose->draw(tested->device, &args);
             assert_int_equal(tested->ops->synchronize(tested->device), YOCO_OK);
             check_equal(tested, "draw", got, want, (size_t)n_rows * sizeof *got);
             reset(tested, reference);

@@ -10,11 +10,12 @@ void yoco_feed_forward(yoco_pass *p)
     yoco_norm_rows(p, p->layer->vectors[YOCO_ROLE_FFN_NORM]);
     const yoco_projection projections[] = {{YOCO_ROLE_FC1, a}, {YOCO_ROLE_GATE, b}};
     yoco_project(p, projections, 2);
-    w->ops->swiglu(w->device, &(yoco_swiglu_args){.n = p->n_rows * p->layer->shape->hidden_dim,
-                                                  .a = a,
-                                                  .b = b,
-                                                  .out_dtype = w->model->dtype,
-                                                  .out = w->buffers[YOCO_BUF_HIDDEN]});
+    w->ops->dense->swiglu(w->device,
+                          &(yoco_swiglu_args){.n = p->n_rows * p->layer->shape->hidden_dim,
+                                              .a = a,
+                                              .b = b,
+                                              .out_dtype = w->model->dtype,
+                                              .out = w->buffers[YOCO_BUF_HIDDEN]});
     p->linear(w->device, &(yoco_linear_args){.n_rows = p->n_rows,
                                              .weight = p->layer->weights[YOCO_ROLE_FC2],
                                              .x = w->buffers[YOCO_BUF_HIDDEN],

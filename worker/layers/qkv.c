@@ -5,7 +5,7 @@ float *yoco_make_q(yoco_pass *p)
     float *q = yoco_wide(p, YOCO_BUF_WIDE_A, 0);
     yoco_project(p, &(yoco_projection){YOCO_ROLE_Q, q}, 1);
     yoco_rope_args queries = yoco_rotation_args(p, p->layer->shape->n_heads, q, YOCO_F32, q);
-    p->w->ops->rope(p->w->device, &queries);
+    p->w->ops->dense->rope(p->w->device, &queries);
     return q;
 }
 
@@ -26,7 +26,7 @@ static float *make(yoco_pass *p, bool with_q, void *k_out, void *v_out)
     keys.next = &values;
     yoco_rope_args queries = yoco_rotation_args(p, s->n_heads, q, YOCO_F32, q);
     queries.next = &keys;
-    p->w->ops->rope(p->w->device, with_q ? &queries : &keys);
+    p->w->ops->dense->rope(p->w->device, with_q ? &queries : &keys);
     return q;
 }
 

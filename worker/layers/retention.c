@@ -1,4 +1,5 @@
 /* Gated retention. */
+#include "kernels/ops_retention.h"
 #include "worker/layers/layers.h"
 
 /* Where its parts stand in the work memory, (n_rows, heads, dim) but for gate and decay (n_rows,
@@ -42,7 +43,7 @@ static void make_inputs(yoco_pass *p, const parts *m)
     keys.scale = 1.0f / sqrtf((float)s->k_dim);
     yoco_rope_args queries = yoco_rotation_args(p, s->n_heads, m->q, YOCO_F32, m->q);
     queries.next = &keys;
-    p->w->ops->rope(p->w->device, &queries);
+    p->w->ops->dense->rope(p->w->device, &queries);
 }
 
 /* NORM <- silu(g) * norm of each head's output */
@@ -50,17 +51,17 @@ static void gate_output(yoco_pass *p, const parts *m)
 {
     const yoco_layer_shape *s = p->layer->shape;
     yoco_worker *w = p->w;
-    w->ops->rms_norm(w->device, &(yoco_rms_norm_args){.n_rows = p->n_rows * s->n_heads,
-                                                      .dim = s->v_dim,
-                                                      .eps = w->model->shape->norm_eps,
-                                                      .x = m->out,
-                                                      .out_dtype = YOCO_F32,
-                                                      .out = m->out});
-    w->ops->swiglu(w->device, &(yoco_swiglu_args){.n = p->n_rows * yoco_layer_out_width(s),
-                                                  .a = m->g,
-                                                  .b = m->out,
-                                                  .out_dtype = w->model->dtype,
-                                                  .out = w->buffers[YOCO_BUF_NORM]});
+    w->ops->dense->rms_norm(w->device, &(yoco_rms_norm_args){.n_rows = p->n_rows * s->n_heads,
+                                                             .dim = s->v_dim,
+                                                             .eps = w->model->shape->norm_eps,
+                                                             .x = m->out,
+                                                             .out_dtype = YOCO_F32,
+                                                             .out = m->out});
+    w->ops->dense->swiglu(w->device, &(yoco_swiglu_args){.n = p->n_rows * yoco_layer_out_width(s),
+                                                         .a = m->g,
+                                                         .b = m->out,
+                                                         .out_dtype = w->model->dtype,
+                                                         .out = w->buffers[YOCO_BUF_NORM]});
 }
 
 static yoco_retention_args args_of(const yoco_pass *p, const parts *m)
@@ -86,7 +87,7 @@ static yoco_status keep(yoco_pass *p)
     const parts m = parts_of(p);
     const yoco_retention_args args = args_of(p, &m);
     make_inputs(p, &m);
-    p->w->ops->retention_local(p->w->device, &args);
+    p->w->ops->retention->local(p->w->device, &args);
     return YOCO_OK;
 }
 
@@ -95,9 +96,9 @@ static yoco_status mix(yoco_pass *p)
     const parts m = parts_of(p);
     const yoco_retention_args args = args_of(p, &m);
     YOCO_TRY(p->port->take(p, past_of(p)));
-    p->w->ops->retention_scan(p->w->device, &args);
+    p->w->ops->retention->scan(p->w->device, &args);
     YOCO_TRY(p->port->give(p, past_of(p)));
-    p->w->ops->retention_correct(p->w->device, &args);
+    p->w->ops->retention->correct(p->w->device, &args);
     gate_output(p, &m);
     return YOCO_OK;
 }
@@ -110,15 +111,15 @@ static yoco_status step(yoco_pass *p)
     make_inputs(p, &m);
     for (int64_t i = 0; i < p->n_rows; i++)
         w->states[i] = yoco_state_branch(w, past_of(p), p->branches[i]);
-    w->ops->retention_step(w->device, &(yoco_retention_step_args){.n_rows = p->n_rows,
-                                                                  .n_heads = s->n_heads,
-                                                                  .head_dim = s->k_dim,
-                                                                  .q = m.q,
-                                                                  .k = m.k,
-                                                                  .v = m.v,
-                                                                  .gate = m.gate,
-                                                                  .state = w->states,
-                                                                  .out = m.out});
+    w->ops->retention->step(w->device, &(yoco_retention_step_args){.n_rows = p->n_rows,
+                                                                   .n_heads = s->n_heads,
+                                                                   .head_dim = s->k_dim,
+                                                                   .q = m.q,
+                                                                   .k = m.k,
+                                                                   .v = m.v,
+                                                                   .gate = m.gate,
+                                                                   .state = w->states,
+                                                                   .out = m.out});
     gate_output(p, &m);
     return YOCO_OK;
 }

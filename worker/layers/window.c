@@ -30,19 +30,19 @@ static void attend(yoco_pass *p, const float *q, int64_t begin, int64_t end)
     yoco_worker *w = p->w;
     if (begin == end)
         return;
-    w->ops->window_attend(w->device, &(yoco_window_args){.n_edge = yoco_window_edge(p, past),
-                                                         .q_begin = begin,
-                                                         .q_end = end,
-                                                         .window = s->window,
-                                                         .n_heads = s->n_heads,
-                                                         .head_dim = s->k_dim,
-                                                         .scale_log2 = yoco_scale_log2(s->k_dim),
-                                                         .q = q,
-                                                         .kv_dtype = w->model->dtype,
-                                                         .k = yoco_past_work(w, past, 0),
-                                                         .v = yoco_past_work(w, past, 1),
-                                                         .out_dtype = w->model->dtype,
-                                                         .out = w->buffers[YOCO_BUF_NORM]});
+    w->ops->window->attend(w->device, &(yoco_window_args){.n_edge = yoco_window_edge(p, past),
+                                                          .q_begin = begin,
+                                                          .q_end = end,
+                                                          .window = s->window,
+                                                          .n_heads = s->n_heads,
+                                                          .head_dim = s->k_dim,
+                                                          .scale_log2 = yoco_scale_log2(s->k_dim),
+                                                          .q = q,
+                                                          .kv_dtype = w->model->dtype,
+                                                          .k = yoco_past_work(w, past, 0),
+                                                          .v = yoco_past_work(w, past, 1),
+                                                          .out_dtype = w->model->dtype,
+                                                          .out = w->buffers[YOCO_BUF_NORM]});
 }
 
 /* Rows that see the edge wait for it, all others do not; where nobody waits, one call does all. */
@@ -71,16 +71,17 @@ static yoco_status step(yoco_pass *p)
     yoco_worker *w = p->w;
     const float *q = yoco_make_qkv(p, yoco_window_own(p, past, 0), yoco_window_own(p, past, 1));
     yoco_window_step(p, past, w->views);
-    w->ops->window_step(w->device, &(yoco_window_step_args){.n_queries = p->n_rows,
-                                                            .n_heads = s->n_heads,
-                                                            .head_dim = s->k_dim,
-                                                            .window = s->window,
-                                                            .scale_log2 = yoco_scale_log2(s->k_dim),
-                                                            .q = q,
-                                                            .kv_dtype = w->model->dtype,
-                                                            .views = w->views,
-                                                            .out_dtype = w->model->dtype,
-                                                            .out = w->buffers[YOCO_BUF_NORM]});
+    w->ops->window->step(w->device,
+                         &(yoco_window_step_args){.n_queries = p->n_rows,
+                                                  .n_heads = s->n_heads,
+                                                  .head_dim = s->k_dim,
+                                                  .window = s->window,
+                                                  .scale_log2 = yoco_scale_log2(s->k_dim),
+                                                  .q = q,
+                                                  .kv_dtype = w->model->dtype,
+                                                  .views = w->views,
+                                                  .out_dtype = w->model->dtype,
+                                                  .out = w->buffers[YOCO_BUF_NORM]});
     return YOCO_OK;
 }
 

@@ -145,6 +145,6 @@ yoco_status yoco_store_attend(yoco_pass *p, const float *q)
                                    .fixed = w->buffers[YOCO_BUF_FIXED],
                                    .out_dtype = w->model->dtype,
                                    .out = w->buffers[YOCO_BUF_NORM]};
-    w->ops->attend(w->device, &args);
+    w->ops->attend->partials(w->device, &args);
     return yoco_merge(w, &args);
 }

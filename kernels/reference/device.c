@@ -1,6 +1,4 @@
-/* The reference's device, memory and weights, and its table of ops. */
-#include "kernels/argmax.h"
-#include "kernels/draw.h"
+/* The reference's device, memory and weights, and its table. */
 #include "kernels/libm.h"
 #include "kernels/reference/reference.h"
 
@@ -93,6 +91,18 @@ static void reference_zero(yoco_device *device, void *ptr, size_t bytes)
         memset(ptr, 0, bytes);
 }
 
+static uint64_t reference_hash(yoco_device *device, const void *ptr, size_t bytes)
+{
+    (void)device;
+    return XXH3_64bits(ptr, bytes);
+}
+
+static size_t reference_memory_in_use(yoco_device *device)
+{
+    (void)device;
+    return 0;
+}
+
 static yoco_status weight_copy(yoco_dtype run_dtype, yoco_weight *weight)
 {
     void *memory;
@@ -134,26 +144,6 @@ static void reference_weight_free(yoco_device *device, yoco_weight *weight)
     yoco_free(weight);
 }
 
-static void reference_argmax(yoco_device *device, const yoco_argmax_args *args)
-{
-    (void)device;
-    for (int64_t row = 0; row < args->n_rows; row++)
-        args->out[row] = yoco_argmax_row(args, row);
-}
-
-static void reference_draw(yoco_device *device, const yoco_draw_args *args)
-{
-    (void)device;
-    for (int64_t row = 0; row < args->n_rows; row++)
-        args->out[row] = yoco_draw_row(args, row);
-}
-
-static uint64_t reference_hash(yoco_device *device, const void *ptr, size_t bytes)
-{
-    (void)device;
-    return XXH3_64bits(ptr, bytes);
-}
-
 const yoco_ops yoco_reference_ops = {
     .name = "reference",
     .host_memory = true,
@@ -173,26 +163,13 @@ const yoco_ops yoco_reference_ops = {
     .copy = reference_copy,
     .copy_rows = reference_copy_rows,
     .zero = reference_zero,
+    .memory_in_use = reference_memory_in_use,
+    .hash = reference_hash,
     .weight_create = reference_weight_create,
     .weight_free = reference_weight_free,
-    .embed = reference_embed,
-    .rms_norm = reference_rms_norm,
-    .linear_slabs = reference_linear,
-    .linear_rows = reference_linear,
-    .rope_table = reference_rope_table,
-    .rope = reference_rope,
-    .cast = reference_cast,
-    .swiglu = reference_swiglu,
-    .window_attend = reference_window_attend,
-    .window_step = reference_window_step,
-    .retention_local = reference_retention_local,
-    .retention_scan = reference_retention_scan,
-    .retention_correct = reference_retention_correct,
-    .retention_step = reference_retention_step,
-    .attend = reference_attend,
-    .merge_sum = reference_merge_sum,
-    .merge_finish = reference_merge_finish,
-    .argmax = reference_argmax,
-    .draw = reference_draw,
-    .hash = reference_hash,
+    .dense = &yoco_reference_dense,
+    .window = &yoco_reference_window,
+    .retention = &yoco_reference_retention,
+    .attend = &yoco_reference_attend,
+    .choose = &yoco_reference_choose,
 };

@@ -1,0 +1,51 @@
+/* Ops that are compiled once per instruction set: each call goes to the device's. */
+#include "kernels/cpu/simd.h"
+#include "kernels/ops_dense.h"
+#include "kernels/ops_retention.h"
+#include "kernels/ops_window.h"
+
+#define FORWARD(family, op, args_type)                                                             \
+    static void family##_##op(yoco_device *device, const args_type *args)                          \
+    {                                                                                              \
+        device->simd->family->op(device, args);                                                    \
+    }
+
+FORWARD(dense, embed, yoco_embed_args)
+FORWARD(dense, rms_norm, yoco_rms_norm_args)
+FORWARD(dense, linear_slabs, yoco_linear_args)
+FORWARD(dense, linear_rows, yoco_linear_args)
+FORWARD(dense, rope_table, yoco_rope_table_args)
+FORWARD(dense, rope, yoco_rope_args)
+FORWARD(dense, cast, yoco_cast_args)
+FORWARD(dense, swiglu, yoco_swiglu_args)
+
+const yoco_dense_ops yoco_cpu_dense = {
+    .embed = dense_embed,
+    .rms_norm = dense_rms_norm,
+    .linear_slabs = dense_linear_slabs,
+    .linear_rows = dense_linear_rows,
+    .rope_table = dense_rope_table,
+    .rope = dense_rope,
+    .cast = dense_cast,
+    .swiglu = dense_swiglu,
+};
+
+FORWARD(window, attend, yoco_window_args)
+FORWARD(window, step, yoco_window_step_args)
+
+const yoco_window_ops yoco_cpu_window = {
+    .attend = window_attend,
+    .step = window_step,
+};
+
+FORWARD(retention, local, yoco_retention_args)
+FORWARD(retention, scan, yoco_retention_args)
+FORWARD(retention, correct, yoco_retention_args)
+FORWARD(retention, step, yoco_retention_step_args)
+
+const yoco_retention_ops yoco_cpu_retention = {
+    .local = retention_local,
+    .scan = retention_scan,
+    .correct = retention_correct,
+    .step = retention_step,
+};

@@ -1,0 +1,97 @@
+/* The dense ops, which every model needs: embedding, matrix products, norm, RoPE, rounding, SwiGLU.
+ */
+#ifndef YOCO_OPS_DENSE_H
+#define YOCO_OPS_DENSE_H
+
+#include "kernels/kernels.h"
+
+enum {
+    YOCO_SLAB_ROWS = 64, /* prefill products run on slabs of this many rows, padded with zeros */
+    YOCO_MAX_CHAIN = 5,  /* args of one call that name each other by `next` */
+};
+
+/* y = x W^T, plus y when accumulate. Both matrix ops take this, and a chain of products of the same
+ * x: none reads what another one writes, and its bits are those of a call of its own. */
+typedef struct yoco_linear_args yoco_linear_args;
+struct yoco_linear_args {
+    int64_t n_rows;
+    const yoco_weight *weight; /* (n_out, n_in) */
+    const void *x;             /* (n_rows, n_in) dtype */
+    float *y;                  /* (n_rows, n_out) */
+    bool accumulate;
+    const yoco_linear_args *next; /* the same n_rows and x, another weight; NULL: the last */
+};
+
+/* x = scale * table[id]. Ids were checked against the vocabulary. */
+typedef struct yoco_embed_args {
+    int64_t n_rows;
+    float scale;
+    const yoco_weight *table; /* (vocab_size, dim), made with YOCO_WEIGHT_EMBEDDING */
+    const int32_t *ids;       /* (n_rows) */
+    float *x;                 /* (n_rows, dim) */
+} yoco_embed_args;
+
+/* out = x / sqrt(mean(x^2) + eps) * weight, per row. In place is legal where out_dtype is f32. */
+typedef struct yoco_rms_norm_args {
+    int64_t n_rows;
+    int dim;
+    float eps;
+    const float *x;      /* (n_rows, dim) */
+    const float *weight; /* (dim) or NULL for none */
+    yoco_dtype out_dtype;
+    void *out; /* (n_rows, dim) */
+} yoco_rms_norm_args;
+
+/* cos and sin of position * frequency; angles in f64, so exact at any position. */
+typedef struct yoco_rope_table_args {
+    int64_t n_rows;
+    int n_freqs;
+    const int64_t *positions;  /* (n_rows) */
+    const double *frequencies; /* (n_freqs) */
+    float *cos, *sin;          /* (n_rows, n_freqs) */
+} yoco_rope_table_args;
+
+/* Rotates the pairs (2i, 2i+1) of every head and multiplies by scale; where cos is NULL, out = x,
+ * rounded. In place is legal where out_dtype is f32. A chain of tensors that belong to the same
+ * rows may come in one call. */
+typedef struct yoco_rope_args yoco_rope_args;
+struct yoco_rope_args {
+    int64_t n_rows;
+    int n_heads, head_dim; /* head_dim is even */
+    float scale;
+    const float *cos, *sin; /* (n_rows, head_dim / 2) */
+    const float *x;         /* (n_rows, n_heads, head_dim) */
+    yoco_dtype out_dtype;
+    void *out;                  /* (n_rows, n_heads, head_dim) */
+    const yoco_rope_args *next; /* the same n_rows; NULL: the last */
+};
+
+/* out = x, rounded to out_dtype. */
+typedef struct yoco_cast_args {
+    int64_t n;
+    const float *x;
+    yoco_dtype out_dtype;
+    void *out;
+} yoco_cast_args;
+
+/* out = silu(a) * b, with silu(a) = a / (1 + e^-a). */
+typedef struct yoco_swiglu_args {
+    int64_t n;
+    const float *a, *b;
+    yoco_dtype out_dtype;
+    void *out;
+} yoco_swiglu_args;
+
+struct yoco_dense_ops {
+    void (*embed)(yoco_device *device, const yoco_embed_args *args);
+    void (*rms_norm)(yoco_device *device, const yoco_rms_norm_args *args);
+    void (*linear_slabs)(yoco_device *device,
+                         const yoco_linear_args *args);                     /* prefill: many rows */
+    void (*linear_rows)(yoco_device *device, const yoco_linear_args *args); /* decode: few rows */
+    void (*rope_table)(yoco_device *device, const yoco_rope_table_args *args);
+    void (*rope)(yoco_device *device, const yoco_rope_args *args);
+    void (*cast)(yoco_device *device, const yoco_cast_args *args);
+    void (*swiglu)(yoco_device *device, const yoco_swiglu_args *args);
+};
+
+#endif

@@ -1,7 +1,8 @@
 /* A device: its life cycle, its memory, and its ops, in families.
  *
  * A family is a `const` table of functions in a header of its own, with one argument struct per op:
- * kernels/ops_*.h. No slot of a table is NULL.
+ * kernels/ops_*.h. A backend that lacks a family leaves its pointer in yoco_ops NULL, and models
+ * that need it are refused when they are opened (worker/model.h). No slot of a table is NULL.
  *
  * Owner of memory: the worker. It allocates every buffer through the table, once, and passes
  * pointers. An op reads its `const` inputs, writes its outputs, keeps nothing and never allocates.
@@ -123,7 +124,7 @@ typedef struct yoco_ops {
 
     const yoco_stream_ops *stream; /* NULL: ops are done when they return */
 
-    /* The families. */
+    /* The families. NULL: the backend lacks it. */
     const yoco_dense_ops *dense;
     const yoco_window_ops *window;
     const yoco_retention_ops *retention;

@@ -1,4 +1,4 @@
-/* What the ops of kernels.h must do, as flops and as bytes of device memory: what the tally
+/* What the ops of kernels/ops_*.h must do, as flops and as bytes of device memory: what the tally
  * device counts. `element` is the size of the run's dtype. */
 #ifndef YOCO_OP_WORK_H
 #define YOCO_OP_WORK_H

@@ -2,6 +2,7 @@
 #include "worker/merge_scale.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static yoco_status make_matrix(yoco_model *m, const yoco_checkpoint *checkpoint,
                                const yoco_tensor *tensor, yoco_weight_use use, yoco_weight **out)
@@ -134,6 +135,39 @@ static yoco_status check_layers(const yoco_model *m)
                        "cannot run such a model",
                        i, yoco_layer_kind_name(kind), m->last_kept);
         return YOCO_ERR_DATA;
+    }
+    return YOCO_OK;
+}
+
+static bool has_family(const yoco_ops *ops, const yoco_family *family)
+{
+    const void *table;
+    memcpy(&table, (const char *)ops + family->at, sizeof table);
+    return table != NULL;
+}
+
+yoco_status yoco_model_check_ops(const yoco_ops *ops, const yoco_model_shape *shape)
+{
+    static const yoco_family always[] = {{YOCO_FAMILY(dense)}, {YOCO_FAMILY(choose)}};
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++) {
+        if (has_family(ops, &always[i]))
+            continue;
+        yoco_log_error("the %s backend has no %s ops, which every model needs: choose another "
+                       "with --backend",
+                       ops->name, always[i].name);
+        return YOCO_ERR_USAGE;
+    }
+    for (int i = 0; i < shape->n_layers; i++) {
+        const yoco_layer_kind kind = shape->layers[i].kind;
+        const yoco_family *needs = yoco_layer_ops_of(kind)->needs;
+        for (int j = 0; j < YOCO_MAX_NEEDS && needs[j].name; j++) {
+            if (has_family(ops, &needs[j]))
+                continue;
+            yoco_log_error("the %s backend has no %s ops, which layer %d (%s) needs: choose "
+                           "another with --backend",
+                           ops->name, needs[j].name, i, yoco_layer_kind_name(kind));
+            return YOCO_ERR_USAGE;
+        }
     }
     return YOCO_OK;
 }

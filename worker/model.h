@@ -35,6 +35,9 @@ typedef struct yoco_model {
     int last_kept, n_pasts, n_stores;        /* WINDOW and STATE; ROWS */
 } yoco_model;
 
+/* YOCO_ERR_USAGE, logged, where the backend lacks a family of ops that the model needs. */
+yoco_status yoco_model_check_ops(const yoco_ops *ops, const yoco_model_shape *shape);
+
 /* The checkpoint stays the caller's and must outlive the model: the embedding is read from it. */
 yoco_status yoco_model_create(const yoco_ops *ops, yoco_device *device,
                               const yoco_checkpoint *checkpoint, yoco_dtype dtype, bool with_output,

@@ -126,6 +126,9 @@ yoco_status yoco_worker_create(yoco_comm *comm, const yoco_ops *ops,
     w->ops = ops;
     w->checkpoint = checkpoint;
     status = open_device(w, device);
+    if (status == YOCO_OK) /* all ranks have the same backend: one speaks for them */
+        status = comm->ops->agree(
+            comm, comm->rank == 0 ? yoco_model_check_ops(ops, checkpoint->shape) : YOCO_OK);
     if (status == YOCO_OK)
         status = comm->ops->agree(comm, check_weights(w));
     if (status == YOCO_OK)

@@ -15,6 +15,7 @@
 #include "kernels/ops_retention.h"
 #include "kernels/ops_window.h"
 #include "partition/op_work.h"
+#include "worker/model.h"
 
 enum {
     N_RUNS = 5,
@@ -498,6 +499,8 @@ yoco_status yoco_bench_profile_write(yoco_session *session, int64_t chunk_rows, 
 {
     profiler *p = NULL;
     yoco_status status = yoco_alloc(sizeof *p, "the profile", (void **)&p);
+    if (status == YOCO_OK)
+        status = yoco_model_check_ops(session->ops, session->checkpoint->shape);
     status = yoco_agree(session->comm, status);
     if (status == YOCO_OK) {
         memset(p, 0, sizeof *p);

@@ -82,6 +82,37 @@ static void other_arithmetic_is_refused(void **state)
     yoco_checkpoint_close(checkpoint);
 }
 
+static void check_refused(const yoco_ops *ops, int sliding_window, const char *line)
+{
+    const yoco_device_options options = {.n_threads = 1};
+    yoco_checkpoint *checkpoint = checkpoint_tiny(sliding_window);
+    yoco_worker *worker = NULL;
+    log_begin();
+    yoco_status status = yoco_worker_create(comm, ops, &options, checkpoint, &worker);
+    log_end(comm->rank == 0 ? line : NULL);
+    assert_int_equal(status, line ? YOCO_ERR_USAGE : YOCO_OK);
+    yoco_worker_free(worker);
+    yoco_checkpoint_close(checkpoint);
+}
+
+/* One rank says so, of the first layer that needs it; other models run. */
+static void a_backend_without_a_family_is_refused(void **state)
+{
+    (void)state;
+    yoco_ops ops = yoco_reference_ops;
+    ops.window = NULL;
+    check_refused(&ops, 8, "the reference backend has no window ops, which layer 0 (window");
+    check_refused(&ops, 0, NULL);
+    ops.retention = NULL;
+    check_refused(&ops, 0, "the reference backend has no retention ops, which layer 0 (gated");
+    ops = yoco_reference_ops;
+    ops.attend = NULL;
+    check_refused(&ops, 8, "the reference backend has no attend ops, which layer 3 (cross");
+    ops = yoco_reference_ops;
+    ops.choose = NULL;
+    check_refused(&ops, 8, "the reference backend has no choose ops, which every model needs");
+}
+
 static void the_smallest_instruction_set_counts(void **state)
 {
     (void)state;
@@ -265,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranks_that_diverge_stop),
         cmocka_unit_test(other_arithmetic_is_refused),
+        cmocka_unit_test(a_backend_without_a_family_is_refused),
         cmocka_unit_test(the_smallest_instruction_set_counts),
         cmocka_unit_test(weights_that_are_not_finite_stop),
         cmocka_unit_test(a_context_replaces_an_earlier_one),

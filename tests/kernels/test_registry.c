@@ -120,6 +120,34 @@ static void check_description(const yoco_ops *ops, yoco_device_options options)
     assert_true(ops->weight_bytes(&options, 100, 60) >= 100 * 60 * element);
 }
 
+/* `bytes` of pointers. */
+static void expect_full(const void *pointers, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += sizeof(void *)) {
+        void *slot;
+        memcpy(&slot, (const char *)pointers + i, sizeof slot);
+        assert_non_null(slot);
+    }
+}
+
+/* The backends of the registry have all families, and no slot of any table is NULL. */
+static void test_tables_are_full(void **state)
+{
+    (void)state;
+    const yoco_ops *ops;
+    for (int i = 0; (ops = yoco_ops_at(i)); i++) {
+        expect_full(&ops->device_at, offsetof(yoco_ops, stream) - offsetof(yoco_ops, device_at));
+        expect_full(&ops->dense, sizeof *ops - offsetof(yoco_ops, dense));
+        if (ops->stream)
+            expect_full(ops->stream, sizeof *ops->stream);
+        expect_full(ops->dense, sizeof *ops->dense);
+        expect_full(ops->window, sizeof *ops->window);
+        expect_full(ops->retention, sizeof *ops->retention);
+        expect_full(ops->attend, sizeof *ops->attend);
+        expect_full(ops->choose, sizeof *ops->choose);
+    }
+}
+
 static void test_memory_and_hash(void **state)
 {
     (void)state;
@@ -138,7 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_find),        cmocka_unit_test(test_auto),
         cmocka_unit_test(test_isa_names),   cmocka_unit_test(test_memory_and_hash),
-        cmocka_unit_test(test_description),
+        cmocka_unit_test(test_description), cmocka_unit_test(test_tables_are_full),
     };
     return cmocka_run_group_tests_name("kernels_registry", tests, NULL, NULL);
 }

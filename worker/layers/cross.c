@@ -7,4 +7,4 @@ static yoco_status step(yoco_pass *p)
     return yoco_store_attend(p, yoco_make_q(p));
 }
 
-const yoco_layer_ops yoco_cross_layer = {.step = step};
+const yoco_layer_ops yoco_cross_layer = {.needs = {{YOCO_FAMILY(attend)}}, .step = step};

@@ -124,4 +124,5 @@ static yoco_status step(yoco_pass *p)
     return YOCO_OK;
 }
 
-const yoco_layer_ops yoco_retention_layer = {.keep = keep, .mix = mix, .step = step};
+const yoco_layer_ops yoco_retention_layer = {
+    .needs = {{YOCO_FAMILY(retention)}}, .keep = keep, .mix = mix, .step = step};

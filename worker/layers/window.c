@@ -85,4 +85,5 @@ static yoco_status step(yoco_pass *p)
     return YOCO_OK;
 }
 
-const yoco_layer_ops yoco_window_layer = {.keep = keep, .mix = mix, .step = step};
+const yoco_layer_ops yoco_window_layer = {
+    .needs = {{YOCO_FAMILY(window)}}, .keep = keep, .mix = mix, .step = step};

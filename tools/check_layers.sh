@@ -1,7 +1,7 @@
 #!/bin/bash
 # Holds the house of layers (docs/DESIGN.md, "Layers"): what computes, plans or measures asks a layer's shape, never which
-# family of models it is of nor which half it stands in. Kinds of layers are named in worker/layers only, and where a
-# benchmark times the ops of one. Prints every offending line and exits with 1 if there is one.
+# family of models it is of nor which half it stands in. Kinds of layers are named in worker/layers only. Prints every
+# offending line and exits with 1 if there is one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,7 +22,9 @@ refuse "asks for the family of the model, or for its halves" \
     '\b(n_self|n_cross|n_self_layers|n_self_heads|is_retention|sliding_window|n_layers */ *2)\b|yoco_(model_)?config_|yoco_model_config|shape->config' \
     "${rooms[@]/%//*.[ch]}" 'kernels/*.cu' 'kernels/*.cuh'
 refuse "names a kind of layer" 'YOCO_LAYER_(WINDOW|RETENTION|KEEP|CROSS)' \
-    'worker/*.[ch]' 'partition/*.[ch]' 'kernels/*.[ch]' ':!worker/layers/*' ':!partition/transformer.c'
+    "${rooms[@]/%//*.[ch]}" ':!worker/layers/*' ':!partition/transformer.c'
+refuse "knows what a kind of layer asks for, or tells users its name" 'YOCO_RETENTION_ROWS|"[^"]*\b[Rr]etention\b.*"' \
+    'coordinator/*.[ch]'
 
 [ $bad = 0 ] || exit 1
 echo "no room asks for a family of models"

@@ -250,7 +250,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"max-tokens", 'n', "N", YOCO_OPTION_SIZE, &o.prompt.n_generate, 1,
          "Most tokens of an answer (default 64)."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
-         "Tokens per chunk (default 2048, on a GPU 8192); a multiple of 256 for gated retention.\n"
+         "Tokens per chunk (default 2048, on a GPU 8192); some models take multiples of 256 only.\n"
          "Other chunk sizes give other rounding; other rank counts never do."},
         YOCO_SESSION_OPTIONS(o.session),
         {"temperature", 0, "X", YOCO_OPTION_REAL, &o.generate.sampling.temperature, 0,

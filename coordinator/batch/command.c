@@ -387,7 +387,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "that they go on after a kill. It is removed when the job's line is durable.",
          .path = YOCO_PATH_WRITES_CONTEXTS},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
-         "Tokens per chunk (default 2048, on a GPU 8192); a multiple of 256 for gated retention."},
+         "Tokens per chunk (default 2048, on a GPU 8192); some models take multiples of 256 only."},
         YOCO_SESSION_OPTIONS(o.session),
     };
     return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv, run,

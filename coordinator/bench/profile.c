@@ -34,7 +34,9 @@ typedef struct profiler {
     const yoco_ops *ops;
     yoco_device *device;
     const yoco_model_shape *shape;
-    const yoco_layer_shape *mixer, *merged; /* the first layers with an edge, and that is merged */
+    const yoco_layer_shape *windowed,
+        *stateful;                  /* the first with such an edge; NULL: there is none */
+    const yoco_layer_shape *merged; /* the last layer */
     size_t element;
     int64_t rows; /* of a chunk */
     int n_weights;
@@ -44,6 +46,7 @@ typedef struct profiler {
     } weights[MAX_WEIGHTS];
     void *x, *k, *v, *out; /* inputs in the run's dtype or f32, whichever is asked */
     float *wide, *more, *state, *partial;
+    int bad; /* of an attention, which is not looked at: its inputs are zeros */
 } profiler;
 
 typedef void (*profile_run)(profiler *p);
@@ -118,15 +121,15 @@ static yoco_work weights_work(const profiler *p, yoco_work_kind kind, int64_t n_
 
 static int window_of(const profiler *p)
 {
-    return (int)yoco_i64_min(p->mixer->window, p->rows);
+    return (int)yoco_i64_min(p->windowed->window, p->rows);
 }
 
 static void run_window(profiler *p)
 {
     p->ops->window->attend(p->device, &(yoco_window_args){.q_end = p->rows,
                                                           .window = window_of(p),
-                                                          .n_heads = p->mixer->n_heads,
-                                                          .head_dim = p->mixer->k_dim,
+                                                          .n_heads = p->windowed->n_heads,
+                                                          .head_dim = p->windowed->k_dim,
                                                           .scale_log2 = 0.1f,
                                                           .q = p->wide,
                                                           .kv_dtype = p->session->device.dtype,
@@ -139,13 +142,13 @@ static void run_window(profiler *p)
 static yoco_retention_args retention_args(const profiler *p)
 {
     return (yoco_retention_args){.n_rows = p->rows,
-                                 .n_heads = p->mixer->n_heads,
-                                 .head_dim = p->mixer->k_dim,
+                                 .n_heads = p->stateful->n_heads,
+                                 .head_dim = p->stateful->k_dim,
                                  .q = p->wide,
                                  .k = p->wide,
                                  .v = p->wide,
                                  .gate = p->partial,
-                                 .decay = p->partial + p->rows * p->mixer->n_heads,
+                                 .decay = p->partial + p->rows * p->stateful->n_heads,
                                  .state = p->state,
                                  .edge_in = p->state,
                                  .edge_out = p->state,
@@ -166,7 +169,7 @@ static void run_correct(profiler *p)
 
 static void run_copy_state(profiler *p)
 {
-    size_t bytes = (size_t)(yoco_layer_out_width(p->mixer) * p->mixer->k_dim) * sizeof(float);
+    size_t bytes = (size_t)(yoco_layer_out_width(p->stateful) * p->stateful->k_dim) * sizeof(float);
     p->ops->copy(p->device, p->more, p->state, bytes);
 }
 
@@ -178,7 +181,8 @@ static void attend(profiler *p, int64_t n_queries)
                                .chunk_rows = CONTEXT_ROWS,
                                .k = p->k,
                                .v = p->v};
-    float *max = p->partial, *sum = max + CONTEXT_ROWS / YOCO_BLOCK_ROWS * n_queries * c->n_heads;
+    int64_t n_partials = CONTEXT_ROWS / YOCO_BLOCK_ROWS * n_queries * c->n_heads;
+    float *max = p->partial, *sum = max + n_partials;
     p->ops->attend->partials(p->device, &(yoco_attend_args){.n_queries = n_queries,
                                                             .n_heads = c->n_heads,
                                                             .n_kv_heads = c->n_kv_heads,
@@ -190,7 +194,9 @@ static void attend(profiler *p, int64_t n_queries)
                                                             .q = p->wide,
                                                             .max = max,
                                                             .sum = sum,
-                                                            .partial = p->more});
+                                                            .partial = p->more,
+                                                            .global_max = sum + n_partials,
+                                                            .bad = &p->bad});
 }
 
 static void run_attend_one(profiler *p)
@@ -203,10 +209,10 @@ static void run_attend_many(profiler *p)
     attend(p, MANY_QUERIES);
 }
 
-/* A layer's pointwise ops, for each row. */
+/* The pointwise ops of the first layer, for each row. */
 static void pointwise(profiler *p, int64_t n_rows)
 {
-    const yoco_layer_shape *c = p->mixer;
+    const yoco_layer_shape *c = &p->shape->layers[0];
     yoco_dtype dtype = p->session->device.dtype;
     yoco_rms_norm_args norm = {.n_rows = n_rows,
                                .dim = c->dim,
@@ -249,7 +255,8 @@ static void run_small(profiler *p)
 
 static double pointwise_bytes(const profiler *p)
 {
-    double element = (double)p->element, dim = p->shape->dim, hidden = p->mixer->hidden_dim;
+    double element = (double)p->element, dim = p->shape->dim,
+           hidden = p->shape->layers[0].hidden_dim;
     return (double)p->rows * (5 * dim * (4 + element) + hidden * (8 + element));
 }
 
@@ -277,29 +284,27 @@ static yoco_status measure_products(profiler *p, yoco_hardware *h)
     return YOCO_OK;
 }
 
-/* The kind of mixer that the model has; the other one gets the same rates and is of no use. */
-static yoco_status measure_mixer(profiler *p, yoco_hardware *h)
+/* What no layer of the model does gets the products' rate, and is of no use. */
+static yoco_status measure_mixers(profiler *p, yoco_hardware *h)
 {
-    const yoco_layer_shape *c = p->mixer;
+    const yoco_layer_shape *c;
     yoco_rate *rate = h->device.rate;
     double launch_s = h->device.launch_s;
-    double byte_s = rate[YOCO_WORK_POINTWISE].byte_s;
-    int head_dim = c->k_dim;
-    yoco_rate mixer = {.byte_s = byte_s}, state = {.flop_s = mixer.flop_s, .byte_s = byte_s};
-    if (c->kind == YOCO_LAYER_RETENTION) {
-        yoco_work local = yoco_work_retention_local(p->rows, c->dim, head_dim);
-        yoco_work correct = yoco_work_retention_correct(p->rows, c->dim, head_dim);
-        double copied = 2.0 * sizeof(float) * c->dim * head_dim;
-        YOCO_TRY(rate_of(p, run_retention, local.flops, launch_s, &mixer.flop_s));
-        YOCO_TRY(rate_of(p, run_correct, correct.flops, launch_s, &state.flop_s));
-        YOCO_TRY(rate_of(p, run_copy_state, copied, launch_s, &state.byte_s));
-    } else {
+    rate[YOCO_WORK_WINDOW] = rate[YOCO_WORK_RETENTION] = rate[YOCO_WORK_STATE] = (yoco_rate){
+        .flop_s = rate[YOCO_WORK_SLABS].flop_s, .byte_s = rate[YOCO_WORK_POINTWISE].byte_s};
+    if ((c = p->windowed)) {
         yoco_work window = yoco_work_window(0, 0, p->rows, window_of(p), c->dim, p->element);
-        YOCO_TRY(rate_of(p, run_window, window.flops, launch_s, &mixer.flop_s));
-        state.flop_s = mixer.flop_s;
+        YOCO_TRY(rate_of(p, run_window, window.flops, launch_s, &rate[YOCO_WORK_WINDOW].flop_s));
     }
-    rate[YOCO_WORK_WINDOW] = rate[YOCO_WORK_RETENTION] = mixer;
-    rate[YOCO_WORK_STATE] = state;
+    if ((c = p->stateful)) {
+        yoco_rate *local_rate = &rate[YOCO_WORK_RETENTION], *state = &rate[YOCO_WORK_STATE];
+        yoco_work local = yoco_work_retention_local(p->rows, c->dim, c->k_dim);
+        yoco_work correct = yoco_work_retention_correct(p->rows, c->dim, c->k_dim);
+        double copied = 2.0 * sizeof(float) * c->dim * c->k_dim;
+        YOCO_TRY(rate_of(p, run_retention, local.flops, launch_s, &local_rate->flop_s));
+        YOCO_TRY(rate_of(p, run_correct, correct.flops, launch_s, &state->flop_s));
+        YOCO_TRY(rate_of(p, run_copy_state, copied, launch_s, &state->byte_s));
+    }
     return YOCO_OK;
 }
 
@@ -326,7 +331,7 @@ static yoco_status measure_ops(profiler *p, yoco_hardware *h)
     rate->flop_s = 1e21; /* these ops count bytes only */
     h->device.host_byte_s = rate->byte_s;
     YOCO_TRY(measure_products(p, h));
-    YOCO_TRY(measure_mixer(p, h));
+    YOCO_TRY(measure_mixers(p, h));
     return measure_attend(p, h);
 }
 
@@ -382,19 +387,23 @@ static yoco_status alloc_filled(profiler *p, size_t bytes, void **out)
 
 static yoco_status make_buffers(profiler *p)
 {
-    const yoco_layer_shape *c = p->mixer;
-    size_t f32 = sizeof(float), rows = (size_t)p->rows, dim = (size_t)c->dim;
-    size_t width = (size_t)yoco_i64_max(c->hidden_dim, c->dim);
-    size_t head_dim = (size_t)c->k_dim;
+    size_t f32 = sizeof(float), rows = (size_t)p->rows, dim = (size_t)p->shape->dim;
+    size_t width = dim, heads = 0, state = 0;
+    for (int i = 0; i < p->shape->n_layers; i++) {
+        const yoco_layer_shape *c = &p->shape->layers[i];
+        size_t scratch = yoco_layer_scratch(c, p->rows);
+        width = (size_t)yoco_i64_max((int64_t)width, c->hidden_dim);
+        heads = (size_t)yoco_i64_max((int64_t)heads, c->n_heads);
+        state = scratch > state ? scratch : state;
+    }
     size_t context = (size_t)CONTEXT_ROWS * (size_t)yoco_layer_k_width(p->merged) * p->element;
     size_t window = rows * dim * p->element;
     size_t partials = (size_t)CONTEXT_ROWS / YOCO_BLOCK_ROWS * MANY_QUERIES;
-    size_t heads = (size_t)yoco_i64_max(p->merged->n_heads, c->n_heads);
+    size_t maxima = (2 * partials + MANY_QUERIES) * heads;
     size_t kv = window > context ? window : context;
     size_t many = width * (rows > MANY_QUERIES ? rows : MANY_QUERIES);
     size_t more = many > partials * dim ? many : partials * dim;
-    size_t small = rows * dim > 2 * partials * heads ? rows * dim : 2 * partials * heads;
-    size_t blocks = (size_t)yoco_div_up(p->rows, YOCO_RETENTION_ROWS);
+    size_t small = rows * dim > maxima ? rows * dim : maxima;
     YOCO_TRY(alloc_filled(p, many * f32, &p->x));
     YOCO_TRY(alloc_filled(p, many * f32, &p->out));
     YOCO_TRY(alloc_filled(p, kv, &p->k));
@@ -402,7 +411,7 @@ static yoco_status make_buffers(profiler *p)
     YOCO_TRY(alloc_filled(p, many * f32, (void **)&p->wide));
     YOCO_TRY(alloc_filled(p, more * f32, (void **)&p->more));
     YOCO_TRY(alloc_filled(p, small * f32, (void **)&p->partial));
-    return alloc_filled(p, blocks * dim * head_dim * f32, (void **)&p->state);
+    return alloc_filled(p, state, (void **)&p->state);
 }
 
 static yoco_status add_weight(profiler *p, const yoco_tensor *tensor)
@@ -495,6 +504,15 @@ static yoco_status profile(profiler *p, const char *path)
     return yoco_agree(comm, comm->rank == 0 ? save(path, &h) : YOCO_OK);
 }
 
+static const yoco_layer_shape *first_with(const yoco_model_shape *shape, yoco_past_form form)
+{
+    yoco_past_shape pasts[YOCO_MAX_PASTS];
+    for (int i = 0; i < shape->n_layers; i++)
+        if (yoco_layer_pasts(&shape->layers[i], pasts) > 0 && pasts[0].form == form)
+            return &shape->layers[i];
+    return NULL;
+}
+
 yoco_status yoco_bench_profile_write(yoco_session *session, int64_t chunk_rows, const char *path)
 {
     profiler *p = NULL;
@@ -507,7 +525,8 @@ yoco_status yoco_bench_profile_write(yoco_session *session, int64_t chunk_rows, 
         p->session = session;
         p->ops = session->ops;
         p->shape = session->checkpoint->shape;
-        p->mixer = &p->shape->layers[0];
+        p->windowed = first_with(p->shape, YOCO_PAST_WINDOW);
+        p->stateful = first_with(p->shape, YOCO_PAST_STATE);
         p->merged = &p->shape->layers[p->shape->n_layers - 1];
         p->element = yoco_dtype_bytes(session->device.dtype);
         p->rows = chunk_rows;

@@ -240,12 +240,11 @@ yoco_status yoco_session_chunk_rows(const yoco_model_shape *shape, const yoco_op
     int64_t preferred = ops->host_memory ? DEFAULT_CHUNK_ROWS : DEFAULT_GPU_CHUNK_ROWS;
     int64_t rows = asked > 0 ? asked : preferred, multiple = yoco_shape_chunk_multiple(shape);
     if (rows % multiple != 0) {
-        yoco_log_error("--chunk is a multiple of %lld for a model with %s, not %lld",
-                       (long long)multiple, yoco_layer_kind_name(YOCO_LAYER_RETENTION),
-                       (long long)rows);
+        yoco_log_error("--chunk is a multiple of %lld for this model, not %lld",
+                       (long long)multiple, (long long)rows);
         return YOCO_ERR_USAGE;
     }
     /* A longer chunk is the same grid, but for sizes that overflow. */
-    *out = yoco_i64_min(rows, yoco_round_up(shape->max_seq_len, YOCO_RETENTION_ROWS));
+    *out = yoco_i64_min(rows, yoco_round_up(shape->max_seq_len, multiple));
     return YOCO_OK;
 }

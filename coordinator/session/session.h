@@ -53,7 +53,7 @@ yoco_status yoco_session_tokenizer_hash(const char *model, yoco_hash *out);
 yoco_status yoco_session_open(const yoco_session_options *options, yoco_session *out);
 void yoco_session_close(yoco_session *session);
 
-/* The rows of --chunk: the backend's default where 0. Retention blocks must not straddle chunks. */
+/* The rows of --chunk: the backend's default where 0; of the multiple that the model asks for. */
 yoco_status yoco_session_chunk_rows(const yoco_model_shape *shape, const yoco_ops *ops,
                                     int64_t asked, int64_t *out);
 

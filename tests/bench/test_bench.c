@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "configs/machine/hardware.h"
 #include "configs/model/model_config.h"
 
 enum { N_TOKENS = 300, N_CONTEXT = 700, CHUNK = 256 };
@@ -189,6 +190,28 @@ static void test_ranks(void **state)
     check_shape(MPIEXEC " -n 2 " YOCO_PROGRAM, "swa-tiny", 2);
 }
 
+/* --profile: a hardware file, with rates of the work that the shape does. */
+static void check_profile(const char *program, const char *shape, yoco_work_kind mixer)
+{
+    yoco_hardware h;
+    char profile[128], more[256];
+    snprintf(profile, sizeof profile, "%s.profile", report_path);
+    snprintf(more, sizeof more, "--profile %s", profile);
+    assert_int_equal(run_bench(program, shape, more), 0);
+    assert_int_equal(yoco_hardware_load(profile, &h), YOCO_OK);
+    unlink(profile);
+    assert_true(h.device.measured);
+    assert_true(h.device.rate[YOCO_WORK_ATTEND].byte_s > 0);
+    assert_true(h.device.rate[mixer].flop_s != h.device.rate[YOCO_WORK_SLABS].flop_s);
+}
+
+static void test_profile(void **state)
+{
+    (void)state;
+    check_profile(YOCO_PROGRAM, "swa-tiny", YOCO_WORK_WINDOW);
+    check_profile(MPIEXEC " -n 2 " YOCO_PROGRAM, "gret-tiny", YOCO_WORK_RETENTION);
+}
+
 /* On the GPU's host build: the ceilings are the device's, and its memory is told. */
 static void test_device(void **state)
 {
@@ -237,9 +260,10 @@ static int remove_output(void **state)
  * that one. */
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_window), cmocka_unit_test(test_retention),
-        cmocka_unit_test(test_ranks), cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_window),
+                                       cmocka_unit_test(test_retention),
+                                       cmocka_unit_test(test_ranks), cmocka_unit_test(test_profile),
+                                       cmocka_unit_test(test_refusals)};
     const struct CMUnitTest device_tests[] = {cmocka_unit_test(test_device)};
     source = argc > 1 ? argv[1] : ".";
     cuda_host = argc > 2 ? argv[2] : NULL;

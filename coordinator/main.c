@@ -12,7 +12,7 @@
 static const yoco_command *const commands[] = {
     &yoco_command_run,    &yoco_command_batch, &yoco_command_context, &yoco_command_eval,
     &yoco_command_plan,   &yoco_command_info,  &yoco_command_bench,   &yoco_command_init,
-    &yoco_command_doctor, &yoco_command_scale, &yoco_command_measure};
+    &yoco_command_doctor, &yoco_command_scale};
 
 static void print_usage(FILE *file)
 {
@@ -83,7 +83,10 @@ static int run(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i]->name) == 0)
             return check_stdout(commands[i]->run(commands[i], argc - 1, argv + 1));
-    yoco_log_error("'%s' is no command of yoco (see yoco --help)", argv[1]);
+    if (strcmp(argv[1], "measure") == 0)
+        yoco_log_error("yoco measure is yoco bench --per-rank now");
+    else
+        yoco_log_error("'%s' is no command of yoco (see yoco --help)", argv[1]);
     return yoco_status_exit_code(YOCO_ERR_USAGE);
 }
 

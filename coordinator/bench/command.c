@@ -1,4 +1,5 @@
-/* yoco bench: how fast the engine is, and how fast the machine could be, in one run. */
+/* yoco bench: how fast the engine is, and how fast the machine could be, in one run; or what a
+ * hardware file says of the machine, or what the time of each rank goes to. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +7,7 @@
 
 #include "configs/files/atomic_file.h"
 #include "coordinator/bench/engine.h"
+#include "coordinator/bench/per_rank.h"
 #include "coordinator/bench/profile.h"
 #include "coordinator/bench/roof.h"
 #include "coordinator/cli/commands.h"
@@ -18,7 +20,8 @@ typedef struct bench_options {
     yoco_session_options session;
     yoco_strings token_texts, context_texts, branch_texts;
     yoco_bench_list tokens, contexts, branches;
-    int64_t n_runs, chunk_rows;
+    int64_t n_runs, n_steps, chunk_rows;
+    bool per_rank;
     const char *json, *profile;
 } bench_options;
 
@@ -45,9 +48,20 @@ static yoco_status parse_list(const char *name, const yoco_strings *texts, int64
 
 static yoco_status parse_lists(bench_options *o)
 {
-    if (o->n_runs > YOCO_BENCH_MAX_RUNS) {
-        yoco_log_error("yoco bench: --runs is at most %d", YOCO_BENCH_MAX_RUNS);
+    if (o->n_runs > YOCO_SCALE_MAX_RUNS || o->n_steps > YOCO_SCALE_MAX_STEPS) {
+        yoco_log_error("yoco bench: --runs is at most %d, --steps %d", YOCO_SCALE_MAX_RUNS,
+                       YOCO_SCALE_MAX_STEPS);
         return YOCO_ERR_USAGE;
+    }
+    if (o->per_rank && (o->token_texts.n > 1 || o->branch_texts.n > 1 || o->context_texts.n > 0 ||
+                        o->json || o->profile)) {
+        yoco_log_error("yoco bench: --per-rank takes one --tokens and one --branches, and no "
+                       "--contexts, --json or --profile");
+        return YOCO_ERR_USAGE;
+    }
+    if (o->per_rank) {
+        o->branches.n = 1;
+        o->contexts.n = 0;
     }
     YOCO_TRY(parse_list("tokens", &o->token_texts, INT64_MAX, &o->tokens));
     YOCO_TRY(parse_list("contexts", &o->context_texts, INT64_MAX, &o->contexts));
@@ -64,12 +78,13 @@ static int64_t longest(const yoco_bench_list *list)
 
 static yoco_status check_lengths(const bench_options *o, int64_t max_seq_len)
 {
-    int64_t room = max_seq_len - YOCO_BENCH_BRANCH_ROWS;
-    if (longest(&o->tokens) <= max_seq_len && longest(&o->contexts) <= room)
+    int64_t room = max_seq_len - o->n_steps - YOCO_BENCH_WARM_UP_STEPS;
+    int64_t most = o->per_rank ? room : max_seq_len;
+    if (longest(&o->tokens) <= most && longest(&o->contexts) <= room)
         return YOCO_OK;
     yoco_log_error("the model's max_seq_len %lld has no room for this: give --tokens of at most "
                    "%lld and --contexts of at most %lld",
-                   (long long)max_seq_len, (long long)max_seq_len,
+                   (long long)max_seq_len, (long long)yoco_i64_max(most, 0),
                    (long long)yoco_i64_max(room, 0));
     return YOCO_ERR_DATA;
 }
@@ -142,11 +157,11 @@ static yoco_status measure_decode(yoco_session *session, yoco_rater *rater, cons
         yoco_i64_min(yoco_shape_longest_window(session->checkpoint->shape), longest(&o->contexts));
     r->branches = o->branches;
     r->most_branches = longest(&o->branches);
-    YOCO_TRY(
-        yoco_bench_time_decode(session, rater, r->chunk_rows, &o->branches, ids, n_base, &r->base));
+    YOCO_TRY(yoco_bench_time_decode(session, rater, r->chunk_rows, &o->branches, o->n_steps, ids,
+                                    n_base, &r->base));
     for (int i = 0; i < o->contexts.n; i++) {
-        YOCO_TRY(yoco_bench_time_decode(session, rater, r->chunk_rows, &o->branches, ids,
-                                        o->contexts.values[i], &r->contexts[i]));
+        YOCO_TRY(yoco_bench_time_decode(session, rater, r->chunk_rows, &o->branches, o->n_steps,
+                                        ids, o->contexts.values[i], &r->contexts[i]));
         r->n_contexts++;
     }
     r->weight_bytes = (int64_t)yoco_worker_plan(session->worker)->weight_bytes;
@@ -235,9 +250,16 @@ static yoco_status run_bench(yoco_session *session, const bench_options *o, yoco
     YOCO_TRY(yoco_comm_agree_lines(comm, status));
     YOCO_TRY(yoco_agree(comm, yoco_alloc((size_t)n_ids * sizeof *ids, "token ids", (void **)&ids)));
     make_ids(ids, n_ids, shape->vocab_size);
-    status = measure(session, o, ids, &r);
+    yoco_scale_spec point = {.n_tokens = o->tokens.values[0],
+                             .chunk_rows = r.chunk_rows,
+                             .n_branches = o->branches.values[0],
+                             .n_runs = o->n_runs,
+                             .n_steps = o->n_steps,
+                             .warm_up = true,
+                             .ids = ids};
+    status = o->per_rank ? yoco_bench_per_rank(session, point) : measure(session, o, ids, &r);
     yoco_free(ids);
-    if (status == YOCO_OK)
+    if (status == YOCO_OK && !o->per_rank)
         status = yoco_agree(comm, comm->rank == 0 ? report(o, &r, file) : YOCO_OK);
     return status;
 }
@@ -286,7 +308,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
                        .tokens = {1, {16 << 10}},
                        .contexts = {3, {16 << 10, 64 << 10, 128 << 10}},
                        .branches = {3, {1, 8, 64}},
-                       .n_runs = 3};
+                       .n_runs = 3,
+                       .n_steps = 11};
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &o.session.model, 0,
          "Model folder, or a params.json alone (configs/shapes/): random weights of that shape.",
@@ -299,12 +322,20 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Branches of decode steps (default 1, 8 and 64)."},
         {"runs", 0, "N", YOCO_OPTION_SIZE, &o.n_runs, 1,
          "Runs of each prefill after one that warms up (default 3)."},
+        {"steps", 0, "N", YOCO_OPTION_SIZE, &o.n_steps, 1,
+         "Decode steps that are timed after some that warm up (default 11)."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
          "As in yoco run (default 2048, on a GPU 8192); also the rows of the library's products."},
         YOCO_SESSION_OPTIONS(o.session),
         {"json", 0, "FILE", YOCO_OPTION_STRING, &o.json, 0,
          "Write everything as JSON, too; '-' writes it to stdout instead of the table.",
          .path = YOCO_PATH_REPLACES_FILE},
+        {"per-rank", 0, NULL, YOCO_OPTION_FLAG, &o.per_rank, 0,
+         "Print one line of JSON instead: the times of one --tokens (default 16K) and one "
+         "--branches\n"
+         "(default 1), and for each rank computing, waiting for edges, reductions, other waits, "
+         "idle\n"
+         "time, bytes sent and peak memory. yoco scale runs it for each point of a sweep."},
         {"profile", 0, "FILE", YOCO_OPTION_STRING, &o.profile, 0,
          "Measure the rates of the ops instead and write them as a hardware file, for\n"
          "yoco plan --time and yoco scale. As many ranks and threads as will be used.",
@@ -324,6 +355,7 @@ const yoco_command yoco_command_bench = {
         "how fast memory can be read, on a GPU copied; prefill, as a part of the library's rate;\n"
         "decode steps at several context lengths and numbers of branches, as a part of reading.\n"
         "The table on stdout explains its columns. Use an idle machine.",
-    .examples = "yoco bench -m configs/shapes/yoco-160m-window.json --json bench.json",
+    .examples = "yoco bench -m configs/shapes/yoco-160m-window.json --json bench.json\n"
+                "mpiexec -n 2 yoco bench -m configs/shapes/yoco-160m-window.json --per-rank",
     .run = run_command,
 };

@@ -2,11 +2,8 @@
 
 #include "coordinator/cli/progress.h"
 #include "coordinator/session/memory.h"
+#include "coordinator/timing/measure.h"
 #include "coordinator/timing/repeat.h"
-
-enum { N_STEPS = 11, N_WARM_UP_STEPS = 2 };
-
-_Static_assert(N_STEPS + N_WARM_UP_STEPS <= YOCO_BENCH_BRANCH_ROWS, "a branch has room for steps");
 
 static int add_shape(yoco_bench_gemm *gemms, int n, int64_t n_out, int64_t n_in, int n_per_token)
 {
@@ -65,7 +62,7 @@ yoco_status yoco_bench_time_prefill(yoco_session *session, int64_t chunk_rows, i
                                     const int32_t *ids, int64_t n_tokens, yoco_bench_prefill *out)
 {
     const yoco_model_shape *c = session->checkpoint->shape;
-    double seconds[YOCO_BENCH_MAX_RUNS];
+    double seconds[YOCO_SCALE_MAX_RUNS];
     yoco_repeat repeat = {.comm = session->comm,
                           .n_warm_up = 1,
                           .n_runs = (int)n_runs,
@@ -83,16 +80,19 @@ yoco_status yoco_bench_time_prefill(yoco_session *session, int64_t chunk_rows, i
 /* The tables of a step. */
 typedef struct stepper {
     yoco_session *session;
+    int n_steps;
     int n_branches; /* of a step */
     int *branches;  /* (n_branches): 0, 1, ... */
     int32_t *ids;   /* (n_branches), the same on all ranks */
     int32_t *next;  /* (n_branches): what a greedy decoder would go on with */
 } stepper;
 
-static yoco_status stepper_create(yoco_session *session, int64_t n_branches, stepper *s)
+static yoco_status stepper_create(yoco_session *session, int64_t n_branches, int64_t n_steps,
+                                  stepper *s)
 {
     size_t n = (size_t)n_branches;
     s->session = session;
+    s->n_steps = (int)n_steps;
     YOCO_TRY(yoco_alloc(n * sizeof *s->branches, "branches", (void **)&s->branches));
     YOCO_TRY(yoco_alloc(n * sizeof *s->ids, "branches", (void **)&s->ids));
     for (int i = 0; i < n_branches; i++) {
@@ -122,17 +122,17 @@ static yoco_status step(void *data)
 /* Greedy decoding, timed on rank 0, which finds the next ids last. */
 static yoco_status time_steps(stepper *s, int n_branches, yoco_spread *out)
 {
-    double seconds[N_STEPS];
+    double seconds[YOCO_SCALE_MAX_STEPS];
     yoco_repeat repeat = {.comm = s->session->comm,
-                          .n_warm_up = N_WARM_UP_STEPS,
-                          .n_runs = N_STEPS,
+                          .n_warm_up = YOCO_BENCH_WARM_UP_STEPS,
+                          .n_runs = s->n_steps,
                           .work = step,
                           .data = s};
     s->n_branches = n_branches;
     for (int i = 0; i < n_branches; i++)
         YOCO_TRY(yoco_worker_branch(s->session->worker, i, NULL, 0));
     YOCO_TRY(yoco_repeat_run(&repeat, seconds, NULL));
-    *out = yoco_spread_make(seconds, N_STEPS);
+    *out = yoco_spread_make(seconds, s->n_steps);
     return YOCO_OK;
 }
 
@@ -170,17 +170,17 @@ static yoco_status time_context(stepper *s, yoco_rater *rater, const yoco_bench_
 }
 
 yoco_status yoco_bench_time_decode(yoco_session *session, yoco_rater *rater, int64_t chunk_rows,
-                                   const yoco_bench_list *branches, const int32_t *ids,
-                                   int64_t n_tokens, yoco_bench_context *out)
+                                   const yoco_bench_list *branches, int64_t n_steps,
+                                   const int32_t *ids, int64_t n_tokens, yoco_bench_context *out)
 {
     yoco_bench_context context = {.n_tokens = n_tokens};
     int64_t most = 1;
     for (int i = 0; i < branches->n; i++)
         most = yoco_i64_max(most, branches->values[i]);
     YOCO_TRY(yoco_worker_reserve(session->worker, n_tokens, chunk_rows, (int)most,
-                                 YOCO_BENCH_BRANCH_ROWS));
+                                 n_steps + YOCO_BENCH_WARM_UP_STEPS));
     stepper s = {0};
-    yoco_status status = yoco_agree(session->comm, stepper_create(session, most, &s));
+    yoco_status status = yoco_agree(session->comm, stepper_create(session, most, n_steps, &s));
     if (status == YOCO_OK)
         status = time_context(&s, rater, branches, ids, &context);
     stepper_free(&s);

@@ -13,12 +13,13 @@ int yoco_bench_shapes(const yoco_model_shape *shape, yoco_bench_gemm *gemms);
 yoco_status yoco_bench_time_prefill(yoco_session *session, int64_t chunk_rows, int64_t n_runs,
                                     const int32_t *ids, int64_t n_tokens, yoco_bench_prefill *out);
 
-/* Rows that every branch must have room for in the contexts below. */
-enum { YOCO_BENCH_BRANCH_ROWS = 16 };
+/* Steps before those that are timed. */
+enum { YOCO_BENCH_WARM_UP_STEPS = 2 };
 
-/* Prefills a context, measures reading beside it, and times steps for each number of branches. */
+/* Prefills a context, measures reading beside it, and times n_steps steps for each number of
+ * branches. */
 yoco_status yoco_bench_time_decode(yoco_session *session, yoco_rater *rater, int64_t chunk_rows,
-                                   const yoco_bench_list *branches, const int32_t *ids,
-                                   int64_t n_tokens, yoco_bench_context *out);
+                                   const yoco_bench_list *branches, int64_t n_steps,
+                                   const int32_t *ids, int64_t n_tokens, yoco_bench_context *out);
 
 #endif

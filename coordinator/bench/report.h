@@ -6,7 +6,7 @@
 #include "coordinator/session/session.h"
 #include "coordinator/timing/spread.h"
 
-enum { YOCO_BENCH_MAX_VALUES = 16, YOCO_BENCH_MAX_RUNS = 64, YOCO_BENCH_MAX_SHAPES = 32 };
+enum { YOCO_BENCH_MAX_VALUES = 16, YOCO_BENCH_MAX_SHAPES = 32 };
 
 /* The values of one option. */
 typedef struct yoco_bench_list {

@@ -116,7 +116,8 @@ static yoco_status run_measured(const yoco_sweep *s, const yoco_scale_point *p, 
     snprintf(words, sizeof words, "%s", s->launcher);
     YOCO_TRY(add_launcher(&c, words, p->n_ranks));
     add(&c, self);
-    add(&c, "measure");
+    add(&c, "bench");
+    add(&c, "--per-rank");
     add(&c, "-m");
     add(&c, s->model);
     add(&c, "--dtype");

@@ -1,6 +1,7 @@
-/* The points of a scaling experiment, each run once: measured by `yoco measure` under a launcher,
- * simulated by yoco-sim under smpirun, predicted by the formula. Points that the folder already
- * has, run with the same numbers of runs and steps and the same hardware, are not run again. */
+/* The points of a scaling experiment, each run once: measured by `yoco bench --per-rank` under a
+ * launcher, simulated by yoco-sim under smpirun, predicted by the formula. Points that the folder
+ * already has, run with the same numbers of runs and steps and the same hardware, are not run
+ * again. */
 #ifndef YOCO_SCALE_SWEEP_H
 #define YOCO_SCALE_SWEEP_H
 

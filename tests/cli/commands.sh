@@ -7,10 +7,10 @@ help_and_version() {
     succeed "$yoco" --version
     holds '^yoco [0-9]+\.[0-9]+\.[0-9]+$'
     succeed "$yoco" --help
-    for command in run batch context eval plan info bench scale measure init doctor; do
+    for command in run batch context eval plan info bench scale init doctor; do
         holds "^  $command "
     done
-    for command in run batch eval plan info bench scale measure init doctor; do
+    for command in run batch eval plan info bench scale init doctor; do
         succeed "$yoco" $command --help
         for heading in NAME SYNOPSIS DESCRIPTION OPTIONS 'EXIT STATUS'; do
             holds "^$heading$"

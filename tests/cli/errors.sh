@@ -39,6 +39,9 @@ usage() {
     expect 2 '3 ranks expected' "$yoco" run "${window[@]}" --expect-ranks 3
     expect 2 'ranks expected' "$yoco" run "${window[@]}" --expect-ranks 4294967297
     expect 2 'no command' "$yoco" nonsense
+    expect 2 'yoco bench --per-rank' "$yoco" measure --tokens 5
+    expect 2 'takes one --tokens' "$yoco" bench -m "$folder/window" --per-rank --contexts 5
+    expect 65 'max_seq_len 100 has no room' "$yoco" bench -m "$folder/window" --per-rank --tokens 90
     expect 2 '--tokens N is missing' "$yoco" plan -m "$folder/window"
     expect 2 'give -m MODEL' "$yoco" plan --tokens 5
     expect 2 'ask one' "$yoco" plan -m "$folder/window" --tokens 5 --time --compare

@@ -9,7 +9,7 @@ sed 's/"max_seq_len": [0-9]*/"max_seq_len": 20000/' "$3" >"$folder/shape.json"
 # chunk_of BACKEND: of a measurement, after checking that the plan has the same.
 chunk_of() {
     local chunk
-    chunk=$("$yoco" measure -m "$folder/shape.json" --tokens 16 --steps 1 --runs 1 --threads 1 \
+    chunk=$("$yoco" bench --per-rank -m "$folder/shape.json" --tokens 16 --steps 1 --runs 1 --threads 1 \
         --backend "$1" --transport mpi | grep -oE '"chunk": *[0-9]+' | grep -oE '[0-9]+')
     "$yoco" plan -m "$folder/shape.json" --tokens 10000 --backend "$1" >"$folder/plan"
     grep -q "chunks of $chunk on" "$folder/plan" || { cat "$folder/plan" && exit 1; }

@@ -41,8 +41,8 @@ expect 2 '--metrics ' "$mpiexec" \
 expect 2 '--trials ' "$mpiexec" \
     -n 1 "$yoco" eval -m "$demo" -o "$folder/eval" --task needle : \
     -n 1 "$yoco" eval -m "$demo" -o "$folder/eval" --task needle --trials 1
-expect 2 '--tokens ' "$mpiexec" -n 1 "$yoco" measure -m "$demo" --tokens 100 : \
-    -n 1 "$yoco" measure -m "$demo" --tokens 200
+expect 2 '--tokens ' "$mpiexec" -n 1 "$yoco" bench -m "$demo" --tokens 100 : \
+    -n 1 "$yoco" bench -m "$demo" --tokens 200
 expect 2 '--dir ' "$mpiexec" -n 1 "$yoco" doctor : -n 1 "$yoco" doctor --dir "$folder"
 expect 2 'the command is bench here, but run on rank 0' "$mpiexec" -n 1 "$yoco" "${run[@]}" : \
     -n 1 "$yoco" bench -m "$demo"

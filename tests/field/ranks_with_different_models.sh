@@ -29,7 +29,7 @@ refused() {
     expect 65 "$1" "${mixed[@]}"
     two eval --task needle --trials 1 --depths 1 --length 1K -o "$folder/eval"
     expect 65 "$1" "${mixed[@]}"
-    two measure --tokens 100 --runs 1 --steps 1
+    two bench --per-rank --tokens 100 --runs 1 --steps 1
     expect 65 "$1" "${mixed[@]}"
     local path
     for path in results context eval; do

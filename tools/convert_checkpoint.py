@@ -3,17 +3,18 @@
 
 The release keeps a model as a folder with params.json and checkpoint.pth, a state dict; a training run of its code
 saves the same state dict under the key "model", every name with a prefix ("decoder.model."). Either becomes
-params.json and model.safetensors here, under the release's own names. Only tensors are loaded from the .pth file,
-never code. Needs PyTorch and nothing else.
+params.json and model.safetensors here, under the release's own names; which tensors those are, `yoco info --tensors`
+says. Only tensors are loaded from the .pth file, never code. Needs PyTorch and yoco.
 """
 import argparse
 import ctypes
 import json
 import os
+import shutil
 import struct
+import subprocess
 import sys
-
-REQUIRED = ["dim", "n_layers", "hidden_dim", "n_self_heads", "n_attn_heads", "n_attn_kv_heads", "vocab_size"]
+import tempfile
 
 
 class InputError(Exception):
@@ -28,9 +29,6 @@ def read_params(path, max_seq_len):
         raise InputError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(params, dict):
         raise InputError(f"{path}: the JSON text is not an object")
-    for field in REQUIRED:
-        if type(params.get(field)) is not int or params[field] < 1:
-            raise InputError(f"{path}: field {field} is missing or not a positive integer")
     if max_seq_len is not None:
         params["max_seq_len"] = max_seq_len
     if type(params.get("max_seq_len")) is not int or params["max_seq_len"] < 1:
@@ -38,29 +36,25 @@ def read_params(path, max_seq_len):
     return params
 
 
-def expected_shapes(params):
-    """Name -> shape of every tensor, in the order of the release."""
-    dim, hidden, vocab, heads = (params[f] for f in ("dim", "hidden_dim", "vocab_size", "n_self_heads"))
-    kv = dim // params["n_attn_heads"] * params["n_attn_kv_heads"]
-    square = (dim, dim)
-    ffn = {"mixer_layer_norm": (dim,), "ffn.fc1": (hidden, dim), "ffn.gate": (hidden, dim), "ffn.fc2": (dim, hidden),
-           "final_layer_norm": (dim,)}
-    attention = {"mixer.q_proj": square, "mixer.k_proj": square, "mixer.v_proj": square, "mixer.out_proj": square}
-    gates = {"mixer.g_proj": square, "mixer.gt_proj": (heads, dim)}
-    self_layer = {**attention, **(gates if params.get("sliding_window") is None else {}), **ffn}
-    cross_layer = {"mixer.q_proj": square, "mixer.out_proj": square, **ffn}
+def find_yoco():
+    built = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "build", "yoco")
+    return shutil.which("yoco") or built
 
-    shapes = {"embed_tokens": (vocab, dim)}
-    if not params.get("share_input_output_embed", False):
-        shapes["output_projection"] = (vocab, dim)
-    for layer in range(params["n_layers"] // 2):
-        shapes.update({f"self_decoder.layers.{layer}.{name}": shape for name, shape in self_layer.items()})
-    shapes.update({"cross_decoder.k_proj": (kv, dim), "cross_decoder.v_proj": (kv, dim),
-                   "cross_decoder.kv_layer_norm": (dim,)})
-    for layer in range(params["n_layers"] // 2):
-        shapes.update({f"cross_decoder.layers.{layer}.{name}": shape for name, shape in cross_layer.items()})
-    shapes["layer_norm"] = (dim,)
-    return {name + ".weight": shape for name, shape in shapes.items()}
+
+def expected_shapes(yoco, params):
+    """Name -> shape of every tensor that params asks for."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "params.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(params, file)
+        try:
+            run = subprocess.run([yoco, "info", "--tensors", "-m", path], capture_output=True, text=True)
+        except OSError as error:
+            raise OSError(f"{yoco}: {error.strerror}; build yoco, or give --yoco") from None
+    if run.returncode != 0:
+        raise InputError(run.stderr.strip().replace("error: ", "").replace(path, "params.json"))
+    lines = [line.split() for line in run.stdout.splitlines()]
+    return {name: tuple(int(size) for size in sizes) for name, *sizes in lines}
 
 
 def load_state(path):
@@ -132,7 +126,7 @@ def convert(args):
     import torch
     params = read_params(args.params or os.path.join(os.path.dirname(args.checkpoint), "params.json"),
                          args.max_seq_len)
-    shapes = expected_shapes(params)
+    shapes = expected_shapes(args.yoco, params)
     state = load_state(args.checkpoint)
     check_state(args.checkpoint, state, shapes, bool(params.get("share_input_output_embed", False)))
     os.makedirs(args.folder, exist_ok=True)
@@ -156,6 +150,7 @@ def main():
     parser.add_argument("--params", help="params.json (default: beside the checkpoint)")
     parser.add_argument("--max-seq-len", type=int, help="the most tokens that a prompt and its answer have together")
     parser.add_argument("--dtype", choices=["keep", "f32", "bf16"], default="keep", help="dtype of the weights")
+    parser.add_argument("--yoco", default=find_yoco(), help="the yoco program (default: in PATH, else build/yoco)")
     args = parser.parse_args()
     try:
         convert(args)

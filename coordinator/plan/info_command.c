@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "coordinator/cli/commands.h"
-#include "coordinator/session/session.h"
+#include "coordinator/plan/input.h"
 #include "coordinator/text/tokenizer.h"
 #include "streams.h"
 
@@ -50,7 +50,7 @@ static void print_info(const char *folder, const yoco_checkpoint *c, bool has_to
 
 typedef struct info_options {
     yoco_session_options session;
-    bool devices;
+    bool devices, tensors;
 } info_options;
 
 /* The values of --backend on this machine, the fastest first. */
@@ -67,6 +67,25 @@ static void print_devices(void)
     }
 }
 
+/* Of the shape: weights need not be there. */
+static yoco_status print_tensors(const char *model)
+{
+    yoco_model_shape *shape;
+    yoco_tensor_spec *specs = NULL;
+    int n_specs = 0;
+    YOCO_TRY(yoco_plan_shape_load(model, &shape));
+    yoco_status status = yoco_model_tensors(shape, &specs, &n_specs);
+    for (int i = 0; i < n_specs; i++) {
+        yoco_print("%s %" PRId64, specs[i].name, specs[i].rule.n_out);
+        if (specs[i].rule.n_in > 0)
+            yoco_print(" %" PRId64, specs[i].rule.n_in);
+        yoco_print("\n");
+    }
+    yoco_free(specs);
+    yoco_free(shape);
+    return status;
+}
+
 static yoco_status info(void *parsed)
 {
     const info_options *o = parsed;
@@ -75,6 +94,8 @@ static yoco_status info(void *parsed)
         print_devices();
     if (o->devices && !options->model)
         return YOCO_OK;
+    if (o->tensors)
+        return print_tensors(options->model);
     yoco_checkpoint *checkpoint;
     yoco_tokenizer *tokenizer = NULL;
     YOCO_TRY(yoco_session_open_model(options, &checkpoint));
@@ -95,6 +116,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          .path = YOCO_PATH_READS_MODEL},
         {"devices", 0, NULL, YOCO_OPTION_FLAG, &o.devices, 0,
          "List the backends and their devices."},
+        {"tensors", 0, NULL, YOCO_OPTION_FLAG, &o.tensors, 0,
+         "List the tensors that a model folder, or a params.json, asks for: name, rows, columns."},
     };
     return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv,
                                 info, &o);
@@ -103,7 +126,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
 const yoco_command yoco_command_info = {
     .name = "info",
     .summary = "describe a model, list devices",
-    .synopsis = "yoco info -m MODEL | --devices",
+    .synopsis = "yoco info -m MODEL [--tensors] | --devices",
     .description = "Opens a model folder, checks every tensor against the config, and prints the\n"
                    "model's shape.",
     .is_alone = true,

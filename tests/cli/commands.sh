@@ -67,6 +67,10 @@ init_and_info() {
     succeed "$yoco" info -m "$folder/tied"
     holds "^parameters +$(($(data_bytes "$folder/tied/model.safetensors") / 4)) \(F32\)$"
     holds 'tied to the output'
+    succeed "$yoco" info --tensors -m "$folder/tied.json"
+    holds '^layer_norm.weight [0-9]+$'
+    same "elements of all tensors" "$(awk '{ n += $2 * ($3 ? $3 : 1) } END { print n }' "$folder/out")" \
+        $(($(data_bytes "$folder/tied/model.safetensors") / 4))
 }
 
 seeds() {

@@ -13,7 +13,7 @@ except ImportError:
     print("skipped: conversion of checkpoints: PyTorch is missing (Debian: python3-torch)")
     sys.exit(77)
 
-SOURCE = sys.argv.pop(1)
+SOURCE, YOCO = sys.argv.pop(1), sys.argv.pop(1)
 sys.path.insert(0, os.path.join(SOURCE, "tests"))
 from safetensors_file import read_safetensors
 
@@ -33,7 +33,8 @@ class Convert(unittest.TestCase):
         torch.save(saved, checkpoint)
         tool = os.path.join(SOURCE, "tools", "convert_checkpoint.py")
         self.out = os.path.join(self.folder, "out")
-        return subprocess.run([sys.executable, tool, checkpoint, self.out, *options], capture_output=True, text=True)
+        command = [sys.executable, tool, checkpoint, self.out, "--yoco", YOCO, *options]
+        return subprocess.run(command, capture_output=True, text=True)
 
     def assert_converted(self, run, expected):
         self.assertEqual((run.returncode, run.stderr), (0, ""))
@@ -94,6 +95,20 @@ class Convert(unittest.TestCase):
         self.assert_refused(self.convert({**state, "layer_norm.weight": norm[1:]}), "has shape (63,)")
         prefixed = {"model." + name: tensor for name, tensor in state.items()}
         self.assert_refused(self.convert({**prefixed, "extra": norm}), "does not begin with model.")
+
+    def test_wrong_params(self):
+        state = self.load_reference("swa-tiny")
+        path = os.path.join(self.folder, "params.json")
+        with open(path) as file:
+            params = json.load(file)
+        for field, value, line in (("dim", 63, "error: params.json: "), ("n_layers", None, "n_layers")):
+            with open(path, "w") as file:
+                json.dump({**params, field: value}, file)
+            self.assert_refused(self.convert(state), line)
+
+    def test_no_program(self):
+        state = self.load_reference("swa-tiny")
+        self.assert_refused(self.convert(state, "--yoco", "/no/such/yoco"), "give --yoco", 66)
 
     def test_not_tensors(self):
         self.load_reference("swa-tiny")

@@ -1,5 +1,5 @@
-/* A branch's whole shared K or V to rank 0, in position order: the context chunk by chunk, then the
- * branch's own blocks. Owners send, rank 0 receives one run of rows at a time. */
+/* The whole K or V of a layer and a branch to rank 0, in position order: the context chunk by
+ * chunk, then the branch's own blocks. Owners send, rank 0 receives one run of rows at a time. */
 #include "worker/past/past.h"
 
 /* One run of rows that one rank stores, at `local` on its owner. */
@@ -70,11 +70,11 @@ static yoco_status gather_branch(gather *g, int branch)
     return YOCO_OK;
 }
 
-yoco_status yoco_worker_gather(yoco_worker *w, int branch, bool values, yoco_row_sink sink,
-                               void *sink_context)
+yoco_status yoco_worker_gather(yoco_worker *w, int layer, int branch, bool values,
+                               yoco_row_sink sink, void *sink_context)
 {
     gather g = {.w = w,
-                .store = &w->stores[0],
+                .store = &w->stores[w->model->layers[layer].store],
                 .part = values ? 1 : 0,
                 .sink = sink,
                 .sink_context = sink_context};

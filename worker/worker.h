@@ -69,11 +69,12 @@ yoco_status yoco_worker_likeliest(yoco_worker *worker, int first, int n_rows, co
  * of `args` are the worker's own. Errors as above. */
 yoco_status yoco_worker_draw(yoco_worker *worker, int first, const yoco_draw_args *args);
 
-/* Sends a branch's whole shared K (or V), the context's rows and its own in position order, to rank
- * 0, where `sink` takes them in pieces: (n_rows, kv_dim) in the run's dtype. */
+/* Sends the whole K (or V) that `layer` keeps for a branch, the context's rows and its own in
+ * position order, to rank 0, where `sink` receives them in pieces: (n_rows, width of a row) in the
+ * run's dtype. The layer is one that keeps rows (yoco_layer_keeps_rows). */
 typedef yoco_status (*yoco_row_sink)(void *context, const void *rows, int64_t n_rows);
-yoco_status yoco_worker_gather(yoco_worker *worker, int branch, bool values, yoco_row_sink sink,
-                               void *sink_context);
+yoco_status yoco_worker_gather(yoco_worker *worker, int layer, int branch, bool values,
+                               yoco_row_sink sink, void *sink_context);
 
 /* Local: rows of the context and of the branch so far. */
 int64_t yoco_worker_position(const yoco_worker *worker, int branch);

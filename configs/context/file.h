@@ -47,17 +47,18 @@ yoco_status yoco_context_file_create(const char *path, const yoco_context_part *
 
 yoco_status yoco_context_file_seal(yoco_safetensors_writer *writer, yoco_hash checksum);
 
-/* Checks the header of a file: its part, and exactly the tensors expected, in that order; a size of
- * -1 fits any. The caller compares the checksum with the data. */
+/* Tensor `index` of a file: "tokens"; "k", "v", "k.1", "v.1", ..., a pair for each layer that keeps
+ * rows; "edges", "edges.1", ..., one for each run of equal edges. */
+void yoco_context_tensor_name(yoco_context_kind kind, int index,
+                              char name[YOCO_CONTEXT_NAME_BYTES]);
+
+/* Checks the header of a file: its part, and exactly the tensors expected, in that order; NULL:
+ * what a model could have there. The caller compares the checksum with the data. */
 yoco_status yoco_context_file_check(const char *name, const yoco_safetensors *file,
                                     const yoco_context_part *part, const yoco_tensor *expected,
                                     int n_expected, yoco_hash *checksum);
 
 /* The line for data that is not what the checksum says; returns YOCO_ERR_DATA. */
 yoco_status yoco_context_file_damaged(const char *name);
-
-/* What each kind holds without knowing the model: the sizes that only a model gives are -1. Returns
- * the number of tensors, at most 2. */
-int yoco_context_file_expected(const yoco_context_part *part, yoco_tensor expected[2]);
 
 #endif

@@ -105,6 +105,15 @@ int yoco_layer_pasts(const yoco_layer_shape *layer, yoco_past_shape pasts[YOCO_M
     return 0;
 }
 
+bool yoco_layer_keeps_rows(const yoco_layer_shape *layer)
+{
+    yoco_past_shape pasts[YOCO_MAX_PASTS];
+    for (int i = yoco_layer_pasts(layer, pasts); i-- > 0;)
+        if (pasts[i].form == YOCO_PAST_ROWS)
+            return true;
+    return false;
+}
+
 static size_t rows_bytes(const yoco_past_shape *past, int64_t n_rows, yoco_dtype dtype)
 {
     return (size_t)n_rows *

@@ -69,6 +69,8 @@ typedef struct yoco_past_shape {
 
 /* The pasts of its own that a layer has. Returns how many. */
 int yoco_layer_pasts(const yoco_layer_shape *layer, yoco_past_shape pasts[YOCO_MAX_PASTS]);
+/* Whether one of them is ROWS; a layer has one of these at most. */
+bool yoco_layer_keeps_rows(const yoco_layer_shape *layer);
 
 /* Bytes of the edge that stands before `position`; 0 for what has none. */
 size_t yoco_past_edge_bytes(const yoco_past_shape *past, int64_t position, yoco_dtype dtype);

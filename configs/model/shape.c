@@ -17,15 +17,6 @@ yoco_status yoco_model_shape_copy(const yoco_model_shape *shape, yoco_model_shap
     return YOCO_OK;
 }
 
-static bool keeps_rows(const yoco_layer_shape *layer)
-{
-    yoco_past_shape pasts[YOCO_MAX_PASTS];
-    for (int i = yoco_layer_pasts(layer, pasts); i-- > 0;)
-        if (pasts[i].form == YOCO_PAST_ROWS)
-            return true;
-    return false;
-}
-
 int yoco_shape_last_kept(const yoco_model_shape *shape)
 {
     yoco_past_shape pasts[YOCO_MAX_PASTS];
@@ -37,7 +28,8 @@ int yoco_shape_last_kept(const yoco_model_shape *shape)
 
 bool yoco_shape_is_merged(const yoco_model_shape *shape, int layer)
 {
-    return shape->layers[layer].n_heads > 0 && keeps_rows(yoco_shape_source(shape, layer));
+    return shape->layers[layer].n_heads > 0 &&
+           yoco_layer_keeps_rows(yoco_shape_source(shape, layer));
 }
 
 int yoco_shape_n_merged(const yoco_model_shape *shape)

@@ -217,22 +217,28 @@ static void layers_of_several_kinds(void **state)
     check_groups(checkpoint_mixed(), 4 * YOCO_RETENTION_ROWS - 100, YOCO_RETENTION_ROWS);
 }
 
-/* A yoco_row_sink. */
+/* Rows of one layer's K or V. */
 typedef struct gathered {
-    int64_t n;
+    int64_t n, width;
     float rows[MAX_TOKENS * 32];
 } gathered;
 
+/* A yoco_row_sink. */
 static yoco_status add_rows(void *context, const void *rows, int64_t n_rows)
 {
     gathered *to = context;
     assert_true(to->n + n_rows <= MAX_TOKENS);
-    memcpy(to->rows + to->n * 32, rows, (size_t)n_rows * 32 * sizeof(float));
+    memcpy(to->rows + to->n * to->width, rows, (size_t)(n_rows * to->width) * sizeof(float));
     to->n += n_rows;
     return YOCO_OK;
 }
 
-static void gather_all(yoco_worker *worker, int64_t n_tokens, int64_t n_own, gathered out[2])
+/* Of the layers of checkpoint_mixed that keep rows: K and V. */
+enum { N_KEPT = 2 };
+static const int kept[N_KEPT] = {2, 3};
+
+static void gather_all(yoco_worker *worker, const yoco_model_shape *shape, int64_t n_tokens,
+                       int64_t n_own, gathered out[N_KEPT][2])
 {
     int32_t ids[MAX_TOKENS];
     fill_ids(ids, MAX_TOKENS);
@@ -241,9 +247,13 @@ static void gather_all(yoco_worker *worker, int64_t n_tokens, int64_t n_own, gat
     assert_int_equal(yoco_worker_prefill(worker, ids, NULL, NULL), YOCO_OK);
     for (int branch = 0; branch < 2; branch++)
         assert_int_equal(yoco_worker_branch(worker, branch, ids + n_tokens, n_own), YOCO_OK);
-    for (int values = 0; values < 2; values++) {
-        out[values].n = 0;
-        assert_int_equal(yoco_worker_gather(worker, 1, values, add_rows, &out[values]), YOCO_OK);
+    for (int i = 0; i < 2 * N_KEPT; i++) {
+        gathered *to = &out[i / 2][i % 2];
+        const yoco_layer_shape *layer = &shape->layers[kept[i / 2]];
+        assert_true(yoco_layer_keeps_rows(layer));
+        to->n = 0;
+        to->width = i % 2 ? yoco_layer_v_width(layer) : yoco_layer_k_width(layer);
+        assert_int_equal(yoco_worker_gather(worker, kept[i / 2], 1, i % 2, add_rows, to), YOCO_OK);
     }
 }
 
@@ -251,16 +261,22 @@ static void gather_all(yoco_worker *worker, int64_t n_tokens, int64_t n_own, gat
 static void rows_of_a_branch_are_those_of_a_context(void **state)
 {
     (void)state;
-    static gathered of_branch[2], of_context[2];
+    static gathered of_branch[N_KEPT][2], of_context[N_KEPT][2];
     yoco_checkpoint *checkpoint = checkpoint_mixed();
     yoco_worker *worker = open_worker(checkpoint);
-    gather_all(worker, 40, 20, of_branch);
-    gather_all(worker, 60, 0, of_context);
-    for (int values = 0; values < 2 && comm->rank == 0; values++) {
-        assert_int_equal(of_branch[values].n, 60);
-        assert_int_equal(of_context[values].n, 60);
-        for (int i = 0; i < 60 * 32; i++)
-            assert_true(fabsf(of_branch[values].rows[i] - of_context[values].rows[i]) < 1e-4f);
+    gather_all(worker, checkpoint->shape, 40, 20, of_branch);
+    gather_all(worker, checkpoint->shape, 60, 0, of_context);
+    assert_int_not_equal(of_context[0]->width, of_context[1]->width);
+    for (int i = 0; i < 2 * N_KEPT && comm->rank == 0; i++) {
+        const gathered *a = &of_branch[i / 2][i % 2], *b = &of_context[i / 2][i % 2];
+        double sum = 0;
+        assert_int_equal(a->n, 60);
+        assert_int_equal(b->n, 60);
+        for (int j = 0; j < 60 * a->width; j++) {
+            assert_true(fabsf(a->rows[j] - b->rows[j]) < 1e-4f);
+            sum += fabs((double)b->rows[j]);
+        }
+        assert_true(sum > 0);
     }
     yoco_worker_free(worker);
     yoco_checkpoint_close(checkpoint);

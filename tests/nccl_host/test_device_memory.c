@@ -232,7 +232,9 @@ static void compute(yoco_comm *comm, const yoco_ops *ops, const yoco_checkpoint 
     for (int v = 0; v < 2; v++) {
         rows r = {out->kv[v],
                   (size_t)yoco_config_kv_dim(&checkpoint->shape->config) * sizeof(float)};
-        assert_int_equal(yoco_worker_gather(worker, N_BRANCHES - 1, v, keep_rows, &r), YOCO_OK);
+        assert_int_equal(yoco_worker_gather(worker, yoco_shape_last_kept(checkpoint->shape),
+                                            N_BRANCHES - 1, v, keep_rows, &r),
+                         YOCO_OK);
     }
     if (how == LOADED && comm->rank == 0)
         assert_int_equal(yoco_snapshot_remove(worker, folder), YOCO_OK);

@@ -39,38 +39,50 @@ static void test_names(void **state)
         assert_false(yoco_context_owns_name(others[i]));
 }
 
-static void save_chunk(const char *path, int64_t chunk)
+/* K and V of two layers, of 3 and of 5 heads. */
+enum { N_TENSORS = 4 };
+
+static void make_tensors(int64_t n_rows, yoco_tensor tensors[N_TENSORS])
 {
-    const yoco_context_part part = {&identity, YOCO_CONTEXT_CHUNK, chunk};
-    yoco_tensor tensors[2];
-    yoco_safetensors_writer *writer;
-    int n = yoco_context_file_expected(&part, tensors);
-    for (int i = 0; i < n; i++) {
-        tensors[i].shape[1] = 3;
-        tensors[i].shape[2] = 4;
-    }
-    size_t bytes = (size_t)tensors[0].shape[0] * 3 * 4 * 2;
-    char *zeros = calloc(2, bytes);
-    assert_int_equal(yoco_context_file_create(path, &part, (yoco_hash){7, 8}, tensors, n, &writer),
-                     YOCO_OK);
-    assert_int_equal(yoco_safetensors_append(writer, zeros, 2 * bytes), YOCO_OK);
-    assert_int_equal(yoco_safetensors_finish(writer), YOCO_OK);
-    free(zeros);
+    static const char *const names[N_TENSORS] = {"k", "v", "k.1", "v.1"};
+    for (int i = 0; i < N_TENSORS; i++)
+        tensors[i] = (yoco_tensor){
+            .name = names[i], .dtype = YOCO_BF16, .n_dims = 3, .shape = {n_rows, i < 2 ? 3 : 5, 4}};
 }
 
-/* The file under `path` as that chunk, with so many heads (-1: any). */
+/* The first n of these tensors. */
+static void save_chunk(const char *path, int64_t chunk, int n)
+{
+    const yoco_context_part part = {&identity, YOCO_CONTEXT_CHUNK, chunk};
+    yoco_tensor tensors[N_TENSORS];
+    yoco_safetensors_writer *writer;
+    make_tensors(chunk == 2 ? 1 : 2, tensors);
+    assert_int_equal(yoco_context_file_create(path, &part, (yoco_hash){7, 8}, tensors, n, &writer),
+                     YOCO_OK);
+    for (int i = 0; i < n; i++) {
+        char zeros[2 * 5 * 4 * 2] = {0};
+        size_t bytes = (size_t)(tensors[i].shape[0] * tensors[i].shape[1]) * 4 * 2;
+        assert_int_equal(yoco_safetensors_append(writer, zeros, bytes), YOCO_OK);
+    }
+    assert_int_equal(yoco_safetensors_finish(writer), YOCO_OK);
+}
+
+/* The file under `path` as that chunk, with so many heads in V of the first layer (-1: any
+ * model's).
+ */
 static void check(const char *path, const yoco_context_identity *wanted, int64_t chunk,
                   int64_t n_heads, const char *expected_line)
 {
     const yoco_context_part part = {wanted, YOCO_CONTEXT_CHUNK, chunk};
-    yoco_tensor tensors[2];
+    yoco_tensor tensors[N_TENSORS];
     yoco_safetensors *file;
     yoco_hash checksum = {0, 0};
-    int n = yoco_context_file_expected(&part, tensors);
+    make_tensors(chunk == 2 ? 1 : 2, tensors);
     tensors[1].shape[1] = n_heads;
     assert_int_equal(yoco_safetensors_open(path, &file), YOCO_OK);
     log_begin();
-    yoco_status status = yoco_context_file_check(path, file, &part, tensors, n, &checksum);
+    yoco_status status = yoco_context_file_check(path, file, &part, n_heads < 0 ? NULL : tensors,
+                                                 N_TENSORS, &checksum);
     log_end(expected_line);
     assert_int_equal(status, expected_line ? YOCO_ERR_DATA : YOCO_OK);
     assert_int_equal(checksum.low, expected_line ? 0 : 8);
@@ -82,7 +94,7 @@ static void test_headers(void **state)
     (void)state;
     char *folder = folder_create();
     const char *path = path_in(folder, "chunk");
-    save_chunk(path, 1);
+    save_chunk(path, 1, N_TENSORS);
     check(path, &identity, 1, 3, NULL);
     check(path, &identity, 1, -1, NULL);
     check(path, &identity, 1, 2, "its tensors");
@@ -93,8 +105,14 @@ static void test_headers(void **state)
     other = identity;
     strcpy(other.arithmetic, "gpu");
     check(path, &other, 1, -1, "its arithmetic is cpu, not gpu");
-    save_chunk(path, 2); /* of one row */
+    save_chunk(path, 2, N_TENSORS); /* of one row */
     check(path, &identity, 2, 3, NULL);
+    check(path, &identity, 2, -1, NULL);
+    save_chunk(path, 1, 2);
+    check(path, &identity, 1, -1, NULL);
+    check(path, &identity, 1, 3, "its tensors");
+    save_chunk(path, 1, 3); /* K without V */
+    check(path, &identity, 1, -1, "its tensors");
     folder_remove(folder);
 }
 

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "configs/context/document.h"
 #include "tests/configs/fixture.h"
 
 enum { VOCAB = 50, CHUNK = 4, N_TOKENS = 62, MOST_TOKENS = 900 };
@@ -55,6 +56,32 @@ static void load(int64_t n_tokens)
     const yoco_snapshot_target target = {.folder = folder};
     assert_int_equal(yoco_worker_reserve(worker, n_tokens, chunk_rows, 1, 2), YOCO_OK);
     assert_int_equal(yoco_worker_load(worker, &target), YOCO_OK);
+}
+
+/* All files are as they were written, until one byte is not. */
+static void verify(void)
+{
+    yoco_context_manifest manifest;
+    char path[128];
+    assert_int_equal(comm->ops->agree(comm, YOCO_OK), YOCO_OK);
+    if (comm->rank != 0)
+        return;
+    snprintf(path, sizeof path, "%s/%s", folder, yoco_context_manifest_name);
+    assert_int_equal(yoco_context_manifest_load(path, false, &manifest), YOCO_OK);
+    assert_int_equal(yoco_context_verify(folder, &manifest), YOCO_OK);
+    snprintf(path, sizeof path, "%s/chunk-000001.safetensors", folder);
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    fseek(file, -1, SEEK_END); /* V of the last layer that keeps rows */
+    int last = fgetc(file);
+    fseek(file, -1, SEEK_END);
+    fputc(last ^ 1, file);
+    fclose(file);
+    log_begin();
+    yoco_status status = yoco_context_verify(folder, &manifest);
+    log_end("not what its checksum says");
+    assert_int_equal(status, YOCO_ERR_DATA);
+    yoco_context_manifest_free(&manifest);
 }
 
 static void step(float logits[VOCAB])
@@ -150,6 +177,7 @@ static void layers_of_several_kinds(void **state)
     open_worker(checkpoint_mixed());
     assert_int_equal(prefill(MOST_TOKENS, NULL, &result), YOCO_OK);
     assert_int_equal(result.n_restored, 0);
+    verify();
     step(loaded);
     assert_memory_equal(made, loaded, sizeof made);
     close_worker();

@@ -64,14 +64,10 @@ typedef struct tensor_list {
     char (*names)[YOCO_CONTEXT_NAME_BYTES];
 } tensor_list;
 
-/* The first has the plain name. */
-static yoco_tensor *add_tensor(tensor_list *list, const char *name, int index)
+static yoco_tensor *add_tensor(tensor_list *list, yoco_context_kind kind)
 {
     char *text = list->names[list->n];
-    if (index == 0)
-        snprintf(text, YOCO_CONTEXT_NAME_BYTES, "%s", name);
-    else
-        snprintf(text, YOCO_CONTEXT_NAME_BYTES, "%s.%d", name, index);
+    yoco_context_tensor_name(kind, list->n, text);
     yoco_tensor *tensor = &list->tensors[list->n++];
     *tensor = (yoco_tensor){.name = text};
     return tensor;
@@ -79,12 +75,11 @@ static yoco_tensor *add_tensor(tensor_list *list, const char *name, int index)
 
 static void list_chunk(const yoco_snapshot *s, const yoco_snapshot_payload *p, tensor_list *list)
 {
-    static const char *const names[YOCO_PAST_PARTS] = {"k", "v"};
     const yoco_worker *w = s->w;
     for (int i = 0; i < w->model->n_stores; i++) {
         const yoco_layer_shape *layer = &w->model->shape->layers[w->stores[i].layer];
         for (int part = 0; part < YOCO_PAST_PARTS; part++) {
-            yoco_tensor *tensor = add_tensor(list, names[part], i);
+            yoco_tensor *tensor = add_tensor(list, YOCO_CONTEXT_CHUNK);
             tensor->dtype = w->model->dtype;
             tensor->n_dims = 3;
             tensor->shape[0] = yoco_grid_chunk_rows(&w->plan.input.grid, p->part.chunk);
@@ -108,7 +103,7 @@ static void list_edge(const yoco_snapshot *s, const yoco_snapshot_payload *p, te
         const yoco_past_shape *past = &w->pasts[i].shape;
         for (n = 1; i + n < w->model->n_pasts && is_like(past, &w->pasts[i + n].shape); n++)
             ;
-        yoco_tensor *tensor = add_tensor(list, "edges", list->n);
+        yoco_tensor *tensor = add_tensor(list, YOCO_CONTEXT_EDGE);
         bool even = past->width[0] == past->width[1];
         int64_t width = past->width[0] + past->width[1];
         tensor->dtype = past->form == YOCO_PAST_STATE ? YOCO_F32 : w->model->dtype;

@@ -178,9 +178,9 @@ static void make_step(const yoco_cost_input *in, const yoco_cost_account *a, yoc
 
 /* Memory, from the plan. */
 
-static size_t matrix_bytes(const void *context, int64_t n_out, int64_t n_in)
+static size_t matrix_bytes(const void *data, int64_t n_out, int64_t n_in)
 {
-    const yoco_cost_input *in = context;
+    const yoco_cost_input *in = data;
     return (size_t)n_out * (size_t)n_in * yoco_dtype_bytes(in->dtype);
 }
 
@@ -193,7 +193,7 @@ yoco_status yoco_cost_make(const yoco_cost_input *input, yoco_cost *out)
                                   .branch_rows = input->branch_rows,
                                   .dtype = input->dtype,
                                   .weight_bytes = matrix_bytes,
-                                  .weight_context = input,
+                                  .weight_data = input,
                                   .file_dtype = input->dtype};
     yoco_cost cost = {0};
     yoco_cost_account account;

@@ -38,7 +38,7 @@ static void largest(size_t *bytes, size_t other)
 
 static size_t tensor_bytes(const yoco_plan_input *in, const yoco_tensor_rule *rule)
 {
-    return rule->n_in > 0 ? in->weight_bytes(in->weight_context, rule->n_out, rule->n_in)
+    return rule->n_in > 0 ? in->weight_bytes(in->weight_data, rule->n_out, rule->n_in)
                           : sizeof(float) * (size_t)rule->n_out;
 }
 
@@ -51,7 +51,7 @@ static void plan_weights(const yoco_plan_input *in, sizer *s, yoco_plan *p)
         for (int i = yoco_layer_tensor_rules(&m->layers[layer], rules); i-- > 0;)
             bytes = plus(s, bytes, tensor_bytes(in, &rules[i]));
     if (in->rank == 0)
-        bytes = plus(s, bytes, in->weight_bytes(in->weight_context, m->vocab_size, m->dim));
+        bytes = plus(s, bytes, in->weight_bytes(in->weight_data, m->vocab_size, m->dim));
     p->weight_bytes = bytes;
     p->embedding_bytes = times(s, m->vocab_size, (size_t)m->dim * yoco_dtype_bytes(in->file_dtype));
 }

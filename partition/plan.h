@@ -57,8 +57,8 @@ typedef struct yoco_plan_input {
     bool durable;        /* the prefill writes a snapshot */
     yoco_dtype dtype;
     /* What the backend's packed (n_out, n_in) matrix takes. */
-    size_t (*weight_bytes)(const void *context, int64_t n_out, int64_t n_in);
-    const void *weight_context;
+    size_t (*weight_bytes)(const void *data, int64_t n_out, int64_t n_in);
+    const void *weight_data;
     yoco_dtype file_dtype; /* of the embedding, which stays in its file */
     size_t device_bytes;   /* what the backend and the transport take themselves; 0: on a host */
 } yoco_plan_input;

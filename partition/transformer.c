@@ -24,9 +24,9 @@ static size_t layer_bytes(const yoco_plan_input *in, yoco_layer_shape layer)
     size_t bytes = 0;
     layer.kind = YOCO_LAYER_WINDOW;
     for (int i = yoco_layer_tensor_rules(&layer, rules); i-- > 0;)
-        bytes = plus(bytes, rules[i].n_in > 0 ? in->weight_bytes(in->weight_context, rules[i].n_out,
-                                                                 rules[i].n_in)
-                                              : sizeof(float) * (size_t)rules[i].n_out);
+        bytes = plus(bytes, rules[i].n_in > 0
+                                ? in->weight_bytes(in->weight_data, rules[i].n_out, rules[i].n_in)
+                                : sizeof(float) * (size_t)rules[i].n_out);
     return bytes;
 }
 
@@ -45,7 +45,7 @@ yoco_transformer yoco_transformer_make(const yoco_plan *plan)
     yoco_transformer t = {.kv_token_bytes = times(n_layers, token),
                           .weight_bytes =
                               plus(times(n_layers, layer_bytes(in, *last)),
-                                   in->weight_bytes(in->weight_context, m->vocab_size, m->dim))};
+                                   in->weight_bytes(in->weight_data, m->vocab_size, m->dim))};
     t.kv_bytes = times(t.kv_token_bytes, (size_t)in->grid.n_tokens);
     t.total_bytes = plus(plus(t.kv_bytes, t.weight_bytes), plus(plan->embedding_bytes, work));
     return t;

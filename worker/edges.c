@@ -65,7 +65,7 @@ static yoco_status ring_give(yoco_pass *p, const yoco_past *past)
     YOCO_TRY(wait_edge(w, &w->edge_out[past->index], p->chunk, past));
     past->ops->save(p, past, slot(w, YOCO_BUF_EDGE_OUT, past));
     if (w->ring.sink)
-        w->ring.sink->edge(w->ring.sink_context, p->chunk, past);
+        w->ring.sink->edge(w->ring.sink_data, p->chunk, past);
     YOCO_TRY(yoco_hand_over(w));
     if (next == w->ring.end)
         return YOCO_OK;

@@ -14,7 +14,7 @@ yoco_status yoco_ring_drain(yoco_worker *w);
 /* Runs the chunks from ring->begin on; w->ring.end tells where it ended. Ends the job where it
  * fails: the neighbours wait for edges that will not come. */
 yoco_status yoco_ring_run(yoco_worker *w, const yoco_ring *ring, const int32_t *ids,
-                          yoco_progress progress, void *progress_context);
+                          yoco_progress progress, void *progress_data);
 /* Gives the context's last edges, in the CONTEXT_EDGE of the last chunk's owner, to every rank. */
 yoco_status yoco_ring_share_last(yoco_worker *w);
 

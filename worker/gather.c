@@ -13,7 +13,7 @@ typedef struct gather {
     const yoco_store *store;
     int part; /* K or V */
     yoco_row_sink sink;
-    void *sink_context;
+    void *sink_data;
     char *staging; /* rank 0: host memory for the longest run */
     yoco_status
         status; /* of the sink: rank 0 goes on receiving, so that no sender waits for ever */
@@ -39,7 +39,7 @@ static yoco_status gather_run(gather *g, const char *rows, const row_run *run)
         YOCO_TRY(comm->ops->wait(comm, &request, &what));
     }
     if (comm->rank == 0 && g->status == YOCO_OK)
-        g->status = g->sink(g->sink_context, g->staging, run->n_rows);
+        g->status = g->sink(g->sink_data, g->staging, run->n_rows);
     return YOCO_OK;
 }
 
@@ -71,13 +71,13 @@ static yoco_status gather_branch(gather *g, int branch)
 }
 
 yoco_status yoco_worker_gather(yoco_worker *w, int layer, int branch, bool values,
-                               yoco_row_sink sink, void *sink_context)
+                               yoco_row_sink sink, void *sink_data)
 {
     gather g = {.w = w,
                 .store = &w->stores[w->model->layers[layer].store],
                 .part = values ? 1 : 0,
                 .sink = sink,
-                .sink_context = sink_context};
+                .sink_data = sink_data};
     int64_t longest = yoco_i64_max(w->plan.input.grid.chunk_rows, YOCO_BLOCK_ROWS);
     yoco_status status = yoco_alloc((size_t)longest * g.store->row_bytes[g.part], "gathered rows",
                                     (void **)&g.staging);

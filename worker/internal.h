@@ -38,11 +38,11 @@ typedef struct yoco_store {
 /* What is done with what a prefill makes, besides. The ring calls it on the owner of a chunk. */
 typedef struct yoco_ring_sink {
     /* The edge that leaves `chunk` stands in EDGE_OUT. */
-    void (*edge)(void *context, int64_t chunk, const yoco_past *past);
+    void (*edge)(void *data, int64_t chunk, const yoco_past *past);
     /* The rows of `chunk` are final, and so are its edges. */
-    void (*chunk)(void *context, int64_t chunk);
+    void (*chunk)(void *data, int64_t chunk);
     /* Whether there is no use in going on. */
-    bool (*failed)(void *context);
+    bool (*failed)(void *data);
 } yoco_ring_sink;
 
 /* One prefill: which chunks the ranks run, and what is done with them besides. */
@@ -50,7 +50,7 @@ typedef struct yoco_ring {
     int64_t begin;              /* chunks before it were restored; its edges lie in EDGE_IN */
     int64_t end;                /* n_chunks, lower once a stop was asked for; see ring_agree_end */
     const yoco_ring_sink *sink; /* NULL: none */
-    void *sink_context;
+    void *sink_data;
     const volatile sig_atomic_t *stop; /* NULL: nobody asks */
     bool saves_or_stops;               /* a sink that failed is a stop, too */
 } yoco_ring;

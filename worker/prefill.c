@@ -41,7 +41,7 @@ static yoco_status ring_agree_end(yoco_worker *w, int64_t chunk, end_message *in
         w->ring.end = in->end;
     }
     const yoco_ring_sink *sink = w->ring.saves_or_stops ? w->ring.sink : NULL;
-    bool stops = *w->ring.stop || (sink && sink->failed(w->ring.sink_context));
+    bool stops = *w->ring.stop || (sink && sink->failed(w->ring.sink_data));
     if (stops && w->ring.end == yoco_grid_n_chunks(grid))
         w->ring.end = yoco_i64_min(w->ring.end, chunk + comm->n_ranks + 1);
     if (chunk + 1 == w->ring.end)
@@ -53,7 +53,7 @@ static yoco_status ring_agree_end(yoco_worker *w, int64_t chunk, end_message *in
 }
 
 static yoco_status run_chunks(yoco_worker *w, int64_t first, const int32_t *ids,
-                              yoco_progress progress, void *progress_context)
+                              yoco_progress progress, void *progress_data)
 {
     const yoco_grid *grid = &w->plan.input.grid;
     end_message in = {0}, out = {0};
@@ -62,9 +62,9 @@ static yoco_status run_chunks(yoco_worker *w, int64_t first, const int32_t *ids,
             YOCO_TRY(ring_agree_end(w, chunk, &in, &out));
         YOCO_TRY(run_chunk(w, ids, chunk));
         if (w->ring.sink)
-            w->ring.sink->chunk(w->ring.sink_context, chunk);
+            w->ring.sink->chunk(w->ring.sink_data, chunk);
         if (progress)
-            progress(progress_context,
+            progress(progress_data,
                      yoco_i64_min((chunk + w->comm->n_ranks) * grid->chunk_rows, grid->n_tokens),
                      grid->n_tokens);
     }
@@ -73,7 +73,7 @@ static yoco_status run_chunks(yoco_worker *w, int64_t first, const int32_t *ids,
 }
 
 static yoco_status run_ring(yoco_worker *w, const int32_t *ids, yoco_progress progress,
-                            void *progress_context)
+                            void *progress_data)
 {
     int64_t first = yoco_grid_first_chunk(&w->plan.input.grid, w->comm->rank, w->ring.begin);
     /* None enters chunk 0; those of chunk `begin` lie in their slots. */
@@ -81,7 +81,7 @@ static yoco_status run_ring(yoco_worker *w, const int32_t *ids, yoco_progress pr
     if (first > w->ring.begin || w->ring.begin == 0)
         for (int i = 0; i < w->model->n_pasts; i++)
             YOCO_TRY(yoco_ring_post(w, enters, &w->pasts[i]));
-    YOCO_TRY(run_chunks(w, first, ids, progress, progress_context));
+    YOCO_TRY(run_chunks(w, first, ids, progress, progress_data));
     return yoco_ring_drain(w);
 }
 
@@ -108,19 +108,19 @@ yoco_status yoco_ring_share_last(yoco_worker *w)
 }
 
 yoco_status yoco_ring_run(yoco_worker *w, const yoco_ring *ring, const int32_t *ids,
-                          yoco_progress progress, void *progress_context)
+                          yoco_progress progress, void *progress_data)
 {
     w->ring = *ring;
-    yoco_status status = run_ring(w, ids, progress, progress_context);
+    yoco_status status = run_ring(w, ids, progress, progress_data);
     if (status != YOCO_OK)
         w->comm->ops->abort(w->comm, yoco_status_exit_code(YOCO_ERR_STOPPED));
     return status;
 }
 
 yoco_status yoco_worker_prefill(yoco_worker *w, const int32_t *ids, yoco_progress progress,
-                                void *progress_context)
+                                void *progress_data)
 {
     const yoco_ring ring = {.end = yoco_grid_n_chunks(&w->plan.input.grid)};
-    YOCO_TRY(yoco_ring_run(w, &ring, ids, progress, progress_context));
+    YOCO_TRY(yoco_ring_run(w, &ring, ids, progress, progress_data));
     return yoco_ring_share_last(w);
 }

@@ -12,29 +12,29 @@ typedef struct counter {
     double seconds[YOCO_N_TALLY_PARTS];
 } counter;
 
-static void count_work(void *context, yoco_tally_part part, yoco_work work)
+static void count_work(void *data, yoco_tally_part part, yoco_work work)
 {
-    counter *c = context;
+    counter *c = data;
     c->seconds[part] += yoco_work_s(c->hardware, work);
 }
 
-static void count_host_copy(void *context, yoco_tally_part part, size_t bytes)
+static void count_host_copy(void *data, yoco_tally_part part, size_t bytes)
 {
-    counter *c = context;
+    counter *c = data;
     c->seconds[part] += yoco_host_copy_s(c->hardware, bytes);
 }
 
-static void settle(void *context)
+static void settle(void *data)
 {
-    (void)context;
+    (void)data;
 }
 
 /* Reads as zeros and takes no memory; the same for all buffers, and for the weights. */
-static void *address(void *context, size_t bytes)
+static void *address(void *data, size_t bytes)
 {
     static const size_t ZERO_BYTES = (size_t)1 << 40;
     static void *zeros;
-    (void)context;
+    (void)data;
     if (!zeros) {
         void *at =
             mmap(NULL, ZERO_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

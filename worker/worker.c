@@ -80,9 +80,9 @@ static yoco_status check_memory(yoco_worker *w, const char *what, size_t sure, s
     return refused ? YOCO_ERR_MEMORY : YOCO_OK;
 }
 
-static size_t weight_bytes(const void *context, int64_t n_out, int64_t n_in)
+static size_t weight_bytes(const void *data, int64_t n_out, int64_t n_in)
 {
-    const yoco_worker *w = context;
+    const yoco_worker *w = data;
     return w->ops->weight_bytes(&w->device_options, n_out, n_in);
 }
 
@@ -96,7 +96,7 @@ static yoco_plan_input plan_input(const yoco_worker *w, yoco_grid grid)
                              .branch_rows = 1,
                              .dtype = w->device_options.dtype,
                              .weight_bytes = weight_bytes,
-                             .weight_context = w,
+                             .weight_data = w,
                              .file_dtype = c->embed_tokens->dtype,
                              .device_bytes = w->ops->own_bytes};
 }

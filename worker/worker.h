@@ -43,12 +43,12 @@ yoco_status yoco_worker_regroup(yoco_worker *worker, yoco_comm *comm);
 
 /* Called on every rank after each of its chunks with an estimate of the tokens that all ranks have
  * done. */
-typedef void (*yoco_progress)(void *context, int64_t n_done, int64_t n_tokens);
+typedef void (*yoco_progress)(void *data, int64_t n_done, int64_t n_tokens);
 
 /* Runs the whole context (the n_tokens of `reserve`) through the self-decoder; stores the shared
  * K,V and the last edges. */
 yoco_status yoco_worker_prefill(yoco_worker *worker, const int32_t *ids, yoco_progress progress,
-                                void *progress_context);
+                                void *progress_data);
 
 /* Starts branch `branch` from the context and prefills n_ids >= 0 tokens of it on every rank: the
  * question but its last token, which is the first that `step` takes. */
@@ -72,9 +72,9 @@ yoco_status yoco_worker_draw(yoco_worker *worker, int first, const yoco_draw_arg
 /* Sends the whole K (or V) that `layer` keeps for a branch, the context's rows and its own in
  * position order, to rank 0, where `sink` receives them in pieces: (n_rows, width of a row) in the
  * run's dtype. The layer is one that keeps rows (yoco_layer_keeps_rows). */
-typedef yoco_status (*yoco_row_sink)(void *context, const void *rows, int64_t n_rows);
+typedef yoco_status (*yoco_row_sink)(void *data, const void *rows, int64_t n_rows);
 yoco_status yoco_worker_gather(yoco_worker *worker, int layer, int branch, bool values,
-                               yoco_row_sink sink, void *sink_context);
+                               yoco_row_sink sink, void *sink_data);
 
 /* Local: rows of the context and of the branch so far. */
 int64_t yoco_worker_position(const yoco_worker *worker, int branch);

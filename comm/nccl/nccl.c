@@ -133,9 +133,9 @@ static bool loop_step(nccl_comm *c)
     return true;
 }
 
-static void step_all(void *context)
+static void step_all(void *data)
 {
-    nccl_comm *c = context;
+    nccl_comm *c = data;
     if (!c->right.channel->nccl) {
         while (loop_step(c))
             continue;

@@ -53,7 +53,7 @@ static yoco_status make_input(const yoco_plan_question *q, yoco_plan_basis *out)
                                    .branch_rows = q->branch_rows,
                                    .dtype = out->device.dtype,
                                    .weight_bytes = weight_bytes,
-                                   .weight_context = out,
+                                   .weight_data = out,
                                    .file_dtype = out->device.dtype,
                                    .device_bytes = device_bytes(q, out->ops)};
     return YOCO_OK;

@@ -224,9 +224,9 @@ typedef struct gathered {
 } gathered;
 
 /* A yoco_row_sink. */
-static yoco_status add_rows(void *context, const void *rows, int64_t n_rows)
+static yoco_status add_rows(void *data, const void *rows, int64_t n_rows)
 {
-    gathered *to = context;
+    gathered *to = data;
     assert_true(to->n + n_rows <= MAX_TOKENS);
     memcpy(to->rows + to->n * to->width, rows, (size_t)(n_rows * to->width) * sizeof(float));
     to->n += n_rows;

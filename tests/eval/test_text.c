@@ -13,9 +13,9 @@
 
 enum { MANY = 100, N = 8 };
 
-static bool never(const void *context, const char *word)
+static bool never(const void *data, const char *word)
 {
-    (void)context;
+    (void)data;
     (void)word;
     return false;
 }
@@ -119,15 +119,15 @@ typedef struct forbidden {
     const char *key, *value;
 } forbidden;
 
-static bool is_forbidden(const void *context, const char *word)
+static bool is_forbidden(const void *data, const char *word)
 {
-    const forbidden *f = context;
+    const forbidden *f = data;
     return strcmp(word, f->key) == 0 || strcmp(word, f->value) == 0;
 }
 
-static bool always(const void *context, const char *word)
+static bool always(const void *data, const char *word)
 {
-    return !never(context, word);
+    return !never(data, word);
 }
 
 static void test_taken(void **state)

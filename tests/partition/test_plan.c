@@ -12,9 +12,9 @@
 
 static const char *source_folder;
 
-static size_t bf16_bytes(const void *context, int64_t n_out, int64_t n_in)
+static size_t bf16_bytes(const void *data, int64_t n_out, int64_t n_in)
 {
-    (void)context;
+    (void)data;
     return 2 * (size_t)n_out * (size_t)n_in;
 }
 

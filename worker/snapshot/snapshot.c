@@ -82,16 +82,16 @@ static void log_begin(const yoco_snapshot *s, int64_t n_restored)
 
 /* The ring with a writer behind it. *written: of this rank's files. */
 static yoco_status run_durable(yoco_snapshot *s, yoco_ring *ring, const int32_t *ids,
-                               yoco_progress progress, void *progress_context, yoco_status *written)
+                               yoco_progress progress, void *progress_data, yoco_status *written)
 {
     yoco_comm *comm = s->w->comm;
     yoco_snapshot_writer *writer = NULL;
     yoco_status opened = yoco_snapshot_writer_open(s, ring->begin, &writer);
     yoco_status status = comm->ops->agree(comm, opened);
     ring->sink = &yoco_snapshot_writer_sink;
-    ring->sink_context = writer;
+    ring->sink_data = writer;
     if (status == YOCO_OK)
-        status = yoco_ring_run(s->w, ring, ids, progress, progress_context);
+        status = yoco_ring_run(s->w, ring, ids, progress, progress_data);
     if (status == YOCO_OK)
         status = yoco_snapshot_writer_drain(writer);
     s->w->ring.sink = NULL;
@@ -101,7 +101,7 @@ static yoco_status run_durable(yoco_snapshot *s, yoco_ring *ring, const int32_t 
 }
 
 static yoco_status prefill(yoco_snapshot *s, const int32_t *ids, const yoco_snapshot_target *target,
-                           yoco_progress progress, void *progress_context,
+                           yoco_progress progress, void *progress_data,
                            yoco_snapshot_result *result)
 {
     yoco_comm *comm = s->w->comm;
@@ -114,7 +114,7 @@ static yoco_status prefill(yoco_snapshot *s, const int32_t *ids, const yoco_snap
     result->n_restored =
         yoco_i64_min(ring.begin * s->manifest.identity.chunk_rows, s->manifest.identity.n_tokens);
     log_begin(s, result->n_restored);
-    YOCO_TRY(run_durable(s, &ring, ids, progress, progress_context, &written));
+    YOCO_TRY(run_durable(s, &ring, ids, progress, progress_data, &written));
     if (s->w->ring.end < s->manifest.n_chunks) { /* on all ranks */
         YOCO_TRY(comm->ops->agree(comm, written));
         return YOCO_ERR_STOPPED;
@@ -125,13 +125,13 @@ static yoco_status prefill(yoco_snapshot *s, const int32_t *ids, const yoco_snap
 
 yoco_status yoco_worker_prefill_durable(yoco_worker *w, const int32_t *ids,
                                         const yoco_snapshot_target *target, yoco_progress progress,
-                                        void *progress_context, yoco_snapshot_result *result)
+                                        void *progress_data, yoco_snapshot_result *result)
 {
     yoco_snapshot s = {.w = w};
     yoco_snapshot_result outcome = {.n_restored = 0};
     yoco_status status = w->comm->ops->agree(w->comm, snapshot_create(w, ids, target, &s));
     if (status == YOCO_OK)
-        status = prefill(&s, ids, target, progress, progress_context, &outcome);
+        status = prefill(&s, ids, target, progress, progress_data, &outcome);
     yoco_context_manifest_free(&s.manifest);
     if (status != YOCO_OK || !target->temporary)
         yoco_snapshot_unlock(w);

@@ -35,7 +35,7 @@ typedef struct yoco_snapshot_result {
  * file of a lasting snapshot cannot be written, it stops early with that error. */
 yoco_status yoco_worker_prefill_durable(yoco_worker *worker, const int32_t *ids,
                                         const yoco_snapshot_target *target, yoco_progress progress,
-                                        void *progress_context, yoco_snapshot_result *result);
+                                        void *progress_data, yoco_snapshot_result *result);
 
 /* In place of the prefill, after a reserve with the manifest's n_tokens and chunk_rows: a complete
  * snapshot, every file checked while it is read. */

@@ -53,9 +53,9 @@ static void written(yoco_snapshot_writer *t, const yoco_context_part *part)
         t->last = NONE;
 }
 
-static void *write_all(void *context)
+static void *write_all(void *data)
 {
-    yoco_snapshot_writer *t = context;
+    yoco_snapshot_writer *t = data;
     yoco_context_manifest *m = &t->s->manifest;
     yoco_snapshot_payload payload;
     pthread_mutex_lock(&t->mutex);
@@ -129,9 +129,9 @@ static void copy_begin(yoco_snapshot_writer *t, int64_t chunk)
     pthread_mutex_unlock(&t->mutex);
 }
 
-static void copy_edge(void *context, int64_t chunk, const yoco_past *past)
+static void copy_edge(void *data, int64_t chunk, const yoco_past *past)
 {
-    yoco_snapshot_writer *t = context;
+    yoco_snapshot_writer *t = data;
     yoco_worker *w = t->s->w;
     if (!is_copied(t, chunk))
         return;
@@ -141,9 +141,9 @@ static void copy_edge(void *context, int64_t chunk, const yoco_past *past)
                  yoco_bytes(w, YOCO_BUF_EDGE_OUT) + past->slot_at, past->slot_bytes);
 }
 
-static void take_chunk(void *context, int64_t chunk)
+static void take_chunk(void *data, int64_t chunk)
 {
-    yoco_snapshot_writer *t = context;
+    yoco_snapshot_writer *t = data;
     if (is_copied(t, chunk) && t->copying != chunk)
         copy_begin(t, chunk); /* edges without bytes: windows of 1 */
     pthread_mutex_lock(&t->mutex);
@@ -189,9 +189,9 @@ yoco_status yoco_snapshot_writer_drain(yoco_snapshot_writer *t)
     return YOCO_OK;
 }
 
-static bool has_failed(void *context)
+static bool has_failed(void *data)
 {
-    yoco_snapshot_writer *t = context;
+    yoco_snapshot_writer *t = data;
     pthread_mutex_lock(&t->mutex);
     bool failed = t->status != YOCO_OK;
     pthread_mutex_unlock(&t->mutex);

@@ -79,7 +79,7 @@ static json_t *json_ids(const yoco_answer *answer)
     return ids;
 }
 
-static json_t *json_answer(const yoco_run_report *r, int index)
+static json_t *json_answer(const yoco_run_output *r, int index)
 {
     const yoco_answer *answer = &r->answers[index];
     const yoco_question *question = &r->prompt->questions[index];
@@ -97,7 +97,7 @@ static json_t *json_answer(const yoco_run_report *r, int index)
     return object;
 }
 
-yoco_status yoco_report_print_json(const yoco_run_report *r)
+yoco_status yoco_run_print_json(const yoco_run_output *r)
 {
     const yoco_plan *plan = yoco_worker_plan(r->session->worker);
     json_t *answers = json_array();
@@ -114,7 +114,7 @@ yoco_status yoco_report_print_json(const yoco_run_report *r)
         "planned_bytes", (json_int_t)plan->total_bytes, "answers", answers);
     yoco_status status = YOCO_OK;
     if (!yoco_json_print(root, JSON_INDENT(2), yoco_stdout())) {
-        yoco_log_error("cannot write the JSON report to stdout");
+        yoco_log_error("cannot write JSON to stdout");
         status = YOCO_ERR_IO;
     }
     json_decref(root);

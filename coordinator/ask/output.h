@@ -20,7 +20,7 @@ typedef struct yoco_stream {
 void yoco_stream_update(void *stream, const yoco_answer *answers,
                         int n_answers); /* a yoco_answer_grew */
 
-typedef struct yoco_run_report {
+typedef struct yoco_run_output {
     const yoco_session *session;
     const yoco_prompt *prompt;
     const yoco_answer *answers;
@@ -28,8 +28,8 @@ typedef struct yoco_run_report {
     yoco_generate_times times;
     double prefill_s;
     yoco_memory memory;
-} yoco_run_report;
+} yoco_run_output;
 
-yoco_status yoco_report_print_json(const yoco_run_report *report);
+yoco_status yoco_run_print_json(const yoco_run_output *output);
 
 #endif

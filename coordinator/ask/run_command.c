@@ -109,26 +109,26 @@ static yoco_status answer(yoco_session *session, const run_options *o, const yoc
                           const yoco_tokenizer *tokenizer, yoco_answer *answers,
                           yoco_status *durable)
 {
-    yoco_run_report report = {
+    yoco_run_output output = {
         .session = session, .prompt = prompt, .answers = answers, .tokenizer = tokenizer};
     yoco_stream stream = {.tokenizer = tokenizer, .prompt = prompt};
-    YOCO_TRY(prefill(session, o, prompt, &report.prefill_s, durable));
+    YOCO_TRY(prefill(session, o, prompt, &output.prefill_s, durable));
     YOCO_TRY(yoco_generate(session, &o->generate, prompt, tokenizer,
-                           o->json ? NULL : yoco_stream_update, &stream, answers, &report.times));
+                           o->json ? NULL : yoco_stream_update, &stream, answers, &output.times));
     if (o->dump)
         YOCO_TRY(yoco_dump_write(session, o->dump, prompt, answers));
-    YOCO_TRY(yoco_memory_measure(session, &report.memory));
+    YOCO_TRY(yoco_memory_measure(session, &output.memory));
     if (session->comm->rank != 0)
         return YOCO_OK;
     yoco_log_info("decode %lld tokens of %d branches in %.2f s, %.1f tok/s; peak memory %.2f GiB "
                   "per rank",
-                  (long long)report.times.n_tokens, prompt->n_questions, report.times.decode_s,
-                  (double)report.times.n_tokens / report.times.decode_s,
-                  (double)report.memory.peak_bytes / (1 << 30));
-    if (report.memory.device_bytes > 0)
+                  (long long)output.times.n_tokens, prompt->n_questions, output.times.decode_s,
+                  (double)output.times.n_tokens / output.times.decode_s,
+                  (double)output.memory.peak_bytes / (1 << 30));
+    if (output.memory.device_bytes > 0)
         yoco_log_info("GPU memory in use: %.2f GiB",
-                      (double)report.memory.device_bytes / (1 << 30));
-    return o->json ? yoco_report_print_json(&report) : YOCO_OK;
+                      (double)output.memory.device_bytes / (1 << 30));
+    return o->json ? yoco_run_print_json(&output) : YOCO_OK;
 }
 
 /* A checkpoint goes when its job is done. Where it could not be written the answers are out all the

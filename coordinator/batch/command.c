@@ -163,13 +163,13 @@ static yoco_status write_errors(batch *b)
     return status;
 }
 
-static yoco_status make_plan(batch *b, int64_t chunk_rows, int n_ranks, bool pack)
+static yoco_status make_packing(batch *b, int64_t chunk_rows, int n_ranks, bool pack)
 {
     size_t n = b->input.n > 0 ? (size_t)b->input.n : 1;
     yoco_batch_size *sizes = calloc(n, sizeof *sizes);
     b->jobs = calloc(n, sizeof *b->jobs);
     if (!sizes || !b->jobs) {
-        yoco_log_error("cannot allocate the plan of %zu jobs", n);
+        yoco_log_error("cannot allocate the packing of %zu jobs", n);
         free(sizes);
         return YOCO_ERR_MEMORY;
     }
@@ -226,7 +226,7 @@ static yoco_status prepare(const batch_options *o, const yoco_session *session,
                                      session->checkpoint->shape->max_seq_len));
     YOCO_TRY(yoco_batch_results_settle(b->results, &b->input));
     YOCO_TRY(write_errors(b));
-    YOCO_TRY(make_plan(b, chunk_rows, session->comm->n_ranks, !o->context));
+    YOCO_TRY(make_packing(b, chunk_rows, session->comm->n_ranks, !o->context));
     b->progress.json = strcmp(o->progress, "json") == 0;
     b->progress.metrics = o->metrics;
     b->progress.n_jobs = b->input.n - b->input.n_bad;

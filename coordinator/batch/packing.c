@@ -136,7 +136,7 @@ yoco_status yoco_batch_packing_make(const yoco_batch_size *sizes, int64_t n_jobs
                  .begins = calloc((size_t)n_ranks + 1, sizeof *s.begins),
                  .slots = calloc(n, sizeof *s.slots)};
     if (!packing.together || !packing.packed || !items || !s.loads || !s.begins || !s.slots) {
-        yoco_log_error("cannot allocate the plan of %lld jobs", (long long)n_jobs);
+        yoco_log_error("cannot allocate the packing of %lld jobs", (long long)n_jobs);
         free(items);
         free_scratch(&s);
         yoco_batch_packing_free(&packing);
@@ -168,7 +168,7 @@ void yoco_batch_packing_free(yoco_batch_packing *packing)
 
 void yoco_batch_packing_print(const yoco_batch_packing *packing, char *text, size_t size)
 {
-    int n = snprintf(text, size, "plan: %lld jobs of %lld tokens, each on all %d ranks",
+    int n = snprintf(text, size, "packing: %lld jobs of %lld tokens, each on all %d ranks",
                      (long long)packing->n_together, (long long)packing->tokens_together,
                      packing->n_ranks);
     if (packing->n_packed > 0 && n > 0 && (size_t)n < size)

@@ -90,7 +90,7 @@ static yoco_status check_lengths(const bench_options *o, int64_t max_seq_len)
 }
 
 /* The dtype that the engine multiplies in: bf16 only where every rank has it. */
-static yoco_status choose_dtype(const yoco_rater *rater, yoco_bench_report *r)
+static yoco_status choose_dtype(const yoco_rater *rater, yoco_bench_results *r)
 {
     const yoco_device_options *device = rater->device;
     float widens = device->dtype != YOCO_BF16 ||
@@ -102,7 +102,7 @@ static yoco_status choose_dtype(const yoco_rater *rater, yoco_bench_report *r)
 
 /* On the host a chunk's products as the engine multiplies them; on a device, which is filled better
  * by larger ones, what it can do at most. */
-static void choose_shapes(const yoco_rater *rater, yoco_bench_report *r)
+static void choose_shapes(const yoco_rater *rater, yoco_bench_results *r)
 {
     int64_t widest = r->session->checkpoint->shape->dim;
     r->n_gemms = yoco_bench_shapes(r->session->checkpoint->shape, r->gemms);
@@ -119,7 +119,7 @@ static void choose_shapes(const yoco_rater *rater, yoco_bench_report *r)
     }
 }
 
-static yoco_status measure_gemms(yoco_rater *rater, yoco_bench_report *r)
+static yoco_status measure_gemms(yoco_rater *rater, yoco_bench_results *r)
 {
     YOCO_TRY(choose_dtype(rater, r));
     choose_shapes(rater, r);
@@ -141,7 +141,7 @@ static yoco_status measure_gemms(yoco_rater *rater, yoco_bench_report *r)
     return YOCO_OK;
 }
 
-static yoco_status measure_large_read(yoco_rater *rater, yoco_bench_report *r)
+static yoco_status measure_large_read(yoco_rater *rater, yoco_bench_results *r)
 {
     r->large_bytes = yoco_roof_large_bytes(rater);
     YOCO_TRY(yoco_roof_read(rater, r->large_bytes, &r->large_byte_s));
@@ -151,7 +151,7 @@ static yoco_status measure_large_read(yoco_rater *rater, yoco_bench_report *r)
 /* The base context fills the window and no more: what its steps do besides attention is what the
  * other contexts' steps do. */
 static yoco_status measure_decode(yoco_session *session, yoco_rater *rater, const bench_options *o,
-                                  const int32_t *ids, yoco_bench_report *r)
+                                  const int32_t *ids, yoco_bench_results *r)
 {
     int64_t n_base =
         yoco_i64_min(yoco_shape_longest_window(session->checkpoint->shape), longest(&o->contexts));
@@ -179,7 +179,7 @@ static void name_device(const yoco_session *session, char *text, size_t size)
 }
 
 static yoco_status measure(yoco_session *session, const bench_options *o, const int32_t *ids,
-                           yoco_bench_report *r)
+                           yoco_bench_results *r)
 {
     yoco_rater rater = {session->comm, session->ops, &session->device, 1.0};
     if (!session->ops->host_memory)
@@ -199,19 +199,19 @@ static yoco_status measure(yoco_session *session, const bench_options *o, const 
 }
 
 /* Rank 0: to stdout without a file. */
-static yoco_status write_json(const yoco_bench_report *r, yoco_atomic_file *file)
+static yoco_status write_json(const yoco_bench_results *r, yoco_atomic_file *file)
 {
     char *text = yoco_bench_json(r);
     yoco_status status = YOCO_OK;
     if (!text) {
-        yoco_log_error("no memory for the JSON report");
+        yoco_log_error("no memory for the JSON text");
         status = YOCO_ERR_MEMORY;
     } else if (file) {
         status = yoco_atomic_file_write(file, text, strlen(text));
         if (status == YOCO_OK)
             status = yoco_atomic_file_write(file, "\n", 1);
     } else if (fprintf(yoco_stdout(), "%s\n", text) < 0) {
-        yoco_log_error("cannot write the JSON report to stdout");
+        yoco_log_error("cannot write JSON to stdout");
         status = YOCO_ERR_IO;
     }
     free(text);
@@ -219,8 +219,8 @@ static yoco_status write_json(const yoco_bench_report *r, yoco_atomic_file *file
 }
 
 /* Rank 0: with --json - the JSON stands on stdout instead of the table. */
-static yoco_status report(const bench_options *o, const yoco_bench_report *r,
-                          yoco_atomic_file *file)
+static yoco_status print_results(const bench_options *o, const yoco_bench_results *r,
+                                 yoco_atomic_file *file)
 {
     if (!o->json || file)
         yoco_bench_print(r);
@@ -240,7 +240,7 @@ static yoco_status run_bench(yoco_session *session, const bench_options *o, yoco
 {
     yoco_comm *comm = session->comm;
     const yoco_model_shape *shape = session->checkpoint->shape;
-    yoco_bench_report r = {.model_name = o->session.model, .session = session};
+    yoco_bench_results r = {.model_name = o->session.model, .session = session};
     int64_t n_ids = yoco_i64_max(longest(&o->tokens), longest(&o->contexts));
     int32_t *ids = NULL;
     yoco_log_hold();
@@ -260,7 +260,7 @@ static yoco_status run_bench(yoco_session *session, const bench_options *o, yoco
     status = o->per_rank ? yoco_bench_per_rank(session, point) : measure(session, o, ids, &r);
     yoco_free(ids);
     if (status == YOCO_OK && !o->per_rank)
-        status = yoco_agree(comm, comm->rank == 0 ? report(o, &r, file) : YOCO_OK);
+        status = yoco_agree(comm, comm->rank == 0 ? print_results(o, &r, file) : YOCO_OK);
     return status;
 }
 

@@ -2,7 +2,7 @@
 #ifndef YOCO_BENCH_ENGINE_H
 #define YOCO_BENCH_ENGINE_H
 
-#include "coordinator/bench/report.h"
+#include "coordinator/bench/results.h"
 #include "coordinator/bench/roof.h"
 
 /* The products of one token's prefill: self-decoder layers and the shared K,V. Embeddings are no

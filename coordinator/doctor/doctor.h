@@ -1,4 +1,4 @@
-/* The findings of yoco doctor, check by check. Every rank has a report of its own; they are merged
+/* The findings of yoco doctor, check by check. Every rank has its own; they are merged
  * for printing. A check says something in every case. */
 #ifndef YOCO_DOCTOR_H
 #define YOCO_DOCTOR_H

@@ -63,7 +63,7 @@ static yoco_status add_finding(lines *all, const yoco_finding *f, const char *ho
     return YOCO_OK;
 }
 
-static yoco_status add_report(lines *all, const yoco_doctor *d)
+static yoco_status add_findings(lines *all, const yoco_doctor *d)
 {
     for (int i = 0; i < d->n; i++)
         YOCO_TRY(add_finding(all, &d->findings[i], d->host));
@@ -81,14 +81,14 @@ static yoco_status gather(const yoco_doctor *d, lines *all)
         free(bytes.data);
         return packed != YOCO_OK ? packed : sent;
     }
-    yoco_status status = add_report(all, d);
+    yoco_status status = add_findings(all, d);
     for (int rank = 1; rank < comm->n_ranks; rank++) {
         yoco_bytes theirs = {0};
         yoco_doctor other;
         YOCO_TRY(yoco_bytes_receive(comm, rank, &theirs, "findings"));
         if (status == YOCO_OK && theirs.size == sizeof other) {
             memcpy(&other, theirs.data, sizeof other);
-            status = add_report(all, &other);
+            status = add_findings(all, &other);
         }
         free(theirs.data);
     }
@@ -131,14 +131,14 @@ static yoco_status print_json(const lines *all, const int *counts)
                                         verdict_names[f->verdict], "text", f->text, "fix", f->fix,
                                         "hosts", all->lines[i].hosts));
     }
-    json_t *report =
+    json_t *root =
         json_pack("{s:s, s:o, s:i, s:i, s:i}", "version", YOCO_VERSION, "findings", findings, "ok",
                   counts[YOCO_FINE], "warn", counts[YOCO_WARN], "bad", counts[YOCO_BAD]);
-    bool printed = yoco_json_print(report, JSON_INDENT(2), yoco_stdout());
-    json_decref(report);
+    bool printed = yoco_json_print(root, JSON_INDENT(2), yoco_stdout());
+    json_decref(root);
     if (printed)
         return YOCO_OK;
-    yoco_log_error("cannot write the JSON report to stdout");
+    yoco_log_error("cannot write JSON to stdout");
     return YOCO_ERR_IO;
 }
 

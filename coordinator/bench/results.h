@@ -1,7 +1,7 @@
 /* The results of `yoco bench`, and how they are printed: a table for people, JSON for programs.
  * Rates are per second and summed over the ranks. */
-#ifndef YOCO_BENCH_REPORT_H
-#define YOCO_BENCH_REPORT_H
+#ifndef YOCO_BENCH_RESULTS_H
+#define YOCO_BENCH_RESULTS_H
 
 #include "coordinator/session/session.h"
 #include "coordinator/timing/spread.h"
@@ -37,7 +37,7 @@ typedef struct yoco_bench_context {
     yoco_spread step_s[YOCO_BENCH_MAX_VALUES]; /* one for each number of branches */
 } yoco_bench_context;
 
-typedef struct yoco_bench_report {
+typedef struct yoco_bench_results {
     const char *model_name;
     const yoco_session *session;
     int64_t chunk_rows;
@@ -63,10 +63,10 @@ typedef struct yoco_bench_report {
     yoco_bench_context base; /* just fills the window: the same step with next to no K,V */
     int n_contexts;
     yoco_bench_context contexts[YOCO_BENCH_MAX_VALUES];
-} yoco_bench_report;
+} yoco_bench_results;
 
-void yoco_bench_print(const yoco_bench_report *report);
-/* The report as JSON text; the caller frees it with free(). NULL: no memory. */
-char *yoco_bench_json(const yoco_bench_report *report);
+void yoco_bench_print(const yoco_bench_results *results);
+/* The results as JSON text; the caller frees it with free(). NULL: no memory. */
+char *yoco_bench_json(const yoco_bench_results *results);
 
 #endif

@@ -1,4 +1,4 @@
-#include "coordinator/bench/report.h"
+#include "coordinator/bench/results.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -24,7 +24,7 @@ typedef struct decode_row {
     double attention_fraction, memory_fraction; /* of reading as much as K,V, a large buffer */
 } decode_row;
 
-static decode_row derive_decode(const yoco_bench_report *r, const yoco_bench_context *context,
+static decode_row derive_decode(const yoco_bench_results *r, const yoco_bench_context *context,
                                 int i)
 {
     const yoco_model_shape *m = r->session->checkpoint->shape;
@@ -51,7 +51,7 @@ typedef struct prefill_row {
     double tokens_s, flops, flop_s, fraction;
 } prefill_row;
 
-static prefill_row derive_prefill(const yoco_bench_report *r, const yoco_bench_prefill *prefill)
+static prefill_row derive_prefill(const yoco_bench_results *r, const yoco_bench_prefill *prefill)
 {
     prefill_row row = {.tokens_s = (double)prefill->n_tokens / prefill->seconds.median,
                        .flops =
@@ -63,7 +63,7 @@ static prefill_row derive_prefill(const yoco_bench_report *r, const yoco_bench_p
 
 /* The table. */
 
-static void print_head(const yoco_bench_report *r)
+static void print_head(const yoco_bench_results *r)
 {
     const yoco_model_shape *m = r->session->checkpoint->shape;
     char cpu[256], mixer[128];
@@ -89,7 +89,7 @@ static void print_spread(const yoco_spread *s, double scale)
     yoco_print(" %9.1f %9.1f %9.1f", s->median * scale, s->min * scale, s->max * scale);
 }
 
-static void print_gemms(const yoco_bench_report *r)
+static void print_gemms(const yoco_bench_results *r)
 {
     yoco_print("%s, products of %" PRId64 " rows, %s\n"
                "    n_out    n_in  per token   GFLOP/s       min       max\n",
@@ -120,7 +120,7 @@ static void print_reading(const char *what, int64_t n_tokens, int64_t bytes, con
     putc('\n', yoco_stdout());
 }
 
-static void print_readings(const yoco_bench_report *r)
+static void print_readings(const yoco_bench_results *r)
 {
     yoco_print("%s           context       MiB      GB/s       min       max\n",
                r->device[0] ? "copying memory" : "reading memory");
@@ -134,7 +134,7 @@ static void print_readings(const yoco_bench_report *r)
     putc('\n', yoco_stdout());
 }
 
-static void print_prefills(const yoco_bench_report *r)
+static void print_prefills(const yoco_bench_results *r)
 {
     yoco_print("prefill\n"
                "   tokens   seconds       min       max     tok/s   GFLOP/s of library\n");
@@ -156,7 +156,7 @@ static void print_or_dash(int precision, double value, const char *unit)
         yoco_print(" %*.*f%s", 9 - (int)strlen(unit), precision, value, unit);
 }
 
-static void print_decode(const yoco_bench_report *r)
+static void print_decode(const yoco_bench_results *r)
 {
     yoco_print("decode             |  whole step                                      "
                "             |  attention\n"
@@ -181,7 +181,7 @@ static void print_decode(const yoco_bench_report *r)
     putc('\n', yoco_stdout());
 }
 
-static void print_memory(const yoco_bench_report *r)
+static void print_memory(const yoco_bench_results *r)
 {
     if (!r->device[0])
         return;
@@ -209,7 +209,7 @@ static const char library_of_device[] =
     "copying     the first half of a buffer to its second, again and again, of 1 GiB at most;\n"
     "            both halves count. It stands for reading below.\n";
 
-static void print_columns(const yoco_bench_report *r)
+static void print_columns(const yoco_bench_results *r)
 {
     yoco_print(
         "Figures are medians, then the least and the greatest; GB and GFLOP are 10^9. With "
@@ -231,7 +231,7 @@ static void print_columns(const yoco_bench_report *r)
         r->device[0] ? library_of_device : library_of_host, r->base.n_tokens);
 }
 
-void yoco_bench_print(const yoco_bench_report *r)
+void yoco_bench_print(const yoco_bench_results *r)
 {
     print_head(r);
     print_gemms(r);
@@ -254,7 +254,7 @@ static json_t *json_spread(const yoco_spread *s)
     return json_pack("{s:f, s:f, s:f}", "median", s->median, "min", s->min, "max", s->max);
 }
 
-static json_t *json_machine(const yoco_bench_report *r)
+static json_t *json_machine(const yoco_bench_results *r)
 {
     char cpu[256];
     yoco_machine_cpu(cpu, sizeof cpu);
@@ -280,14 +280,14 @@ static json_t *json_layers(const yoco_model_shape *m)
     return runs;
 }
 
-static json_t *json_model(const yoco_bench_report *r)
+static json_t *json_model(const yoco_bench_results *r)
 {
     const yoco_model_shape *m = r->session->checkpoint->shape;
     return json_pack("{s:s, s:i, s:i, s:o}", "name", r->model_name, "dim", m->dim, "vocab_size",
                      m->vocab_size, "layers", json_layers(m));
 }
 
-static json_t *json_library(const yoco_bench_report *r)
+static json_t *json_library(const yoco_bench_results *r)
 {
     json_t *products = json_array();
     for (int i = 0; i < r->n_gemms; i++) {
@@ -303,7 +303,7 @@ static json_t *json_library(const yoco_bench_report *r)
                      json_spread(&r->gemm_flop_s));
 }
 
-static json_t *json_prefills(const yoco_bench_report *r)
+static json_t *json_prefills(const yoco_bench_results *r)
 {
     json_t *prefills = json_array();
     for (int i = 0; i < r->n_prefills; i++) {
@@ -333,7 +333,7 @@ static json_t *json_decode_row(const decode_row *row, const yoco_spread *base_s)
                      json_number(row->attention_flop_s));
 }
 
-static json_t *json_contexts(const yoco_bench_report *r)
+static json_t *json_contexts(const yoco_bench_results *r)
 {
     json_t *contexts = json_array();
     for (int i = 0; i < r->n_contexts; i++) {
@@ -353,7 +353,7 @@ static json_t *json_contexts(const yoco_bench_report *r)
     return contexts;
 }
 
-char *yoco_bench_json(const yoco_bench_report *r)
+char *yoco_bench_json(const yoco_bench_results *r)
 {
     json_t *root = json_pack(
         "{s:s, s:o, s:o, s:s, s:s, s:i, s:i, s:I, s:o, s:{s:I, s:o}, s:o, s:{s:I, s:I, s:o}}",

@@ -1,6 +1,5 @@
 #include "configs/context/manifest.h"
 
-#include "configs/files/atomic_file.h"
 #include "configs/files/json_text.h"
 #include "configs/files/text_file.h"
 
@@ -213,16 +212,7 @@ static json_t *manifest_json(const yoco_context_manifest *m)
 
 yoco_status yoco_context_manifest_save(const char *path, const yoco_context_manifest *manifest)
 {
-    json_t *root = manifest_json(manifest);
-    char *text = json_dumps(root, JSON_INDENT(1));
-    json_decref(root);
-    if (!text) {
-        yoco_log_error("cannot write %s: no memory for its text", path);
-        return YOCO_ERR_MEMORY;
-    }
-    yoco_status status = yoco_atomic_file_save(path, text, strlen(text));
-    free(text);
-    return status;
+    return yoco_json_save(path, manifest_json(manifest), JSON_INDENT(1));
 }
 
 void yoco_context_manifest_free(yoco_context_manifest *manifest)

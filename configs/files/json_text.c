@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "configs/files/atomic_file.h"
+#include "streams.h"
+
 yoco_status yoco_json_parse(const char *name, const char *text, size_t size, json_t **out)
 {
     yoco_json_problem problem;
@@ -91,4 +94,27 @@ bool yoco_json_print(const json_t *root, size_t flags, FILE *file)
     bool printed = text && fputs(text, file) != EOF && fputc('\n', file) != EOF;
     free(text);
     return printed;
+}
+
+yoco_status yoco_json_to_stdout(json_t *root, size_t flags)
+{
+    bool printed = yoco_json_print(root, flags, yoco_stdout());
+    json_decref(root);
+    if (printed)
+        return YOCO_OK;
+    yoco_log_error("cannot write JSON to stdout");
+    return YOCO_ERR_IO;
+}
+
+yoco_status yoco_json_save(const char *path, json_t *root, size_t flags)
+{
+    char *text = yoco_json_text(root, flags);
+    json_decref(root);
+    if (!text) {
+        yoco_log_error("cannot write %s: no memory for its text", path);
+        return YOCO_ERR_MEMORY;
+    }
+    yoco_status status = yoco_atomic_file_save(path, text, strlen(text));
+    free(text);
+    return status;
 }

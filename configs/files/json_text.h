@@ -40,5 +40,9 @@ char *yoco_json_text(const json_t *root, size_t flags);
 char *yoco_json_line(const json_t *root, size_t flags, size_t *size);
 /* The same to a stream, a newline behind it. */
 bool yoco_json_print(const json_t *root, size_t flags, FILE *file);
+/* To this program's stdout. Releases root, which may be NULL: no memory. */
+yoco_status yoco_json_to_stdout(json_t *root, size_t flags);
+/* As a file, all of it or nothing, without a newline. Releases root, which may be NULL. */
+yoco_status yoco_json_save(const char *path, json_t *root, size_t flags);
 
 #endif

@@ -1,9 +1,7 @@
-#include "configs/files/atomic_file.h"
 #include "configs/files/json_text.h"
 #include "configs/model/checkpoint_parts.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -17,20 +15,6 @@ static json_t *config_json(const yoco_model_config *c)
                      (json_int_t)c->max_seq_len, "sliding_window", window, "rope_theta",
                      c->rope_theta, "norm_eps", (double)c->norm_eps, "share_input_output_embed",
                      (int)c->share_input_output_embed);
-}
-
-static yoco_status config_save(const yoco_model_config *config, const char *path)
-{
-    json_t *json = config_json(config);
-    char *text = json_dumps(json, JSON_INDENT(2));
-    json_decref(json);
-    if (!text) {
-        yoco_log_error("cannot write %s: no memory for its text", path);
-        return YOCO_ERR_MEMORY;
-    }
-    yoco_status status = yoco_atomic_file_save(path, text, strlen(text));
-    free(text);
-    return status;
 }
 
 static yoco_status data_write(yoco_safetensors_writer *writer, const yoco_checkpoint *c)
@@ -75,7 +59,7 @@ yoco_status yoco_checkpoint_save(const yoco_checkpoint *checkpoint, const char *
     yoco_free(path);
     YOCO_TRY(status);
     YOCO_TRY(yoco_path_alloc(folder, "params.json", &path));
-    status = config_save(&checkpoint->shape->config, path);
+    status = yoco_json_save(path, config_json(&checkpoint->shape->config), JSON_INDENT(2));
     yoco_free(path);
     return status;
 }

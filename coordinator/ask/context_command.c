@@ -31,10 +31,7 @@ static yoco_status save_ids(yoco_session *session, const context_options *o, con
     yoco_status durable;
     int64_t chunk_rows;
     double seconds;
-    yoco_log_hold();
-    yoco_status status = yoco_session_chunk_rows(session->checkpoint->shape, session->ops,
-                                                 o->chunk_rows, &chunk_rows);
-    YOCO_TRY(yoco_comm_agree_lines(session->comm, status));
+    YOCO_TRY(yoco_session_agree_chunk_rows(session, o->chunk_rows, &chunk_rows));
     YOCO_TRY(yoco_context_target(session, o->folder, &target));
     target.stop = yoco_signals_catch();
     YOCO_TRY(yoco_worker_reserve_durable(session->worker, ids->n, chunk_rows, 1, 1));

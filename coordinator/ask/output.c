@@ -4,7 +4,6 @@
 
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "streams.h"
 
@@ -112,11 +111,5 @@ yoco_status yoco_run_print_json(const yoco_run_output *r)
         r->times.decode_s, "generated_tokens", (json_int_t)r->times.n_tokens, "peak_bytes",
         (json_int_t)r->memory.peak_bytes, "device_bytes", (json_int_t)r->memory.device_bytes,
         "planned_bytes", (json_int_t)plan->total_bytes, "answers", answers);
-    yoco_status status = YOCO_OK;
-    if (!yoco_json_print(root, JSON_INDENT(2), yoco_stdout())) {
-        yoco_log_error("cannot write JSON to stdout");
-        status = YOCO_ERR_IO;
-    }
-    json_decref(root);
-    return status;
+    return yoco_json_to_stdout(root, JSON_INDENT(2));
 }

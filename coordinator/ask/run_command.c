@@ -144,10 +144,7 @@ static yoco_status end_checkpoint(yoco_session *session, const run_options *o, y
 static yoco_status reserve(yoco_session *session, const run_options *o, const yoco_prompt *prompt)
 {
     int64_t chunk_rows;
-    yoco_log_hold();
-    yoco_status status = yoco_session_chunk_rows(session->checkpoint->shape, session->ops,
-                                                 o->chunk_rows, &chunk_rows);
-    YOCO_TRY(yoco_comm_agree_lines(session->comm, status));
+    YOCO_TRY(yoco_session_agree_chunk_rows(session, o->chunk_rows, &chunk_rows));
     return (o->checkpoint ? yoco_worker_reserve_durable : yoco_worker_reserve)(
         session->worker, prompt->context.n, chunk_rows, prompt->n_questions, prompt->branch_rows);
 }

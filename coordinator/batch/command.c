@@ -279,10 +279,7 @@ static yoco_status choose_chunk_rows(const batch_options *o, yoco_session *sessi
         YOCO_TRY(yoco_context_document(session, target, context, &saved));
     if (o->context && asked == 0)
         asked = saved;
-    yoco_log_hold();
-    yoco_status status =
-        yoco_session_chunk_rows(session->checkpoint->shape, session->ops, asked, chunk_rows);
-    return yoco_comm_agree_lines(session->comm, status);
+    return yoco_session_agree_chunk_rows(session, asked, chunk_rows);
 }
 
 static yoco_status run_prepared(const batch_options *o, yoco_session *session,

@@ -1,18 +1,16 @@
 /* yoco bench: how fast the engine is, and how fast the machine could be, in one run; or what a
  * hardware file says of the machine, or what the time of each rank goes to. */
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "configs/files/atomic_file.h"
+#include "configs/files/json_text.h"
 #include "coordinator/bench/engine.h"
 #include "coordinator/bench/per_rank.h"
 #include "coordinator/bench/profile.h"
 #include "coordinator/bench/roof.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/session/session_options.h"
-#include "streams.h"
 
 enum { MAX_BRANCHES = 1 << 20 };
 
@@ -201,20 +199,19 @@ static yoco_status measure(yoco_session *session, const bench_options *o, const 
 /* Rank 0: to stdout without a file. */
 static yoco_status write_json(const yoco_bench_results *r, yoco_atomic_file *file)
 {
-    char *text = yoco_bench_json(r);
-    yoco_status status = YOCO_OK;
-    if (!text) {
-        yoco_log_error("no memory for the JSON text");
-        status = YOCO_ERR_MEMORY;
-    } else if (file) {
+    json_t *root = yoco_bench_json(r);
+    if (!file)
+        return yoco_json_to_stdout(root, JSON_INDENT(2));
+    char *text = yoco_json_text(root, JSON_INDENT(2));
+    yoco_status status = YOCO_ERR_MEMORY;
+    if (text)
         status = yoco_atomic_file_write(file, text, strlen(text));
-        if (status == YOCO_OK)
-            status = yoco_atomic_file_write(file, "\n", 1);
-    } else if (fprintf(yoco_stdout(), "%s\n", text) < 0) {
-        yoco_log_error("cannot write JSON to stdout");
-        status = YOCO_ERR_IO;
-    }
+    else
+        yoco_log_error("no memory for the JSON text");
+    if (status == YOCO_OK)
+        status = yoco_atomic_file_write(file, "\n", 1);
     free(text);
+    json_decref(root);
     return status;
 }
 
@@ -240,24 +237,23 @@ static yoco_status run_bench(yoco_session *session, const bench_options *o, yoco
 {
     yoco_comm *comm = session->comm;
     const yoco_model_shape *shape = session->checkpoint->shape;
-    yoco_bench_results r = {.model_name = o->session.model, .session = session};
+    yoco_bench_results r = {
+        .model_name = o->session.model, .session = session, .chunk_rows = o->chunk_rows};
     int64_t n_ids = yoco_i64_max(longest(&o->tokens), longest(&o->contexts));
     int32_t *ids = NULL;
     yoco_log_hold();
-    yoco_status status = check_lengths(o, shape->max_seq_len);
-    if (status == YOCO_OK)
-        status = yoco_session_chunk_rows(shape, session->ops, o->chunk_rows, &r.chunk_rows);
-    YOCO_TRY(yoco_comm_agree_lines(comm, status));
+    YOCO_TRY(yoco_comm_agree_lines(comm, check_lengths(o, shape->max_seq_len)));
     YOCO_TRY(yoco_agree(comm, yoco_alloc((size_t)n_ids * sizeof *ids, "token ids", (void **)&ids)));
     make_ids(ids, n_ids, shape->vocab_size);
     yoco_scale_spec point = {.n_tokens = o->tokens.values[0],
-                             .chunk_rows = r.chunk_rows,
+                             .chunk_rows = o->chunk_rows,
                              .n_branches = o->branches.values[0],
                              .n_runs = o->n_runs,
                              .n_steps = o->n_steps,
                              .warm_up = true,
                              .ids = ids};
-    status = o->per_rank ? yoco_bench_per_rank(session, point) : measure(session, o, ids, &r);
+    yoco_status status =
+        o->per_rank ? yoco_bench_per_rank(session, point) : measure(session, o, ids, &r);
     yoco_free(ids);
     if (status == YOCO_OK && !o->per_rank)
         status = yoco_agree(comm, comm->rank == 0 ? print_results(o, &r, file) : YOCO_OK);
@@ -281,23 +277,16 @@ static yoco_status run_with_file(yoco_session *session, const bench_options *o)
     return yoco_agree(comm, status);
 }
 
-static yoco_status run_profile(yoco_session *session, const bench_options *o)
-{
-    int64_t chunk_rows;
-    yoco_log_hold();
-    YOCO_TRY(yoco_comm_agree_lines(session->comm,
-                                   yoco_session_chunk_rows(session->checkpoint->shape, session->ops,
-                                                           o->chunk_rows, &chunk_rows)));
-    return yoco_bench_profile_write(session, chunk_rows, o->profile);
-}
-
 static yoco_status bench(void *parsed)
 {
     bench_options *o = parsed;
     yoco_session session;
     YOCO_TRY(parse_lists(o));
     YOCO_TRY(yoco_session_open(&o->session, &session));
-    yoco_status status = o->profile ? run_profile(&session, o) : run_with_file(&session, o);
+    yoco_status status = yoco_session_agree_chunk_rows(&session, o->chunk_rows, &o->chunk_rows);
+    if (status == YOCO_OK)
+        status = o->profile ? yoco_bench_profile_write(&session, o->chunk_rows, o->profile)
+                            : run_with_file(&session, o);
     yoco_session_close(&session);
     return status;
 }

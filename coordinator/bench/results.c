@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "configs/files/json_text.h"
 #include "coordinator/cli/machine.h"
 #include "streams.h"
 
@@ -353,9 +352,9 @@ static json_t *json_contexts(const yoco_bench_results *r)
     return contexts;
 }
 
-char *yoco_bench_json(const yoco_bench_results *r)
+json_t *yoco_bench_json(const yoco_bench_results *r)
 {
-    json_t *root = json_pack(
+    return json_pack(
         "{s:s, s:o, s:o, s:s, s:s, s:i, s:i, s:I, s:o, s:{s:I, s:o}, s:o, s:{s:I, s:I, s:o}}",
         "version", YOCO_VERSION, "machine", json_machine(r), "model", json_model(r), "arithmetic",
         yoco_worker_arithmetic(r->session->worker), "dtype",
@@ -365,7 +364,4 @@ char *yoco_bench_json(const yoco_bench_results *r)
         json_spread(&r->large_byte_s), "prefill", json_prefills(r), "decode", "weight_bytes",
         (json_int_t)r->weight_bytes, "base_tokens", (json_int_t)r->base.n_tokens, "contexts",
         json_contexts(r));
-    char *text = yoco_json_text(root, JSON_INDENT(2));
-    json_decref(root);
-    return text;
 }

@@ -3,6 +3,8 @@
 #ifndef YOCO_BENCH_RESULTS_H
 #define YOCO_BENCH_RESULTS_H
 
+#include <jansson.h>
+
 #include "coordinator/session/session.h"
 #include "coordinator/timing/spread.h"
 
@@ -66,7 +68,7 @@ typedef struct yoco_bench_results {
 } yoco_bench_results;
 
 void yoco_bench_print(const yoco_bench_results *results);
-/* The results as JSON text; the caller frees it with free(). NULL: no memory. */
-char *yoco_bench_json(const yoco_bench_results *results);
+/* The caller releases it with json_decref. NULL, not logged: no memory. */
+json_t *yoco_bench_json(const yoco_bench_results *results);
 
 #endif

@@ -134,12 +134,7 @@ static yoco_status print_json(const lines *all, const int *counts)
     json_t *root =
         json_pack("{s:s, s:o, s:i, s:i, s:i}", "version", YOCO_VERSION, "findings", findings, "ok",
                   counts[YOCO_FINE], "warn", counts[YOCO_WARN], "bad", counts[YOCO_BAD]);
-    bool printed = yoco_json_print(root, JSON_INDENT(2), yoco_stdout());
-    json_decref(root);
-    if (printed)
-        return YOCO_OK;
-    yoco_log_error("cannot write JSON to stdout");
-    return YOCO_ERR_IO;
+    return yoco_json_to_stdout(root, JSON_INDENT(2));
 }
 
 static yoco_status print(const lines *all, bool json, int *n_bad)

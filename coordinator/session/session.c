@@ -248,3 +248,13 @@ yoco_status yoco_session_chunk_rows(const yoco_model_shape *shape, const yoco_op
     *out = yoco_i64_min(rows, yoco_round_up(shape->max_seq_len, multiple));
     return YOCO_OK;
 }
+
+yoco_status yoco_session_agree_chunk_rows(yoco_session *s, int64_t asked, int64_t *out)
+{
+    int64_t rows = 0;
+    yoco_log_hold();
+    YOCO_TRY(yoco_comm_agree_lines(
+        s->comm, yoco_session_chunk_rows(s->checkpoint->shape, s->ops, asked, &rows)));
+    *out = rows;
+    return YOCO_OK;
+}

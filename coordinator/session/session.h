@@ -56,5 +56,7 @@ void yoco_session_close(yoco_session *session);
 /* The rows of --chunk: the backend's default where 0; of the multiple that the model asks for. */
 yoco_status yoco_session_chunk_rows(const yoco_model_shape *shape, const yoco_ops *ops,
                                     int64_t asked, int64_t *out);
+/* Collective: the same of an open session, with one line where ranks fail. */
+yoco_status yoco_session_agree_chunk_rows(yoco_session *session, int64_t asked, int64_t *out);
 
 #endif

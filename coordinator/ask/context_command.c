@@ -8,6 +8,7 @@
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/signals.h"
 #include "coordinator/session/session_options.h"
+#include "coordinator/text/tokenizer_hash.h"
 #include "streams.h"
 
 typedef struct context_options {
@@ -162,7 +163,7 @@ static yoco_status verify_model(const context_options *o, const yoco_context_man
     yoco_status status = yoco_checkpoint_hash(checkpoint, &wanted.model);
     yoco_checkpoint_close(checkpoint);
     YOCO_TRY(status);
-    YOCO_TRY(yoco_session_tokenizer_hash(o->session.model, &wanted.tokenizer));
+    YOCO_TRY(yoco_tokenizer_hash(o->session.model, &wanted.tokenizer));
     YOCO_TRY(yoco_path_join(o->folder, yoco_context_manifest_name, path));
     return yoco_context_identity_check(path, &manifest->identity, &wanted);
 }

@@ -61,8 +61,8 @@ static yoco_status encode(const yoco_prompt_options *options, const yoco_tokeniz
                           const char *text, size_t size, bool bos, yoco_ids *out)
 {
     if (!tokenizer) {
-        yoco_log_error("the model folder has no tokenizer (yoco_tokenizer.json): give token ids "
-                       "with --prompt-ids and --question-ids");
+        yoco_log_error("the model folder has no tokenizer (yoco_tokenizer.json or tokenizer.json): "
+                       "give token ids with --prompt-ids and --question-ids");
         return YOCO_ERR_DATA;
     }
     return yoco_ids_encode(tokenizer, text, size, options->special_tokens, bos, out);
@@ -78,7 +78,7 @@ yoco_status yoco_prompt_check_options(const yoco_prompt_options *options,
     if (tokenizer || !(options->special_tokens || options->no_bos))
         return YOCO_OK;
     yoco_log_error("--%s is about text, and the model folder has no tokenizer "
-                   "(yoco_tokenizer.json)",
+                   "(yoco_tokenizer.json or tokenizer.json)",
                    options->special_tokens ? "special-tokens" : "no-bos");
     return YOCO_ERR_USAGE;
 }

@@ -59,7 +59,7 @@ static yoco_status check_text_options(const run_options *o, const yoco_tokenizer
 {
     if (!tokenizer && o->generate.stops.n > 0) {
         yoco_log_error("yoco run: --stop is text, and the model folder has no tokenizer "
-                       "(yoco_tokenizer.json)");
+                       "(yoco_tokenizer.json or tokenizer.json)");
         return YOCO_ERR_USAGE;
     }
     return yoco_prompt_check_options(&o->prompt, tokenizer);
@@ -230,7 +230,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &o.session.model, 0,
          "Model folder: params.json, model.safetensors (or its index and shards) and, for\n"
-         "text, yoco_tokenizer.json (see docs/MODELS.md).",
+         "text, yoco_tokenizer.json or tokenizer.json (see docs/MODELS.md).",
          .path = YOCO_PATH_READS_MODEL},
         {"file", 'f', "FILE", YOCO_OPTION_STRING | YOCO_OPTION_STDIN, &o.prompt.file, 0,
          "The document: a text file or a pipe; - is stdin.", .path = YOCO_PATH_READS_FILE},

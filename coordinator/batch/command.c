@@ -73,7 +73,8 @@ static yoco_status open_tokenizer(const char *folder, int vocab_size, yoco_token
     YOCO_TRY(yoco_tokenizer_open(folder, vocab_size, out));
     if (*out)
         return YOCO_OK;
-    yoco_log_error("%s has no tokenizer (yoco_tokenizer.json), and a batch is text", folder);
+    yoco_log_error(
+        "%s has no tokenizer (yoco_tokenizer.json or tokenizer.json), and a batch is text", folder);
     return YOCO_ERR_DATA;
 }
 

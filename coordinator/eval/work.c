@@ -43,8 +43,9 @@ static yoco_status open_work(const yoco_eval_options *options, const yoco_model_
     YOCO_TRY(yoco_eval_cells_make(&options->choice, shape->max_seq_len, &w->list));
     YOCO_TRY(yoco_tokenizer_open(options->session.model, shape->vocab_size, &w->tokenizer));
     if (!w->tokenizer) {
-        yoco_log_error("%s has no tokenizer (yoco_tokenizer.json): an evaluation is text",
-                       options->session.model);
+        yoco_log_error(
+            "%s has no tokenizer (yoco_tokenizer.json or tokenizer.json): an evaluation is text",
+            options->session.model);
         return YOCO_ERR_DATA;
     }
     YOCO_TRY(yoco_eval_haystack_load(&options->haystack, w->tokenizer, &w->haystack));

@@ -4,11 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "configs/files/text_file.h"
 #include "coordinator/cli/agreement.h"
 #include "coordinator/cli/paths.h"
 #include "coordinator/session/same_model.h"
-#include "coordinator/text/tokenizer_config.h"
+#include "coordinator/text/tokenizer_hash.h"
 #include "machine_limits.h"
 
 enum {
@@ -63,46 +62,6 @@ yoco_status yoco_session_choose(const yoco_session_options *options, yoco_dtype 
     return YOCO_OK;
 }
 
-static void config_add(yoco_hasher *hasher, const yoco_tokenizer_config *c)
-{
-    const int32_t numbers[] = {c->shift, c->bos, c->pad, c->n_ends};
-    yoco_hasher_add(hasher, numbers, sizeof numbers);
-    yoco_hasher_add(hasher, c->ends, (size_t)c->n_ends * sizeof *c->ends);
-    yoco_hasher_add(hasher, c->pattern, strlen(c->pattern) + 1);
-    for (size_t i = 0; i < c->n_specials; i++) {
-        yoco_hasher_add(hasher, c->specials[i].text, c->specials[i].size + 1);
-        yoco_hasher_add(hasher, &c->specials[i].id, sizeof c->specials[i].id);
-    }
-}
-
-static yoco_status config_hash(const yoco_tokenizer_config *config, yoco_hash *out)
-{
-    yoco_text ranks;
-    yoco_hasher *hasher;
-    YOCO_TRY(yoco_text_read(config->ranks_path, YOCO_FILE_DATA, &ranks));
-    yoco_status status = yoco_hasher_create(&hasher);
-    if (status == YOCO_OK) {
-        config_add(hasher, config);
-        yoco_hasher_add(hasher, ranks.data, ranks.size);
-        *out = yoco_hasher_finish(hasher);
-    }
-    yoco_text_free(&ranks);
-    return status;
-}
-
-yoco_status yoco_session_tokenizer_hash(const char *model, yoco_hash *out)
-{
-    yoco_tokenizer_config config;
-    bool found;
-    *out = (yoco_hash){0, 0};
-    YOCO_TRY(yoco_tokenizer_config_load(model, &config, &found));
-    if (!found)
-        return YOCO_OK;
-    yoco_status status = config_hash(&config, out);
-    yoco_tokenizer_config_free(&config);
-    return status;
-}
-
 static bool is_shape_file(const char *path)
 {
     struct stat info;
@@ -140,7 +99,7 @@ static yoco_status open_model(const yoco_session_options *options, yoco_session 
     yoco_log_hold();
     yoco_status status = yoco_session_open_model(options, &s->checkpoint);
     if (status == YOCO_OK && !is_shape_file(options->model))
-        status = yoco_session_tokenizer_hash(options->model, &s->tokenizer);
+        status = yoco_tokenizer_hash(options->model, &s->tokenizer);
     YOCO_TRY(yoco_comm_agree_lines(s->comm, status));
     return yoco_same_model(s->comm, options->model, s->checkpoint, s->tokenizer, &s->weights,
                            &s->has_weights);

@@ -45,8 +45,6 @@ yoco_status yoco_session_open_model(const yoco_session_options *options, yoco_ch
 
 /* Local: yoco_checkpoint_hash, computed once. */
 yoco_status yoco_session_hash(yoco_session *session, yoco_hash *out);
-/* The hash of a model folder's tokenizer, 0 where it has none. */
-yoco_status yoco_session_tokenizer_hash(const char *model, yoco_hash *out);
 
 /* Collective: with the agreement of all ranks on everything that they were told and opened (see
  * agreement.h). On failure nothing stays open. */

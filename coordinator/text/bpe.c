@@ -2,44 +2,55 @@
 
 #include <string.h>
 
-/* Up to this size a scan over all pairs is faster than a heap. */
-enum { SMALL_BYTES = 64 };
+/* Up to so many tokens a scan over all pairs is faster than a heap. */
+enum { SMALL = 64 };
 
-#define NO_PAIR UINT32_MAX /* above every rank */
+/* Which pairs merge: those of a list, or those whose joined bytes are a token. In the second case
+ * a piece starts as its bytes, so that the n-th token starts at its n-th byte. */
+typedef struct rule {
+    const yoco_merges *merges; /* NULL: the other */
+    const yoco_vocab *vocab;
+    const uint8_t *piece;
+} rule;
 
-static uint32_t pair_rank(const yoco_vocab *vocab, const uint8_t *begin, size_t size)
+/* The rank of the pair of tokens that covers bytes begin to end. */
+static uint32_t pair_rank(const rule *r, int32_t left, int32_t right, size_t begin, size_t end)
 {
-    return (uint32_t)yoco_vocab_find(vocab, begin, size); /* -1 becomes NO_PAIR */
+    if (r->merges)
+        return yoco_merges_find(r->merges, left, right);
+    return (uint32_t)yoco_vocab_find(r->vocab, r->piece + begin, end - begin); /* -1: NO_MERGE */
 }
 
-static size_t merge_small(const yoco_vocab *vocab, const uint8_t *piece, size_t size,
-                          int32_t *ranks)
+static int32_t merged_id(const rule *r, uint32_t rank)
 {
-    uint8_t start[SMALL_BYTES + 1]; /* of each token; after the last one, the end of the piece */
-    uint32_t pairs[SMALL_BYTES];    /* rank of token i joined with token i + 1 */
-    size_t n = size;
+    return r->merges ? yoco_merges_id(r->merges, rank) : (int32_t)rank;
+}
+
+static size_t merge_small(const rule *r, int32_t *ids, size_t n)
+{
+    uint8_t start[SMALL + 1]; /* of each token; after the last one, the end of the piece */
+    uint32_t pairs[SMALL];    /* rank of token i joined with token i + 1 */
     for (size_t i = 0; i < n; i++) {
         start[i] = (uint8_t)i;
-        ranks[i] = yoco_vocab_byte_rank(vocab, piece[i]);
-        pairs[i] = i + 1 < n ? pair_rank(vocab, piece + i, 2) : NO_PAIR;
+        pairs[i] = i + 1 < n ? pair_rank(r, ids[i], ids[i + 1], i, i + 2) : YOCO_NO_MERGE;
     }
     start[n] = (uint8_t)n;
     while (n > 1) {
         size_t best = 0;
         for (size_t i = 1; i + 1 < n; i++)
             best = pairs[i] < pairs[best] ? i : best;
-        if (pairs[best] == NO_PAIR)
+        if (pairs[best] == YOCO_NO_MERGE)
             break;
-        ranks[best] = (int32_t)pairs[best];
+        ids[best] = merged_id(r, pairs[best]);
         n--;
         memmove(start + best + 1, start + best + 2, n - best);
-        memmove(ranks + best + 1, ranks + best + 2, (n - best - 1) * sizeof *ranks);
+        memmove(ids + best + 1, ids + best + 2, (n - best - 1) * sizeof *ids);
         memmove(pairs + best, pairs + best + 1, (n - best) * sizeof *pairs);
         if (best + 1 < n)
-            pairs[best] = pair_rank(vocab, piece + start[best], start[best + 2] - start[best]);
+            pairs[best] = pair_rank(r, ids[best], ids[best + 1], start[best], start[best + 2]);
         if (best > 0)
             pairs[best - 1] =
-                pair_rank(vocab, piece + start[best - 1], start[best + 1] - start[best - 1]);
+                pair_rank(r, ids[best - 1], ids[best], start[best - 1], start[best + 1]);
     }
     return n;
 }
@@ -77,11 +88,11 @@ static uint64_t heap_pop(heap *h)
 
 /* The tokens of a long piece: a list linked by the positions where they start. */
 typedef struct chain {
-    const yoco_vocab *vocab;
-    const uint8_t *piece;
-    uint32_t size;
-    uint32_t *next, *prev; /* (size); next of the last token is size */
-    uint32_t *pairs;       /* (size), rank of the pair that starts here; NO_PAIR inside a token */
+    const rule *rule;
+    int32_t *ids;          /* (n), of the tokens where they start */
+    uint32_t n;            /* tokens at first */
+    uint32_t *next, *prev; /* (n); next of the last token is n */
+    uint32_t *pairs;       /* (n), rank of the pair that starts here; NO_MERGE inside a token */
     heap candidates;
 } chain;
 
@@ -89,15 +100,15 @@ typedef struct chain {
 static void chain_update(chain *c, uint32_t at)
 {
     uint32_t second = c->next[at];
-    c->pairs[at] = NO_PAIR;
-    if (second == c->size)
+    c->pairs[at] = YOCO_NO_MERGE;
+    if (second == c->n)
         return;
-    c->pairs[at] = pair_rank(c->vocab, c->piece + at, c->next[second] - at);
-    if (c->pairs[at] != NO_PAIR)
+    c->pairs[at] = pair_rank(c->rule, c->ids[at], c->ids[second], at, c->next[second]);
+    if (c->pairs[at] != YOCO_NO_MERGE)
         heap_push(&c->candidates, (uint64_t)c->pairs[at] << 32 | at);
 }
 
-static void chain_merge(chain *c, int32_t *ranks)
+static void chain_merge(chain *c)
 {
     while (c->candidates.n > 0) {
         uint64_t key = heap_pop(&c->candidates);
@@ -105,51 +116,56 @@ static void chain_merge(chain *c, int32_t *ranks)
         if (c->pairs[at] != rank)
             continue;
         uint32_t absorbed = c->next[at], after = c->next[absorbed];
-        ranks[at] = (int32_t)rank;
+        c->ids[at] = merged_id(c->rule, rank);
         c->next[at] = after;
-        if (after < c->size)
+        if (after < c->n)
             c->prev[after] = at;
-        c->pairs[absorbed] = NO_PAIR;
+        c->pairs[absorbed] = YOCO_NO_MERGE;
         chain_update(c, at);
         if (at > 0)
             chain_update(c, c->prev[at]);
     }
 }
 
-static yoco_status merge_large(const yoco_vocab *vocab, const uint8_t *piece, size_t size,
-                               int32_t *ranks, size_t *n_ranks)
+static yoco_status merge_large(const rule *r, int32_t *ids, size_t n, size_t *n_ids)
 {
-    if (size >= UINT32_MAX) {
-        yoco_log_error("a piece of %zu bytes that the split pattern does not cut is too long",
-                       size);
+    if (n >= UINT32_MAX) {
+        yoco_log_error("a piece of %zu bytes that the split pattern does not cut is too long", n);
         return YOCO_ERR_DATA;
     }
-    /* Each of at most size - 1 merges takes one candidate and adds at most two: 2 * size hold. */
+    /* Each of at most n - 1 merges takes one candidate and adds at most two: 2 * n hold. */
     uint64_t *memory;
-    YOCO_TRY(yoco_alloc(size * (2 * sizeof *memory + 3 * sizeof(uint32_t)), "byte-pair merging",
+    YOCO_TRY(yoco_alloc(n * (2 * sizeof *memory + 3 * sizeof(uint32_t)), "byte-pair merging",
                         (void **)&memory));
-    uint32_t *links = (uint32_t *)(memory + 2 * size);
-    chain c = {.vocab = vocab,
-               .piece = piece,
-               .size = (uint32_t)size,
+    uint32_t *links = (uint32_t *)(memory + 2 * n);
+    chain c = {.rule = r,
+               .ids = ids,
+               .n = (uint32_t)n,
                .next = links,
-               .prev = links + size,
-               .pairs = links + 2 * size,
+               .prev = links + n,
+               .pairs = links + 2 * n,
                .candidates = {.keys = memory}};
-    for (uint32_t i = 0; i < c.size; i++) {
+    for (uint32_t i = 0; i < c.n; i++) {
         c.next[i] = i + 1;
         c.prev[i] = i - 1;
-        ranks[i] = yoco_vocab_byte_rank(vocab, piece[i]);
     }
-    for (uint32_t i = 0; i < c.size; i++)
+    for (uint32_t i = 0; i < c.n; i++)
         chain_update(&c, i);
-    chain_merge(&c, ranks);
+    chain_merge(&c);
 
-    size_t n = 0;
-    for (uint32_t at = 0; at < c.size; at = c.next[at])
-        ranks[n++] = ranks[at];
+    size_t n_left = 0;
+    for (uint32_t at = 0; at < c.n; at = c.next[at])
+        ids[n_left++] = ids[at];
     yoco_free(memory);
-    *n_ranks = n;
+    *n_ids = n_left;
+    return YOCO_OK;
+}
+
+static yoco_status merge(const rule *r, int32_t *ids, size_t n, size_t *n_ids)
+{
+    if (n > SMALL)
+        return merge_large(r, ids, n, n_ids);
+    *n_ids = merge_small(r, ids, n);
     return YOCO_OK;
 }
 
@@ -162,8 +178,12 @@ yoco_status yoco_bpe_encode(const yoco_vocab *vocab, const uint8_t *piece, size_
         *n_ranks = 1;
         return YOCO_OK;
     }
-    if (size > SMALL_BYTES)
-        return merge_large(vocab, piece, size, ranks, n_ranks);
-    *n_ranks = merge_small(vocab, piece, size, ranks);
-    return YOCO_OK;
+    for (size_t i = 0; i < size; i++)
+        ranks[i] = yoco_vocab_byte_rank(vocab, piece[i]);
+    return merge(&(rule){.vocab = vocab, .piece = piece}, ranks, size, n_ranks);
+}
+
+yoco_status yoco_bpe_merge(const yoco_merges *merges, int32_t *ids, size_t n, size_t *n_ids)
+{
+    return merge(&(rule){.merges = merges}, ids, n, n_ids);
 }

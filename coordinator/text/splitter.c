@@ -1,5 +1,7 @@
 #include "coordinator/text/splitter.h"
 
+#include "coordinator/text/pattern.h"
+
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <string.h>
@@ -11,6 +13,7 @@ enum { MIN_MATCH_LIMIT = 10000000, MATCH_LIMIT_PER_BYTE = 16 };
 
 struct yoco_splitter {
     pcre2_code *code;
+    bool may_be_empty;
 };
 
 struct yoco_split {
@@ -21,36 +24,18 @@ struct yoco_split {
     uint32_t options;
     const uint8_t *text;
     size_t size, at;
-    size_t match_begin, match_end; /* the match at or after `at`; both `size` where there is none */
+    bool has_match;                /* a match at or after `at` is to be told of yet */
+    size_t match_begin, match_end; /* the last match that was found; at first, none: SIZE_MAX */
+    bool at_end;                   /* there is no further one */
 };
 
-/* \s and \S in the terms of Unicode, inside and outside of character classes. */
-static yoco_status spell_spaces(const char *pattern, char **out)
+static yoco_status compile(const char *name, yoco_pattern_kind kind, const char *pattern,
+                           pcre2_code **out)
 {
-    static const char space[] = "\\p{White_Space}", other[] = "\\P{White_Space}";
-    size_t size = strlen(pattern), used = 0;
-    char *text;
-    YOCO_TRY(yoco_alloc(size * sizeof space + 1, "split pattern", (void **)&text));
-    for (size_t i = 0; i < size; i++) {
-        bool escape = pattern[i] == '\\' && i + 1 < size;
-        if (escape && (pattern[i + 1] == 's' || pattern[i + 1] == 'S')) {
-            memcpy(text + used, pattern[i + 1] == 's' ? space : other, sizeof space - 1);
-            used += sizeof space - 1;
-            i++;
-            continue;
-        }
-        text[used++] = pattern[i];
-        if (escape)
-            text[used++] = pattern[++i];
-    }
-    text[used] = '\0';
-    *out = text;
-    return YOCO_OK;
-}
-
-static yoco_status compile(const char *name, const char *pattern, pcre2_code **out)
-{
-    const uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C;
+    static const uint32_t options[] = {
+        [YOCO_PATTERN_TIKTOKEN] = PCRE2_UCP | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C,
+        [YOCO_PATTERN_ONIGURUMA] = PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
+        [YOCO_PATTERN_LITERAL] = PCRE2_LITERAL};
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
     if (!context) {
         yoco_log_error("cannot allocate the compiler of split patterns");
@@ -59,8 +44,8 @@ static yoco_status compile(const char *name, const char *pattern, pcre2_code **o
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
     int error;
     PCRE2_SIZE offset;
-    pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, options, &error,
-                                     &offset, context);
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+                                     PCRE2_UTF | options[kind], &error, &offset, context);
     pcre2_compile_context_free(context);
     if (!code) {
         PCRE2_UCHAR why[128];
@@ -72,16 +57,16 @@ static yoco_status compile(const char *name, const char *pattern, pcre2_code **o
     return YOCO_OK;
 }
 
-yoco_status yoco_splitter_create(const char *name, const char *pattern, yoco_splitter **out)
+yoco_status yoco_splitter_create(const char *name, yoco_pattern_kind kind, const char *pattern,
+                                 yoco_splitter **out)
 {
-    if (strstr(pattern, "&&")) {
-        yoco_log_error("%s: the pattern has a set intersection (&&), which is not supported", name);
-        return YOCO_ERR_DATA;
-    }
-    char *spelled;
-    YOCO_TRY(spell_spaces(pattern, &spelled));
+    char *spelled = NULL;
+    if (kind == YOCO_PATTERN_TIKTOKEN)
+        YOCO_TRY(yoco_pattern_spell_tiktoken(name, pattern, &spelled));
+    if (kind == YOCO_PATTERN_ONIGURUMA)
+        YOCO_TRY(yoco_pattern_spell_oniguruma(name, pattern, &spelled));
     pcre2_code *code;
-    yoco_status status = compile(name, spelled, &code);
+    yoco_status status = compile(name, kind, spelled ? spelled : pattern, &code);
     yoco_free(spelled);
     YOCO_TRY(status);
     pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* without it, matching is only slower */
@@ -92,7 +77,7 @@ yoco_status yoco_splitter_create(const char *name, const char *pattern, yoco_spl
         pcre2_code_free(code);
         return status;
     }
-    splitter->code = code;
+    *splitter = (yoco_splitter){.code = code, .may_be_empty = kind == YOCO_PATTERN_ONIGURUMA};
     *out = splitter;
     return YOCO_OK;
 }
@@ -120,7 +105,8 @@ yoco_status yoco_split_create(const yoco_splitter *splitter, yoco_split **out)
         yoco_split_free(split);
         return YOCO_ERR_MEMORY;
     }
-    split->options = PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY | (split->jit_stack ? 0 : PCRE2_NO_JIT);
+    split->options = PCRE2_NO_UTF_CHECK | (splitter->may_be_empty ? 0 : PCRE2_NOTEMPTY) |
+                     (split->jit_stack ? 0 : PCRE2_NO_JIT);
     pcre2_jit_stack_assign(split->context, NULL, split->jit_stack);
     pcre2_set_heap_limit(split->context, HEAP_LIMIT_KIB);
     *out = split;
@@ -141,45 +127,78 @@ void yoco_split_begin(yoco_split *split, const uint8_t *text, size_t size)
 {
     split->text = text;
     split->size = size;
-    split->at = split->match_begin = split->match_end = 0;
+    split->at = 0;
+    split->has_match = false;
+    split->match_begin = split->match_end = SIZE_MAX;
+    split->at_end = size == 0;
     size_t limit = size < (UINT32_MAX - MIN_MATCH_LIMIT) / MATCH_LIMIT_PER_BYTE
                        ? MIN_MATCH_LIMIT + MATCH_LIMIT_PER_BYTE * size
                        : UINT32_MAX;
     pcre2_set_match_limit(split->context, (uint32_t)limit);
 }
 
-/* The next match that is not empty. */
-static yoco_status find_match(yoco_split *split)
+static yoco_status give_up(int error)
 {
-    int n = pcre2_match(split->splitter->code, split->text, split->size, split->at, split->options,
+    PCRE2_UCHAR why[128];
+    pcre2_get_error_message(error, why, sizeof why);
+    yoco_log_error("the tokenizer's split pattern gives up on this text: %s", why);
+    return error == PCRE2_ERROR_NOMEMORY ? YOCO_ERR_MEMORY : YOCO_ERR_DATA;
+}
+
+/* The next match from `from` on, which is behind the last one. */
+static yoco_status find_match(yoco_split *split, size_t from)
+{
+    int n = pcre2_match(split->splitter->code, split->text, split->size, from, split->options,
                         split->match, split->context);
     if (n == PCRE2_ERROR_NOMATCH) {
-        split->match_begin = split->match_end = split->size;
+        split->at_end = true;
         return YOCO_OK;
     }
-    if (n < 0) {
-        PCRE2_UCHAR why[128];
-        pcre2_get_error_message(n, why, sizeof why);
-        yoco_log_error("the tokenizer's split pattern gives up on this text: %s", why);
-        return n == PCRE2_ERROR_NOMEMORY ? YOCO_ERR_MEMORY : YOCO_ERR_DATA;
-    }
+    if (n < 0)
+        return give_up(n);
     const PCRE2_SIZE *bounds = pcre2_get_ovector_pointer(split->match);
-    if (bounds[0] < split->at || bounds[1] <= bounds[0]) { /* \K can turn a match around */
+    if (bounds[0] < split->at || bounds[1] < bounds[0]) { /* \K can turn a match around */
         yoco_log_error("the tokenizer's split pattern matches backwards on this text");
         return YOCO_ERR_DATA;
+    }
+    split->has_match = true;
+    if (bounds[0] == bounds[1] && bounds[1] == split->match_end) {
+        split->has_match = false; /* empty, right behind the last */
+        return YOCO_OK;
     }
     split->match_begin = bounds[0];
     split->match_end = bounds[1];
     return YOCO_OK;
 }
 
-yoco_status yoco_split_next(yoco_split *split, const uint8_t **piece, size_t *size)
+/* As Oniguruma's iteration goes on: behind an empty match that does not count, by a character. */
+static yoco_status advance(yoco_split *split)
 {
-    if (split->at == split->match_end && split->at < split->size)
-        YOCO_TRY(find_match(split));
-    size_t end = split->at < split->match_begin ? split->match_begin : split->match_end;
-    *piece = split->text + split->at;
-    *size = end - split->at;
+    size_t from = split->at;
+    while (!split->has_match && !split->at_end) {
+        YOCO_TRY(find_match(split, from));
+        for (from++; from < split->size && (split->text[from] & 0xc0) == 0x80;)
+            from++;
+        split->at_end = split->at_end || (!split->has_match && from > split->size);
+    }
+    return YOCO_OK;
+}
+
+yoco_status yoco_split_next(yoco_split *split, const uint8_t **piece, size_t *size,
+                            yoco_piece_kind *kind)
+{
+    YOCO_TRY(advance(split));
+    size_t begin = split->at, end = split->size;
+    *kind = begin < end ? YOCO_PIECE_BETWEEN : YOCO_PIECE_END;
+    if (split->has_match && begin < split->match_begin) {
+        end = split->match_begin;
+    } else if (split->has_match) {
+        *kind = YOCO_PIECE_MATCH;
+        end = split->match_end;
+        split->has_match = false;
+    }
+    *piece = split->text + begin;
+    *size = end - begin;
     split->at = end;
     return YOCO_OK;
 }

@@ -1,13 +1,5 @@
-/* Cuts text into the pieces that are merged each on its own: the matches of a pattern, in the
- * dialect of tiktoken's patterns, run by PCRE2. tiktoken drops what lies between two matches; here
- * it becomes a piece of its own, so that no text is lost.
- *
- * Differences between the dialects, and what is done about them:
- *   \s, \S   PCRE2 counts U+180E as a space: read as \p{White_Space}, \P{White_Space}
- *   $        the very end only, not also before a last newline
- *   &&       no set intersection in PCRE2's classes: refused
- *   \w, \b   PCRE2's: letters, numbers and the underscore
- *   \p{...}  the Unicode version of the PCRE2 at hand (Unicode 14 in 10.42) */
+/* Cuts text at the matches of a pattern, run by PCRE2 (coordinator/text/pattern.h: in which
+ * dialects). What lies between two matches is a piece too, so that no text is lost. */
 #ifndef YOCO_SPLITTER_H
 #define YOCO_SPLITTER_H
 
@@ -16,8 +8,15 @@
 typedef struct yoco_splitter yoco_splitter; /* a compiled pattern; never changes */
 typedef struct yoco_split yoco_split;       /* one thread's way through texts */
 
+typedef enum yoco_pattern_kind {
+    YOCO_PATTERN_TIKTOKEN,  /* no match is empty */
+    YOCO_PATTERN_ONIGURUMA, /* a match may be empty, but not right behind another */
+    YOCO_PATTERN_LITERAL    /* the text itself; not empty */
+} yoco_pattern_kind;
+
 /* `name` stands in error lines. */
-yoco_status yoco_splitter_create(const char *name, const char *pattern, yoco_splitter **out);
+yoco_status yoco_splitter_create(const char *name, yoco_pattern_kind kind, const char *pattern,
+                                 yoco_splitter **out);
 void yoco_splitter_free(yoco_splitter *splitter);
 
 /* A splitter outlives its splits. */
@@ -26,7 +25,15 @@ void yoco_split_free(yoco_split *split);
 
 /* Starts a text, which must be valid UTF-8 and stay until the last piece. */
 void yoco_split_begin(yoco_split *split, const uint8_t *text, size_t size);
-/* The pieces in order; together they are the text. After the last one, size 0. */
-yoco_status yoco_split_next(yoco_split *split, const uint8_t **piece, size_t *size);
+
+typedef enum yoco_piece_kind {
+    YOCO_PIECE_END,
+    YOCO_PIECE_BETWEEN,
+    YOCO_PIECE_MATCH
+} yoco_piece_kind;
+
+/* The pieces in order; together they are the text. Only a match may be empty. */
+yoco_status yoco_split_next(yoco_split *split, const uint8_t **piece, size_t *size,
+                            yoco_piece_kind *kind);
 
 #endif

@@ -1,206 +1,188 @@
 #include "coordinator/text/tokenizer.h"
 
-#include "configs/files/text_file.h"
-#include "coordinator/text/bpe.h"
-#include "coordinator/text/splitter.h"
-#include "coordinator/text/tokenizer_config.h"
-#include "coordinator/text/utf8.h"
-#include "coordinator/text/vocab.h"
-
+#include <stdlib.h>
 #include <string.h>
 
-struct yoco_tokenizer {
-    yoco_tokenizer_config config;
-    yoco_vocab *vocab;
-    yoco_splitter *splitter;
-    bool starts_special[256]; /* the first bytes of the special tokens */
-};
+#include "coordinator/text/tokenizer_parts.h"
+#include "coordinator/text/utf8.h"
 
-/* One call of encode. */
-typedef struct encoder {
-    const yoco_tokenizer *tokenizer;
-    yoco_split *split;
-    int32_t *ids; /* room for one per byte of text: no token is empty */
-    size_t n;
-} encoder;
-
-static yoco_status load_vocab(const char *path, yoco_vocab **out)
+static yoco_status read_parts(const char *folder, int vocab_size, yoco_tokenizer *out, bool *found)
 {
-    yoco_text text;
-    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
-    yoco_status status = yoco_vocab_parse(path, text.data, text.size, out);
-    yoco_text_free(&text);
-    return status;
-}
-
-static yoco_status check_ids(const yoco_tokenizer *tokenizer, int vocab_size)
-{
-    const yoco_tokenizer_config *config = &tokenizer->config;
-    int32_t max_id = yoco_vocab_max_rank(tokenizer->vocab) + config->shift;
-    if (max_id >= vocab_size) {
-        yoco_log_error("%s: token id %d does not fit the model's vocab_size %d", config->ranks_path,
-                       max_id, vocab_size);
-        return YOCO_ERR_DATA;
-    }
-    for (size_t i = 0; i < config->n_specials; i++) {
-        const yoco_special *special = &config->specials[i];
-        size_t size;
-        if (special->id >= vocab_size) {
-            yoco_log_error("%s: special token %s: id %d does not fit the model's vocab_size %d",
-                           config->path, special->text, special->id, vocab_size);
-            return YOCO_ERR_DATA;
-        }
-        if (yoco_vocab_bytes(tokenizer->vocab, special->id - config->shift, &size)) {
-            yoco_log_error("%s: special token %s: %s has a token of rank %d too", config->path,
-                           special->text, config->ranks_path, special->id - config->shift);
-            return YOCO_ERR_DATA;
-        }
-    }
-    return YOCO_OK;
-}
-
-static yoco_status open_parts(yoco_tokenizer *tokenizer, int vocab_size)
-{
-    const yoco_tokenizer_config *config = &tokenizer->config;
-    YOCO_TRY(load_vocab(config->ranks_path, &tokenizer->vocab));
-    YOCO_TRY(yoco_splitter_create(config->path, config->pattern, &tokenizer->splitter));
-    for (size_t i = 0; i < config->n_specials; i++)
-        tokenizer->starts_special[(uint8_t)config->specials[i].text[0]] = true;
-    return check_ids(tokenizer, vocab_size);
+    YOCO_TRY(yoco_tokenizer_read_ranks(folder, vocab_size, out, found));
+    if (*found)
+        return YOCO_OK;
+    return yoco_tokenizer_read_hf(folder, vocab_size, out, found);
 }
 
 yoco_status yoco_tokenizer_open(const char *folder, int vocab_size, yoco_tokenizer **out)
 {
-    yoco_tokenizer_config config;
-    bool found;
-    YOCO_TRY(yoco_tokenizer_config_load(folder, &config, &found));
-    if (!found) {
-        *out = NULL;
-        return YOCO_OK;
-    }
     yoco_tokenizer *tokenizer;
-    yoco_status status = yoco_alloc(sizeof *tokenizer, "tokenizer", (void **)&tokenizer);
-    if (status != YOCO_OK) {
-        yoco_tokenizer_config_free(&config);
-        return status;
-    }
-    *tokenizer = (yoco_tokenizer){.config = config};
-    status = open_parts(tokenizer, vocab_size);
-    if (status != YOCO_OK) {
+    bool found = false;
+    YOCO_TRY(yoco_alloc(sizeof *tokenizer, "tokenizer", (void **)&tokenizer));
+    *tokenizer = (yoco_tokenizer){0};
+    yoco_status status = read_parts(folder, vocab_size, tokenizer, &found);
+    if (status != YOCO_OK || !found) {
         yoco_tokenizer_close(tokenizer);
-        return status;
+        tokenizer = NULL;
     }
-    *out = tokenizer;
-    return YOCO_OK;
+    if (status == YOCO_OK)
+        *out = tokenizer;
+    return status;
 }
 
 void yoco_tokenizer_close(yoco_tokenizer *tokenizer)
 {
     if (!tokenizer)
         return;
-    yoco_splitter_free(tokenizer->splitter);
-    yoco_vocab_free(tokenizer->vocab);
-    yoco_tokenizer_config_free(&tokenizer->config);
+    for (size_t i = 0; i < tokenizer->n_normalizers; i++)
+        yoco_normalizer_free(&tokenizer->normalizers[i]);
+    for (size_t i = 0; i < tokenizer->n_stages; i++)
+        yoco_splitter_free(tokenizer->stages[i].pattern);
+    yoco_free(tokenizer->normalizers);
+    yoco_free(tokenizer->stages);
+    yoco_added_tokens_free(&tokenizer->added);
+    yoco_added_tokens_free(&tokenizer->normalized);
+    if (tokenizer->texts != tokenizer->model.vocab)
+        yoco_vocab_free(tokenizer->texts);
+    yoco_bpe_model_free(&tokenizer->model);
     yoco_free(tokenizer);
 }
 
-/* The special token at the start of the text, NULL where there is none. */
-static const yoco_special *special_at(const yoco_tokenizer *tokenizer, const uint8_t *text,
-                                      size_t size)
+void yoco_tokenizer_set_ends(yoco_tokenizer *tokenizer, const int32_t *ids, int n)
 {
-    if (!tokenizer->starts_special[text[0]])
-        return NULL;
-    for (size_t i = 0; i < tokenizer->config.n_specials; i++) {
-        const yoco_special *special = &tokenizer->config.specials[i];
-        if (special->size <= size && memcmp(text, special->text, special->size) == 0)
-            return special;
-    }
-    return NULL;
+    tokenizer->n_ends = n < YOCO_TOKENIZER_MAX_ENDS ? n : YOCO_TOKENIZER_MAX_ENDS;
+    for (int i = 0; i < tokenizer->n_ends; i++)
+        tokenizer->ends[i] = ids[i];
 }
 
-static yoco_status encode_utf8(encoder *e, const uint8_t *text, size_t size)
+/* One call of encode. */
+typedef struct encoder {
+    const yoco_tokenizer *tokenizer;
+    bool special_tokens; /* text that spells one becomes one */
+    yoco_cutter *cutter;
+    yoco_buffer buffers[2]; /* of the normalizers */
+    int32_t *ids;           /* (capacity) */
+    size_t n, capacity;
+} encoder;
+
+/* Makes room for so many more ids. */
+static yoco_status reserve(encoder *e, size_t more)
 {
-    const yoco_vocab *vocab = e->tokenizer->vocab;
-    yoco_split_begin(e->split, text, size);
+    size_t needed = 0, capacity = 0, bytes = SIZE_MAX;
+    bool fits = yoco_size_add(e->n, more, &needed);
+    if (fits && needed <= e->capacity)
+        return YOCO_OK;
+    if (fits && yoco_size_add(needed, needed / 2, &capacity))
+        yoco_size_mul(capacity, sizeof *e->ids, &bytes);
+    int32_t *grown;
+    YOCO_TRY(yoco_alloc(bytes, "token ids", (void **)&grown));
+    if (e->n > 0)
+        memcpy(grown, e->ids, e->n * sizeof *grown);
+    yoco_free(e->ids);
+    e->ids = grown;
+    e->capacity = capacity;
+    return YOCO_OK;
+}
+
+static yoco_status add_id(encoder *e, int32_t id)
+{
+    YOCO_TRY(reserve(e, 1));
+    e->ids[e->n++] = id;
+    return YOCO_OK;
+}
+
+static yoco_status encode_piece(void *data, const uint8_t *piece, size_t size)
+{
+    encoder *e = data;
+    size_t n;
+    YOCO_TRY(reserve(e, size));
+    YOCO_TRY(yoco_bpe_model_encode(&e->tokenizer->model, piece, size, e->ids + e->n, &n));
+    for (size_t i = 0; i < n; i++)
+        e->ids[e->n++] += e->tokenizer->shift;
+    return YOCO_OK;
+}
+
+static yoco_status encode_normalized(encoder *e, const uint8_t *text, size_t size, bool is_first)
+{
+    yoco_search search = {.added = &e->tokenizer->normalized, .text = text, .size = size};
     for (;;) {
-        const uint8_t *piece;
-        size_t piece_bytes, n;
-        YOCO_TRY(yoco_split_next(e->split, &piece, &piece_bytes));
-        if (piece_bytes == 0)
+        size_t begin = search.taken;
+        yoco_found found = yoco_search_next(&search, e->special_tokens);
+        if (begin < found.begin)
+            YOCO_TRY(yoco_cutter_run(e->cutter, text + begin, found.begin - begin,
+                                     is_first && begin == 0, encode_piece, e));
+        if (!found.token)
             return YOCO_OK;
-        YOCO_TRY(yoco_bpe_encode(vocab, piece, piece_bytes, e->ids + e->n, &n));
-        e->n += n;
+        YOCO_TRY(add_id(e, found.token->id));
     }
 }
 
-/* Text without special tokens. The pattern sees each stretch of valid UTF-8 as a text of its own;
- * a byte between them is a piece of its own. */
-static yoco_status encode_bytes(encoder *e, const uint8_t *text, size_t size)
+static yoco_status normalize(encoder *e, const uint8_t *text, size_t size, bool is_first)
+{
+    const yoco_tokenizer *t = e->tokenizer;
+    YOCO_TRY(
+        yoco_normalize(t->normalizers, t->n_normalizers, text, size, e->buffers, &text, &size));
+    return encode_normalized(e, text, size, is_first);
+}
+
+/* Each stretch between tokens that are found by their spelling is normalized and cut by itself. */
+static yoco_status encode_valid(encoder *e, const uint8_t *text, size_t size, bool is_first)
+{
+    yoco_search search = {.added = &e->tokenizer->added, .text = text, .size = size};
+    for (;;) {
+        size_t begin = search.taken;
+        yoco_found found = yoco_search_next(&search, e->special_tokens);
+        if (begin < found.begin)
+            YOCO_TRY(normalize(e, text + begin, found.begin - begin, is_first && begin == 0));
+        if (!found.token)
+            return YOCO_OK;
+        YOCO_TRY(add_id(e, found.token->id));
+    }
+}
+
+/* Each stretch of valid UTF-8 is a text of its own, and so is a byte between them. */
+static yoco_status encode_text(encoder *e, const uint8_t *text, size_t size)
 {
     size_t at = 0;
     while (at < size) {
         size_t valid = yoco_utf8_valid_bytes(text + at, size - at);
         if (valid > 0)
-            YOCO_TRY(encode_utf8(e, text + at, valid));
+            YOCO_TRY(encode_valid(e, text + at, valid, at == 0));
         at += valid;
-        if (at < size)
-            e->ids[e->n++] = yoco_vocab_byte_rank(e->tokenizer->vocab, text[at++]);
+        if (at == size)
+            break;
+        int32_t id = yoco_bpe_model_byte(&e->tokenizer->model, text[at++]);
+        if (id >= 0)
+            YOCO_TRY(add_id(e, id + e->tokenizer->shift));
     }
     return YOCO_OK;
 }
 
-static yoco_status encode_text(encoder *e, const uint8_t *text, size_t size)
+static yoco_status encode_first(encoder *e, const char *text, size_t size, int32_t bos)
 {
-    size_t begin = e->n;
-    YOCO_TRY(encode_bytes(e, text, size));
-    for (size_t i = begin; i < e->n; i++)
-        e->ids[i] += e->tokenizer->config.shift;
-    return YOCO_OK;
-}
-
-/* Each stretch between special tokens is a text of its own. */
-static yoco_status encode_with_specials(encoder *e, const uint8_t *text, size_t size)
-{
-    size_t begin = 0, at = 0;
-    while (at < size) {
-        const yoco_special *special = special_at(e->tokenizer, text + at, size - at);
-        if (!special) {
-            at++;
-            continue;
-        }
-        YOCO_TRY(encode_text(e, text + begin, at - begin));
-        e->ids[e->n++] = special->id;
-        begin = at += special->size;
-    }
-    return encode_text(e, text + begin, size - begin);
+    YOCO_TRY(reserve(e, size / 2 + 1));
+    if (bos >= 0)
+        YOCO_TRY(add_id(e, bos));
+    YOCO_TRY(yoco_cutter_create(e->tokenizer->stages, e->tokenizer->n_stages, &e->cutter));
+    return encode_text(e, (const uint8_t *)text, size);
 }
 
 /* bos: -1: none goes in front. */
 static yoco_status encode(const yoco_tokenizer *tokenizer, const char *text, size_t size,
                           bool allow_specials, int32_t bos, int32_t **ids, int64_t *n_ids)
 {
-    if (size == 0) {
-        *ids = NULL;
-        *n_ids = 0;
-        return YOCO_OK;
-    }
-    encoder e = {.tokenizer = tokenizer};
-    size_t bytes = SIZE_MAX;
-    if (size < SIZE_MAX)
-        yoco_size_mul(size + 1, sizeof *e.ids, &bytes);
-    YOCO_TRY(yoco_alloc(bytes, "token ids", (void **)&e.ids));
-    if (bos >= 0)
-        e.ids[e.n++] = bos;
-    yoco_status status = yoco_split_create(tokenizer->splitter, &e.split);
-    if (status == YOCO_OK) {
-        status =
-            (allow_specials ? encode_with_specials : encode_text)(&e, (const uint8_t *)text, size);
-        yoco_split_free(e.split);
-    }
-    if (status != YOCO_OK) {
+    encoder e = {.tokenizer = tokenizer, .special_tokens = allow_specials};
+    yoco_status status = YOCO_OK;
+    if (size > 0)
+        status = encode_first(&e, text, size, bos);
+    yoco_cutter_free(e.cutter);
+    free(e.buffers[0].bytes);
+    free(e.buffers[1].bytes);
+    if (status != YOCO_OK || e.n == 0) {
         yoco_free(e.ids);
-        return status;
+        e.ids = NULL;
     }
+    YOCO_TRY(status);
     *ids = e.ids;
     *n_ids = (int64_t)e.n;
     return YOCO_OK;
@@ -216,18 +198,18 @@ yoco_status yoco_tokenizer_encode_document(const yoco_tokenizer *tokenizer, cons
                                            size_t size, bool allow_specials, int32_t **ids,
                                            int64_t *n_ids)
 {
-    return encode(tokenizer, text, size, allow_specials, tokenizer->config.bos, ids, n_ids);
+    return encode(tokenizer, text, size, allow_specials, tokenizer->bos, ids, n_ids);
 }
 
 int32_t yoco_tokenizer_bos(const yoco_tokenizer *tokenizer)
 {
-    return tokenizer->config.bos;
+    return tokenizer->bos;
 }
 
 bool yoco_tokenizer_is_end(const yoco_tokenizer *tokenizer, int32_t id)
 {
-    for (int i = 0; i < tokenizer->config.n_ends; i++) {
-        if (tokenizer->config.ends[i] == id)
+    for (int i = 0; i < tokenizer->n_ends; i++) {
+        if (tokenizer->ends[i] == id)
             return true;
     }
     return false;
@@ -235,7 +217,7 @@ bool yoco_tokenizer_is_end(const yoco_tokenizer *tokenizer, int32_t id)
 
 int yoco_tokenizer_banned(const yoco_tokenizer *tokenizer, int32_t *ids, int max)
 {
-    const int32_t candidates[] = {tokenizer->config.bos, tokenizer->config.pad};
+    const int32_t candidates[] = {tokenizer->bos, tokenizer->pad};
     int n = 0;
     for (int i = 0; i < 2 && n < max; i++) {
         if (candidates[i] >= 0 && !yoco_tokenizer_is_end(tokenizer, candidates[i]))
@@ -246,9 +228,9 @@ int yoco_tokenizer_banned(const yoco_tokenizer *tokenizer, int32_t *ids, int max
 
 const char *yoco_tokenizer_bytes(const yoco_tokenizer *tokenizer, int32_t id, size_t *size)
 {
-    if (id < tokenizer->config.shift) {
+    if (id < tokenizer->shift) {
         *size = 0;
         return NULL;
     }
-    return (const char *)yoco_vocab_bytes(tokenizer->vocab, id - tokenizer->config.shift, size);
+    return (const char *)yoco_vocab_bytes(tokenizer->texts, id - tokenizer->shift, size);
 }

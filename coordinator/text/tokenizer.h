@@ -1,13 +1,17 @@
-/* Text to token ids and back: byte-level BPE over a tiktoken rank file.
+/* Text to token ids and back.
  *
- * A model folder's tokenizer is `yoco_tokenizer.json` (docs/MODELS.md), which names the rank file,
- * the split pattern, the special tokens and the layout of the ids. Layout "yoco" is the authors':
- * ids 0..3 are <s> <pad> </s> <unk>, ranks and special ids are shifted by 4. In layout "plain" ids
- * are the ranks. */
+ * A model folder's tokenizer is one of two (docs/MODELS.md):
+ * - `yoco_tokenizer.json` names a tiktoken rank file, the split pattern, the special tokens and the
+ *   layout of the ids. Layout "yoco" is the authors': ids 0..3 are <s> <pad> </s> <unk>, ranks and
+ *   special ids are shifted by 4. In layout "plain" ids are the ranks.
+ * - `tokenizer.json`, where the other is not there: a BPE as Hugging Face's library `tokenizers`
+ *   saves it, with the roles of tokens from `tokenizer_config.json`. */
 #ifndef YOCO_TOKENIZER_H
 #define YOCO_TOKENIZER_H
 
 #include "base.h"
+
+enum { YOCO_TOKENIZER_MAX_ENDS = 16 };
 
 typedef struct yoco_tokenizer yoco_tokenizer; /* never changes: threads may share it */
 
@@ -15,6 +19,10 @@ typedef struct yoco_tokenizer yoco_tokenizer; /* never changes: threads may shar
  * id at or past vocab_size is an error. */
 yoco_status yoco_tokenizer_open(const char *folder, int vocab_size, yoco_tokenizer **out);
 void yoco_tokenizer_close(yoco_tokenizer *tokenizer);
+
+/* The ids at which generation stops, in place of those that the tokenizer's own files name. At most
+ * YOCO_TOKENIZER_MAX_ENDS count. Before threads share it. */
+void yoco_tokenizer_set_ends(yoco_tokenizer *tokenizer, const int32_t *ids, int n);
 
 /* Appends nothing of its own (no <s>). Bytes that are not UTF-8 are encoded byte by byte. Text that
  * spells a special token stays text unless allow_specials; then the longest of those that start
@@ -35,8 +43,8 @@ bool yoco_tokenizer_is_end(const yoco_tokenizer *tokenizer, int32_t id);
  * to ids and returns how many. */
 int yoco_tokenizer_banned(const yoco_tokenizer *tokenizer, int32_t *ids, int max);
 
-/* The bytes of one token, NULL and 0 for a special token or an id without text. Valid as long as
- * the tokenizer. */
+/* The bytes of one token as it goes on from others, NULL and 0 for a special token or an id without
+ * text. Valid as long as the tokenizer. */
 const char *yoco_tokenizer_bytes(const yoco_tokenizer *tokenizer, int32_t id, size_t *size);
 
 /* Streaming text: holds back an unfinished UTF-8 sequence (at most 3 bytes) until it is complete,

@@ -2,7 +2,7 @@
 #ifndef YOCO_TOKENIZER_CONFIG_H
 #define YOCO_TOKENIZER_CONFIG_H
 
-#include "base.h"
+#include "coordinator/text/tokenizer.h"
 
 typedef struct yoco_special {
     char *text; /* not empty, ends with a NUL */
@@ -10,7 +10,7 @@ typedef struct yoco_special {
     int32_t id;
 } yoco_special;
 
-enum { YOCO_TOKENIZER_MAX_SPECIALS = 65536, YOCO_TOKENIZER_MAX_ENDS = 16 };
+enum { YOCO_TOKENIZER_MAX_SPECIALS = 65536 };
 
 typedef struct yoco_tokenizer_config {
     int32_t shift;          /* id = rank + shift: 4 in layout yoco, 0 in layout plain */

@@ -17,6 +17,7 @@ typedef struct slot {
 struct yoco_vocab {
     token *tokens; /* (max_rank + 1) */
     uint8_t *arena;
+    size_t arena_used;
     slot *slots; /* (slot_mask + 1) */
     size_t slot_mask;
     size_t max_token_bytes;
@@ -155,6 +156,60 @@ const uint8_t *yoco_vocab_bytes(const yoco_vocab *vocab, int32_t rank, size_t *s
     return vocab->arena + vocab->tokens[rank].offset;
 }
 
+static yoco_status vocab_alloc(yoco_vocab *vocab, size_t n_tokens, size_t bytes)
+{
+    size_t n_slots = 1024;
+    while (n_slots < 2 * n_tokens)
+        n_slots *= 2;
+    size_t n_ranks = (size_t)vocab->max_rank + 1;
+    YOCO_TRY(yoco_alloc(n_ranks * sizeof(token), "token ranks", (void **)&vocab->tokens));
+    YOCO_TRY(yoco_alloc(n_slots * sizeof(slot), "token table", (void **)&vocab->slots));
+    YOCO_TRY(yoco_alloc(bytes, "token bytes", (void **)&vocab->arena));
+    memset(vocab->tokens, 0, n_ranks * sizeof(token));
+    memset(vocab->slots, 0xff, n_slots * sizeof(slot));
+    memset(vocab->byte_ranks, 0xff, sizeof vocab->byte_ranks);
+    vocab->slot_mask = n_slots - 1;
+    return YOCO_OK;
+}
+
+yoco_status yoco_vocab_create(size_t n_tokens, size_t bytes, int32_t max_rank, yoco_vocab **out)
+{
+    yoco_vocab *vocab;
+    YOCO_TRY(yoco_alloc(sizeof *vocab, "vocabulary", (void **)&vocab));
+    *vocab = (yoco_vocab){.max_rank = max_rank};
+    yoco_status status = vocab_alloc(vocab, n_tokens, bytes);
+    if (status != YOCO_OK) {
+        yoco_vocab_free(vocab);
+        return status;
+    }
+    *out = vocab;
+    return YOCO_OK;
+}
+
+yoco_vocab_added yoco_vocab_add(yoco_vocab *vocab, int32_t rank, const uint8_t *bytes, size_t size,
+                                bool findable)
+{
+    token *t = &vocab->tokens[rank];
+    if (t->size != 0)
+        return YOCO_VOCAB_HAS_RANK;
+    if (findable) {
+        uint64_t hash = XXH3_64bits(bytes, size);
+        slot *s = slot_of(vocab, hash, bytes, size);
+        if (s->rank >= 0)
+            return YOCO_VOCAB_HAS_TOKEN;
+        *s = (slot){.tag = (uint32_t)(hash >> 32), .rank = rank};
+        if (size == 1)
+            vocab->byte_ranks[bytes[0]] = rank;
+        if (size > vocab->max_token_bytes)
+            vocab->max_token_bytes = size;
+    }
+    if (size > 0)
+        memmove(vocab->arena + vocab->arena_used, bytes, size);
+    *t = (token){.offset = (uint32_t)vocab->arena_used, .size = (uint32_t)size};
+    vocab->arena_used += size;
+    return YOCO_VOCAB_ADDED;
+}
+
 /* First pass: what to allocate. */
 static yoco_status count_tokens(reader in, size_t *n_tokens, int32_t *max_rank)
 {
@@ -173,65 +228,34 @@ static yoco_status count_tokens(reader in, size_t *n_tokens, int32_t *max_rank)
     return YOCO_OK;
 }
 
-static yoco_status vocab_alloc(yoco_vocab *vocab, size_t n_tokens, size_t file_bytes)
-{
-    size_t n_slots = 1024;
-    while (n_slots < 2 * n_tokens)
-        n_slots *= 2;
-    size_t n_ranks = (size_t)vocab->max_rank + 1;
-    YOCO_TRY(yoco_alloc(n_ranks * sizeof(token), "token ranks", (void **)&vocab->tokens));
-    YOCO_TRY(yoco_alloc(n_slots * sizeof(slot), "token table", (void **)&vocab->slots));
-    YOCO_TRY(yoco_alloc(file_bytes, "token bytes", (void **)&vocab->arena));
-    memset(vocab->tokens, 0, n_ranks * sizeof(token));
-    memset(vocab->slots, 0xff, n_slots * sizeof(slot));
-    memset(vocab->byte_ranks, 0xff, sizeof vocab->byte_ranks);
-    vocab->slot_mask = n_slots - 1;
-    return YOCO_OK;
-}
-
 /* Second pass. Decoded bytes are fewer than the file's, so the arena is large enough. */
 static yoco_status fill_tokens(yoco_vocab *vocab, reader in)
 {
-    uint32_t used = 0;
     entry line;
     for (;;) {
         YOCO_TRY(reader_next(&in, &line));
         if (!line.base64)
             return YOCO_OK;
-        uint8_t *bytes = vocab->arena + used;
+        uint8_t *bytes = vocab->arena + vocab->arena_used;
         size_t size = base64_decode(line.base64, line.base64_bytes, bytes);
         if (size == 0)
             return reader_refuse(&in, "the token is not valid base64");
-        if (vocab->tokens[line.rank].size != 0)
+        switch (yoco_vocab_add(vocab, line.rank, bytes, size, true)) {
+        case YOCO_VOCAB_HAS_RANK:
             return reader_refuse(&in, "the rank stands on an earlier line too");
-        uint64_t hash = XXH3_64bits(bytes, size);
-        slot *s = slot_of(vocab, hash, bytes, size);
-        if (s->rank >= 0)
+        case YOCO_VOCAB_HAS_TOKEN:
             return reader_refuse(&in, "the token stands on an earlier line too");
-        *s = (slot){.tag = (uint32_t)(hash >> 32), .rank = line.rank};
-        vocab->tokens[line.rank] = (token){.offset = used, .size = (uint32_t)size};
-        if (size == 1)
-            vocab->byte_ranks[bytes[0]] = line.rank;
-        if (size > vocab->max_token_bytes)
-            vocab->max_token_bytes = size;
-        used += (uint32_t)size;
+        case YOCO_VOCAB_ADDED:
+            break;
+        }
     }
 }
 
-static yoco_status vocab_read(yoco_vocab *vocab, const reader *in)
+static yoco_status check_bytes(const yoco_vocab *vocab, const char *name)
 {
-    size_t n_tokens, file_bytes = (size_t)(in->end - in->at);
-    if (file_bytes > YOCO_VOCAB_MAX_FILE_BYTES) {
-        yoco_log_error("%s: %zu bytes are too many for a rank file, at most %d", in->name,
-                       file_bytes, YOCO_VOCAB_MAX_FILE_BYTES);
-        return YOCO_ERR_DATA;
-    }
-    YOCO_TRY(count_tokens(*in, &n_tokens, &vocab->max_rank));
-    YOCO_TRY(vocab_alloc(vocab, n_tokens, file_bytes));
-    YOCO_TRY(fill_tokens(vocab, *in));
     for (int byte = 0; byte < 256; byte++) {
         if (vocab->byte_ranks[byte] < 0) {
-            yoco_log_error("%s: no token for the single byte 0x%02x", in->name, (unsigned)byte);
+            yoco_log_error("%s: no token for the single byte 0x%02x", name, (unsigned)byte);
             return YOCO_ERR_DATA;
         }
     }
@@ -240,12 +264,21 @@ static yoco_status vocab_read(yoco_vocab *vocab, const reader *in)
 
 yoco_status yoco_vocab_parse(const char *name, const void *data, size_t size, yoco_vocab **out)
 {
-    yoco_vocab *vocab;
-    YOCO_TRY(yoco_alloc(sizeof *vocab, "vocabulary", (void **)&vocab));
-    *vocab = (yoco_vocab){0};
     const uint8_t *bytes = size ? data : (const uint8_t *)"";
     reader in = {.name = name, .at = bytes, .end = bytes + size};
-    yoco_status status = vocab_read(vocab, &in);
+    size_t n_tokens;
+    int32_t max_rank;
+    if (size > YOCO_VOCAB_MAX_FILE_BYTES) {
+        yoco_log_error("%s: %zu bytes are too many for a rank file, at most %d", name, size,
+                       YOCO_VOCAB_MAX_FILE_BYTES);
+        return YOCO_ERR_DATA;
+    }
+    yoco_vocab *vocab;
+    YOCO_TRY(count_tokens(in, &n_tokens, &max_rank));
+    YOCO_TRY(yoco_vocab_create(n_tokens, size, max_rank, &vocab));
+    yoco_status status = fill_tokens(vocab, in);
+    if (status == YOCO_OK)
+        status = check_bytes(vocab, name);
     if (status != YOCO_OK) {
         yoco_vocab_free(vocab);
         return status;

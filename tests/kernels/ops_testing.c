@@ -207,6 +207,11 @@ yoco_weight *rig_weight(rig *r, const yoco_matrix *matrix, yoco_weight_use use)
     return weight;
 }
 
+float scale_log2(int head_dim)
+{
+    return (float)(1 / (log(2) * sqrt(head_dim)));
+}
+
 float *rounded(rig *r, const float *values, int64_t n, yoco_dtype dtype)
 {
     float *out = rig_host(r, (size_t)n * sizeof *out);

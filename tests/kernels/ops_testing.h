@@ -1,17 +1,15 @@
 /* What the op tests share: a backend under test, guarded buffers on its device, seeded inputs,
  * comparison.
  *
- * The run_ functions take an op's arguments with host pointers and f32 tensors, whatever the dtypes
- * in the arguments say; they round and upload the inputs, poison the outputs, run the op and give
- * back what it wrote, as f32 on the host. All of that lives until rig_reset. */
+ * Each family of ops has a file beside this one, <family>_ops.h. Its make_ functions give arguments
+ * with random inputs, in host memory of the rig. Its run_ functions take an op's arguments with
+ * host pointers and f32 tensors, whatever the dtypes in the arguments say; they round and upload
+ * the inputs, poison the outputs, run the op and give back what it wrote, as f32 on the host. All
+ * of that lives until rig_reset. */
 #ifndef YOCO_OPS_TESTING_H
 #define YOCO_OPS_TESTING_H
 
-#include "kernels/ops_attend.h"
-#include "kernels/ops_choose.h"
-#include "kernels/ops_dense.h"
-#include "kernels/ops_retention.h"
-#include "kernels/ops_window.h"
+#include "kernels/kernels.h"
 
 typedef struct rig_buffer rig_buffer;
 
@@ -57,6 +55,7 @@ float *rig_download(rig *r, const void *device, int64_t n, yoco_dtype dtype); /*
 
 yoco_weight *rig_weight(rig *r, const yoco_matrix *matrix, yoco_weight_use use);
 
+float scale_log2(int head_dim); /* head_dim^-1/2 log2(e) */
 /* `values` rounded to dtype, as f32. */
 float *rounded(rig *r, const float *values, int64_t n, yoco_dtype dtype);
 
@@ -68,38 +67,5 @@ void check_close(const rig *r, const char *what, const float *got, const float *
 void check_rounded(const rig *r, const char *what, const float *got, const float *want, int64_t n,
                    double tolerance, yoco_dtype dtype);
 void check_equal(const rig *r, const char *what, const void *got, const void *want, size_t bytes);
-
-float *run_embed(rig *r, const yoco_matrix *table, yoco_embed_args args);
-float *run_rms_norm(rig *r, yoco_rms_norm_args args);
-/* args.y: what to accumulate on, or NULL. */
-float *run_linear(rig *r, bool slabs, const yoco_matrix *weight, yoco_linear_args args);
-void run_rope_table(rig *r, yoco_rope_table_args args, float **cos, float **sin);
-float *run_rope(rig *r, yoco_rope_args args);
-float *run_cast(rig *r, yoco_cast_args args);
-float *run_swiglu(rig *r, yoco_swiglu_args args);
-float *run_window_attend(rig *r, int64_t n_rows, yoco_window_args args);
-float *run_window_step(rig *r, yoco_window_step_args args);
-
-typedef struct retention_result {
-    float *decay, *state, *local_out; /* after retention_local */
-    float *entering, *edge_out;       /* after retention_scan */
-    float *out;                       /* after retention_correct */
-} retention_result;
-
-/* args.edge_in is the entering state; edge_out is written in its place when in_place. */
-retention_result run_retention(rig *r, yoco_retention_args args, bool in_place);
-/* args.state: (n_rows) host states, updated on the host too. */
-float *run_retention_step(rig *r, yoco_retention_step_args args);
-
-int64_t attend_n_partials(const yoco_attend_args *args);
-/* Fills the args' max, sum, partial and global_max, allocated here, and *bad, which may be NULL. */
-void run_attend(rig *r, yoco_attend_args *args);
-/* The same once `first` has begun, with one *bad for both. */
-void run_attend_after(rig *r, const yoco_attend_args *first, yoco_attend_args *args);
-/* These read the partials, global_max, fixed of args (host) and fill, allocated here: */
-void run_merge_sum(rig *r, yoco_attend_args *args); /* fixed */
-float *run_merge_finish(rig *r, yoco_attend_args args);
-/* All three in order, as one rank. */
-float *run_attention(rig *r, yoco_attend_args args);
 
 #endif

@@ -1,7 +1,8 @@
 /* Attention: a query's bits depend neither on the other queries, nor on threads, nor on how the
  * rows are dealt to ranks or in which order partials merge. */
+#include "tests/kernels/attend_ops.h"
 #include "tests/kernels/invariance.h"
-#include "tests/kernels/ops_cases.h"
+#include "tests/kernels/window_ops.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,6 +1,7 @@
 /* Row ops and retention: the same bits whatever shares the call, on any number of threads. */
+#include "tests/kernels/dense_ops.h"
 #include "tests/kernels/invariance.h"
-#include "tests/kernels/ops_cases.h"
+#include "tests/kernels/retention_ops.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

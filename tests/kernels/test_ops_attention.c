@@ -1,5 +1,6 @@
 /* Windows, partials and the merge of every backend against the reference; the merge to the bit. */
-#include "tests/kernels/ops_cases.h"
+#include "tests/kernels/attend_ops.h"
+#include "tests/kernels/window_ops.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* Retention of every backend against the reference. */
-#include "tests/kernels/ops_cases.h"
+#include "tests/kernels/retention_ops.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,6 @@
 /* Row ops of every backend against the reference. */
-#include "tests/kernels/ops_testing.h"
+#include "kernels/ops_choose.h"
+#include "tests/kernels/dense_ops.h"
 
 #include <math.h>
 #include <setjmp.h>

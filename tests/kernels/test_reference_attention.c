@@ -1,5 +1,6 @@
 /* The reference's attention against plain softmax in f64 over the rows a query sees. */
-#include "tests/kernels/ops_cases.h"
+#include "tests/kernels/attend_ops.h"
+#include "tests/kernels/window_ops.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* The reference's merge on partials made by hand: which integers, which roundings, what is bad. */
-#include "tests/kernels/ops_testing.h"
+#include "tests/kernels/attend_ops.h"
 
 #include <float.h>
 #include <math.h>

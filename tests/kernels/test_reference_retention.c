@@ -1,5 +1,5 @@
 /* The reference's retention against the recurrence, step by step in f64. */
-#include "tests/kernels/ops_cases.h"
+#include "tests/kernels/retention_ops.h"
 
 #include <math.h>
 #include <setjmp.h>

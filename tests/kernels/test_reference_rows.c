@@ -1,5 +1,5 @@
 /* The reference's row ops against the formulas, written out in f64 or better. */
-#include "tests/kernels/ops_testing.h"
+#include "tests/kernels/dense_ops.h"
 
 #include <float.h>
 #include <math.h>

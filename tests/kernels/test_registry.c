@@ -1,4 +1,9 @@
 /* Finding backends and instruction sets by name, and what a backend says about itself. */
+#include "kernels/ops_attend.h"
+#include "kernels/ops_choose.h"
+#include "kernels/ops_dense.h"
+#include "kernels/ops_retention.h"
+#include "kernels/ops_window.h"
 #include "tests/kernels/ops_testing.h"
 
 #include <setjmp.h>

@@ -41,11 +41,6 @@ void yoco_trace_stop(void)
     trace.sums = (yoco_trace_sums){0};
 }
 
-bool yoco_trace_is_on(void)
-{
-    return trace.on;
-}
-
 yoco_trace_mark yoco_trace_begin(void)
 {
     if (!trace.on)

@@ -37,7 +37,6 @@ typedef struct yoco_trace_peer {
 /* Begins at zero; the ring keeps the last max_spans. */
 yoco_status yoco_trace_start(int n_ranks, int64_t max_spans);
 void yoco_trace_stop(void);
-bool yoco_trace_is_on(void);
 
 typedef struct yoco_trace_mark {
     double begin_s, waited_s;

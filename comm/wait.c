@@ -20,7 +20,8 @@ static const yoco_wait_watcher *watcher;
 
 static const double spin_s = 1e-3; /* waits up to here only yield: latency before rest */
 
-void yoco_subject_text(const yoco_subject *subject, char *text, size_t size)
+/* "edge of chunk 17, layer 2 from rank 2" */
+static void subject_text(const yoco_subject *subject, char *text, size_t size)
 {
     char chunk[40] = "", layer[24] = "", peer[24] = "";
     if (subject->wait.chunk >= 0)
@@ -50,7 +51,7 @@ _Noreturn static void stop_overdue(yoco_comm *comm, const yoco_subject *subject)
     yoco_exit_soon(YOCO_EXIT_STOPPED, REPORT_S, NULL);
     if (watcher)
         watcher->hung(first);
-    yoco_subject_text(subject, text, sizeof text);
+    subject_text(subject, text, sizeof text);
     yoco_log_error("waited %g s for %s: is %s alive? (--deadline raises the limit)",
                    comm->deadline_s, text, subject->peer >= 0 ? "that rank" : "every rank");
     if (watcher)
@@ -93,7 +94,7 @@ void yoco_pause_poll(yoco_pause *pause, yoco_comm *comm, const yoco_subject *sub
 _Noreturn void yoco_wait_failed(yoco_comm *comm, const yoco_subject *subject, const char *reason)
 {
     char text[256];
-    yoco_subject_text(subject, text, sizeof text);
+    subject_text(subject, text, sizeof text);
     yoco_log_error("%s failed: %s", text, reason);
     stop(comm);
 }
@@ -102,7 +103,7 @@ _Noreturn void yoco_wait_wrong_size(yoco_comm *comm, const yoco_subject *subject
                                     size_t expected)
 {
     char text[256];
-    yoco_subject_text(subject, text, sizeof text);
+    subject_text(subject, text, sizeof text);
     yoco_log_error("%s has %zu bytes, %zu were expected: the ranks disagree on the model or the "
                    "plan",
                    text, got, expected);

@@ -15,9 +15,6 @@ typedef struct yoco_subject {
     size_t bytes;
 } yoco_subject;
 
-/* "edge of chunk 17, layer 2 from rank 2" */
-void yoco_subject_text(const yoco_subject *subject, char *text, size_t size);
-
 enum { YOCO_HANG_TEXT_BYTES = 1024 };
 
 /* Sees every wait from begin to end: the watchdog (watch/watch.h), while it runs. */

@@ -294,20 +294,6 @@ static yoco_status begin(yoco_comm *comm, const char *folder, const char *mpi)
     return YOCO_OK;
 }
 
-yoco_status yoco_watch_start(yoco_comm *comm, const char *folder, const char *mpi)
-{
-    greeting *all = NULL;
-    yoco_status status = allocate(comm, &all);
-    if (status == YOCO_OK)
-        status = meet(comm, all);
-    if (status == YOCO_OK)
-        status = yoco_agree(comm, begin(comm, folder, mpi));
-    yoco_free(all);
-    if (status != YOCO_OK)
-        yoco_watch_stop();
-    return status;
-}
-
 void yoco_watch_stop(void)
 {
     yoco_wait_watch(NULL);
@@ -328,6 +314,15 @@ void yoco_watch_stop(void)
 yoco_status yoco_comm_watch(yoco_comm *comm, const char *hang_folder)
 {
     char version[MAX_MPI_BYTES];
+    greeting *all = NULL;
     yoco_comm_mpi_version(version, sizeof version);
-    return yoco_watch_start(comm, hang_folder, version);
+    yoco_status status = allocate(comm, &all);
+    if (status == YOCO_OK)
+        status = meet(comm, all);
+    if (status == YOCO_OK)
+        status = yoco_agree(comm, begin(comm, hang_folder, version));
+    yoco_free(all);
+    if (status != YOCO_OK)
+        yoco_watch_stop();
+    return status;
 }

@@ -7,8 +7,6 @@
 #include "comm/comm.h"
 #include "comm/watch/hang.h"
 
-/* Collective. `folder` lives until the stop; `mpi` is the library's version. */
-yoco_status yoco_watch_start(yoco_comm *comm, const char *folder, const char *mpi);
 void yoco_watch_stop(void); /* also where it was not started */
 
 #endif

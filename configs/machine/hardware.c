@@ -17,11 +17,6 @@ static const char *const kind_names[YOCO_N_WORK_KINDS] = {
     [YOCO_WORK_POINTWISE] = "pointwise",
 };
 
-const char *yoco_work_kind_name(yoco_work_kind kind)
-{
-    return kind_names[kind];
-}
-
 /* Every number of the file but the rates. */
 static const struct {
     const char *object, *field;

@@ -19,8 +19,6 @@ typedef enum yoco_work_kind {
     YOCO_N_WORK_KINDS
 } yoco_work_kind;
 
-const char *yoco_work_kind_name(yoco_work_kind kind); /* "slabs", as in the file */
-
 enum { YOCO_HARDWARE_NAME_BYTES = 64, YOCO_HARDWARE_SOURCE_BYTES = 256 };
 
 typedef struct yoco_rate {

@@ -246,9 +246,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          0, "A question as token ids. May be given several times.", .path = YOCO_PATH_READS_FILE},
         {"max-tokens", 'n', "N", YOCO_OPTION_SIZE, &o.prompt.n_generate, 1,
          "Most tokens of an answer (default 64)."},
-        {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
-         "Tokens per chunk (default 2048, on a GPU 8192); some models take multiples of 256 only.\n"
-         "Other chunk sizes give other rounding; other rank counts never do."},
+        YOCO_CHUNK_OPTION(o.chunk_rows),
         YOCO_SESSION_OPTIONS(o.session),
         {"temperature", 0, "X", YOCO_OPTION_REAL, &o.generate.sampling.temperature, 0,
          "0 takes the most likely token (default); above 0 samples."},

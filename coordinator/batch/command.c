@@ -384,8 +384,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Keep the prefill of long documents there while their jobs run, a folder for each, so\n"
          "that they go on after a kill. It is removed when the job's line is durable.",
          .path = YOCO_PATH_WRITES_CONTEXTS},
-        {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1,
-         "Tokens per chunk (default 2048, on a GPU 8192); some models take multiples of 256 only."},
+        YOCO_CHUNK_OPTION(o.chunk_rows),
         YOCO_SESSION_OPTIONS(o.session),
     };
     return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv, run,

@@ -116,8 +116,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"dump-ids", 0, NULL, YOCO_OPTION_FLAG | YOCO_OPTION_ALONE, &o.eval.dump_ids, 0,
          "Print their token ids instead: a line for a document, then one for each question, for\n"
          "--prompt-ids and --question-ids of yoco run. The text alone does not say them."},
-        {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.eval.chunk_rows, 1,
-         "Tokens per chunk (default 2048, on a GPU 8192)."},
+        YOCO_CHUNK_OPTION(o.eval.chunk_rows),
         YOCO_SESSION_OPTIONS(o.eval.session),
     };
     if (asks_for_report(argc, argv))

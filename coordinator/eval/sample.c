@@ -32,13 +32,6 @@ bool yoco_eval_task_has_depth(yoco_eval_task task)
     return task != YOCO_EVAL_MULTIQUERY && task != YOCO_EVAL_MULTIVALUE;
 }
 
-bool yoco_eval_sample_same_document(const yoco_eval_sample *a, const yoco_eval_sample *b)
-{
-    bool same_depth = a->depth == b->depth || (isnan(a->depth) && isnan(b->depth));
-    return a->task == b->task && a->length == b->length && same_depth && a->n == b->n &&
-           a->trial == b->trial;
-}
-
 bool yoco_eval_sample_has_far(const yoco_eval_sample *s)
 {
     for (int64_t i = 0; i < s->n; i++)

@@ -83,7 +83,4 @@ void yoco_eval_sample_free(yoco_eval_sample *sample); /* of a parsed sample; {0}
 
 bool yoco_eval_sample_has_far(const yoco_eval_sample *sample); /* whether any needle is far */
 
-/* True where two lines are of one document. */
-bool yoco_eval_sample_same_document(const yoco_eval_sample *a, const yoco_eval_sample *b);
-
 #endif

@@ -5,6 +5,7 @@
 
 #include "coordinator/cli/commands.h"
 #include "coordinator/plan/input.h"
+#include "coordinator/session/session_options.h"
 #include "partition/transformer.h"
 #include "streams.h"
 #include "worker/tally.h"
@@ -208,8 +209,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Questions answered together (default 1)."},
         {"branch-tokens", 0, "N", YOCO_OPTION_SIZE, &o.question.branch_rows, 1,
          "Most tokens of a question and its answer (default 256)."},
-        {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.question.chunk_rows, 1,
-         "Tokens per chunk (default 2048, on a GPU 8192)."},
+        YOCO_CHUNK_OPTION(o.question.chunk_rows),
         {"dtype", 0, "auto|f32|bf16", YOCO_OPTION_STRING, &o.question.session.dtype, 0,
          "Of matrix inputs and K,V; auto is bf16 here."},
         {"backend", 0, "auto|reference|cpu|cuda", YOCO_OPTION_STRING, &o.question.session.backend,

@@ -17,11 +17,6 @@ enum { MAX_PATH = 4096, MAX_NUMBER = 32, MAX_LAUNCHER_WORDS = 32, DEFAULT_CHUNK 
 
 static const char *const kind_names[YOCO_N_SCALE_KINDS] = {"measured", "simulated", "predicted"};
 
-const char *yoco_scale_kind_name(yoco_scale_kind kind)
-{
-    return kind_names[kind];
-}
-
 /* A command line. Numbers live in `numbers`. */
 typedef struct command_line {
     const char *argv[YOCO_CHILD_MAX_ARGS];

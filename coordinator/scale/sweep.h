@@ -16,8 +16,6 @@ typedef enum yoco_scale_kind {
     YOCO_N_SCALE_KINDS
 } yoco_scale_kind;
 
-const char *yoco_scale_kind_name(yoco_scale_kind kind); /* "measured" */
-
 typedef struct yoco_sweep {
     const char *model; /* as given; a params.json, or a model folder for measured points only */
     yoco_model_shape *shape;

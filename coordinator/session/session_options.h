@@ -31,6 +31,11 @@ enum { YOCO_N_SESSION_OPTIONS = 8 };
     {"hang-dir", 0, "DIR", YOCO_OPTION_STRING | YOCO_OPTION_SHARED, &(session).hang_folder, 0,                          \
      "Where each rank then says what it was doing, in hang-RANK.json (default: the current\n"      \
      "folder). All ranks must see the same folder.", .path = YOCO_PATH_WRITES_HANG}
+/* That of a command which prefills. */
+#define YOCO_CHUNK_OPTION(rows)                                                                    \
+    {"chunk", 0, "C", YOCO_OPTION_SIZE, &(rows), 1,                                                \
+     "Tokens per chunk (default 2048, on a GPU 8192); some models take multiples of 256 only.\n" \
+     "Other chunk sizes give other rounding; other rank counts never do."}
 /* clang-format on */
 
 #endif

@@ -3,8 +3,9 @@
  * half attends over. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "configs/model/shape.h"
+#include "configs/model/family.h"
 
 static yoco_layer_shape self_layer(const yoco_model_config *c, int index)
 {
@@ -52,20 +53,32 @@ static int add_rotations(const yoco_model_config *c, yoco_model_shape *shape)
     return shape->n_rotations - 1;
 }
 
+static json_t *config_json(const yoco_model_config *c)
+{
+    json_t *window = c->sliding_window ? json_integer(c->sliding_window) : json_null();
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:o, s:f, s:f, s:b}", "dim", c->dim,
+                     "n_layers", c->n_layers, "hidden_dim", c->hidden_dim, "n_self_heads",
+                     c->n_self_heads, "n_attn_heads", c->n_attn_heads, "n_attn_kv_heads",
+                     c->n_attn_kv_heads, "vocab_size", c->vocab_size, "max_seq_len",
+                     (json_int_t)c->max_seq_len, "sliding_window", window, "rope_theta",
+                     c->rope_theta, "norm_eps", (double)c->norm_eps, "share_input_output_embed",
+                     (int)c->share_input_output_embed);
+}
+
 yoco_status yoco_model_shape_make(const yoco_model_config *c, yoco_model_shape **out)
 {
     int half = yoco_config_n_self_layers(c), n_layers = 2 * half + 1;
-    yoco_model_shape *shape = NULL;
-    YOCO_TRY(yoco_alloc(sizeof *shape + (size_t)n_layers * sizeof *shape->layers, "a model's shape",
-                        (void **)&shape));
-    *shape = (yoco_model_shape){.config = *c,
-                                .dim = c->dim,
-                                .vocab_size = c->vocab_size,
-                                .max_seq_len = c->max_seq_len,
-                                .norm_eps = c->norm_eps,
-                                .embed_scale = sqrtf((float)c->dim),
-                                .tied = c->share_input_output_embed,
-                                .n_layers = n_layers};
+    yoco_model_shape *shape;
+    json_t *json = config_json(c);
+    yoco_status status = yoco_model_shape_create(&yoco_family_release, n_layers, json, &shape);
+    json_decref(json);
+    YOCO_TRY(status);
+    shape->dim = c->dim;
+    shape->vocab_size = c->vocab_size;
+    shape->max_seq_len = c->max_seq_len;
+    shape->norm_eps = c->norm_eps;
+    shape->embed_scale = sqrtf((float)c->dim);
+    shape->tied = c->share_input_output_embed;
     int rotation = add_rotations(c, shape);
     for (int i = 0; i < half; i++)
         shape->layers[i] = self_layer(c, i);
@@ -73,6 +86,28 @@ yoco_status yoco_model_shape_make(const yoco_model_config *c, yoco_model_shape *
     for (int i = half + 1; i < n_layers; i++)
         shape->layers[i] = cross_layer(c, &shape->layers[half]);
     *out = shape;
+    return YOCO_OK;
+}
+
+static yoco_status make(const char *name, json_t *root, yoco_model_shape **out)
+{
+    yoco_model_config config;
+    YOCO_TRY(yoco_model_config_read(name, root, &config));
+    return yoco_model_shape_make(&config, out);
+}
+
+/* Contexts were saved with hashes of this text: it stays as it is. */
+static yoco_status identify(const yoco_model_shape *shape, yoco_hasher *hasher)
+{
+    yoco_model_config c;
+    char text[512];
+    YOCO_TRY(yoco_model_config_parse("params.json", yoco_model_shape_text(shape), shape->text_bytes,
+                                     &c));
+    snprintf(text, sizeof text, "%d %d %d %d %d %d %d %d %lld %.9g %.17g %d", c.dim, c.hidden_dim,
+             c.n_layers, c.n_self_heads, c.n_attn_heads, c.n_attn_kv_heads, c.vocab_size,
+             c.sliding_window, (long long)c.max_seq_len, (double)c.norm_eps, c.rope_theta,
+             (int)c.share_input_output_embed);
+    yoco_hasher_add(hasher, text, strlen(text) + 1);
     return YOCO_OK;
 }
 
@@ -112,43 +147,14 @@ static void name_tensor(const yoco_model_shape *shape, yoco_tensor_spec *spec)
                  layer < kept ? layer : layer - kept - 1, layer_names[role]);
 }
 
-static void add_tensor(yoco_tensor_spec *specs, int *n, const char *name, int layer, int64_t n_out,
-                       int64_t n_in)
-{
-    yoco_tensor_spec *spec = &specs[(*n)++];
-    *spec = (yoco_tensor_spec){.layer = layer, .rule = {.n_out = n_out, .n_in = n_in}};
-    snprintf(spec->name, sizeof spec->name, "%s", name);
-}
-
-static void add_layer(const yoco_model_shape *shape, int layer, yoco_tensor_spec *specs, int *n)
-{
-    yoco_tensor_rule rules[YOCO_N_ROLES];
-    int n_rules = yoco_layer_tensor_rules(&shape->layers[layer], rules);
-    for (int i = 0; i < n_rules; i++) {
-        yoco_tensor_spec *spec = &specs[(*n)++];
-        *spec = (yoco_tensor_spec){.layer = layer, .rule = rules[i]};
-        name_tensor(shape, spec);
-    }
-}
-
-/* Random weights and hashes go by this order. */
-yoco_status yoco_model_tensors(const yoco_model_shape *shape, yoco_tensor_spec **out, int *n_out)
-{
-    int n = 0, kept = yoco_shape_last_kept(shape);
-    yoco_tensor_spec *specs = NULL;
-    YOCO_TRY(yoco_alloc((3 + YOCO_N_ROLES * (size_t)shape->n_layers) * sizeof *specs,
-                        "the list of tensors", (void **)&specs));
-    add_tensor(specs, &n, "embed_tokens.weight", YOCO_TENSOR_EMBEDDING, shape->vocab_size,
-               shape->dim);
-    if (!shape->tied)
-        add_tensor(specs, &n, "output_projection.weight", YOCO_TENSOR_OUTPUT, shape->vocab_size,
-                   shape->dim);
-    add_layer(shape, kept, specs, &n);
-    add_tensor(specs, &n, "layer_norm.weight", YOCO_TENSOR_FINAL_NORM, shape->dim, 0);
-    for (int i = 0; i < shape->n_layers; i++)
-        if (i != kept)
-            add_layer(shape, i, specs, &n);
-    *out = specs;
-    *n_out = n;
-    return YOCO_OK;
-}
+const yoco_family yoco_family_release = {
+    .file = "params.json",
+    .summary = "YOCO as its authors released it (params.json): self-decoder with window attention\n"
+               "or gated retention",
+    .make = make,
+    .name_tensor = name_tensor,
+    .embedding = "embed_tokens.weight",
+    .output = "output_projection.weight",
+    .final_norm = "layer_norm.weight",
+    .identify = identify,
+};

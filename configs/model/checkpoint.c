@@ -1,4 +1,5 @@
 #include "configs/model/checkpoint_parts.h"
+#include "configs/model/family.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,8 @@ static yoco_status parts_create(yoco_checkpoint *c)
     YOCO_TRY(zeroed_alloc((size_t)c->shape->n_layers * sizeof *c->layers, "the list of layers",
                           (void **)&c->layers));
     YOCO_TRY(yoco_model_tensors(c->shape, &store->specs, &store->n_specs));
+    YOCO_TRY(yoco_alloc((size_t)store->n_specs * sizeof *store->views, "the list of tensors",
+                        (void **)&store->views));
     return yoco_alloc((size_t)store->n_specs * sizeof *store->own, "the list of tensors",
                       (void **)&store->own);
 }
@@ -100,16 +103,16 @@ static const char *shape_text(int n_dims, const int64_t *shape, char text[256])
     return text;
 }
 
-static yoco_status tensor_check(const char *path, const yoco_tensor *tensor,
-                                const yoco_tensor_spec *spec)
+static yoco_status tensor_check(const yoco_checkpoint *c, const char *path,
+                                const yoco_tensor *tensor, const yoco_tensor_spec *spec)
 {
-    const yoco_tensor wanted = yoco_checkpoint_tensor(spec, tensor->dtype);
-    if (tensor->n_dims != wanted.n_dims ||
-        memcmp(tensor->shape, wanted.shape, (size_t)wanted.n_dims * sizeof *wanted.shape) != 0) {
+    if (tensor->n_dims != spec->n_dims ||
+        memcmp(tensor->shape, spec->shape, (size_t)spec->n_dims * sizeof *spec->shape) != 0) {
         char found[256], expected[256];
-        yoco_log_error("%s: tensor %s has shape %s; params.json asks for %s", path, tensor->name,
+        yoco_log_error("%s: tensor %s has shape %s; %s asks for %s", path, tensor->name,
                        shape_text(tensor->n_dims, tensor->shape, found),
-                       shape_text(wanted.n_dims, wanted.shape, expected));
+                       yoco_model_shape_file(c->shape),
+                       shape_text(spec->n_dims, spec->shape, expected));
         return YOCO_ERR_DATA;
     }
     if (tensor->dtype != YOCO_F32 && tensor->dtype != YOCO_BF16 && tensor->dtype != YOCO_F16) {
@@ -118,6 +121,20 @@ static yoco_status tensor_check(const char *path, const yoco_tensor *tensor,
         return YOCO_ERR_DATA;
     }
     return YOCO_OK;
+}
+
+/* The rows of a file's tensor that a spec asks for, in the rule's shape: the tensor itself, where
+ * it is that. */
+static const yoco_tensor *rows_of(checkpoint_store *store, const yoco_tensor *tensor,
+                                  const yoco_tensor_spec *spec)
+{
+    yoco_tensor view = yoco_checkpoint_tensor(spec, tensor->dtype);
+    if (view.bytes == tensor->bytes && view.n_dims == tensor->n_dims)
+        return tensor;
+    view.data = (const char *)tensor->data +
+                (size_t)spec->first_row * (view.bytes / (size_t)spec->rule.n_out);
+    store->views[store->n_views] = view;
+    return &store->views[store->n_views++];
 }
 
 /* Puts a tensor of a file into its slot. The format does not align data, the users of a checkpoint
@@ -130,13 +147,31 @@ static yoco_status tensor_place(yoco_checkpoint *c, const char *path, const yoco
         yoco_log_error("%s: tensor %s is in another file too", path, tensor->name);
         return YOCO_ERR_DATA;
     }
-    YOCO_TRY(tensor_check(path, tensor, spec));
-    *slot = tensor;
+    YOCO_TRY(tensor_check(c, path, tensor, spec));
+    *slot = rows_of(c->store, tensor, spec);
     if ((uintptr_t)tensor->data % yoco_dtype_bytes(tensor->dtype) != 0) {
         void *copy;
-        YOCO_TRY(yoco_checkpoint_own(c, tensor, slot, &copy));
-        memcpy(copy, tensor->data, tensor->bytes);
+        const yoco_tensor *from = *slot;
+        YOCO_TRY(yoco_checkpoint_own(c, from, slot, &copy));
+        memcpy(copy, from->data, from->bytes);
     }
+    return YOCO_OK;
+}
+
+/* Whether the files may hold it all the same. */
+static bool is_ignored(const yoco_model_shape *shape, const char *name)
+{
+    const yoco_family *family = shape->family;
+    return (shape->tied && strcmp(name, family->output) == 0) ||
+           (family->ignores && family->ignores(name));
+}
+
+/* Specs that share a tensor stand side by side. */
+static yoco_status named_place(yoco_checkpoint *c, const char *path, const yoco_tensor *tensor,
+                               const yoco_tensor_spec **by_name, int first)
+{
+    for (int i = first; i < c->store->n_specs && strcmp(by_name[i]->name, tensor->name) == 0; i++)
+        YOCO_TRY(tensor_place(c, path, tensor, by_name[i]));
     return YOCO_OK;
 }
 
@@ -145,16 +180,18 @@ static yoco_status file_place(yoco_checkpoint *c, const checkpoint_file *file,
 {
     for (int i = 0; i < yoco_safetensors_count(file->tensors); i++) {
         const yoco_tensor *tensor = yoco_safetensors_at(file->tensors, i);
-        if (c->shape->tied && strcmp(tensor->name, YOCO_OUTPUT_PROJECTION) == 0)
-            continue;
         const yoco_tensor_spec **found = bsearch(tensor->name, by_name, (size_t)c->store->n_specs,
                                                  sizeof *by_name, compare_name);
+        if (!found && is_ignored(c->shape, tensor->name))
+            continue;
         if (!found) {
-            yoco_log_error("%s: tensor %s is none of the model that params.json describes",
-                           file->path, tensor->name);
+            yoco_log_error("%s: tensor %s is none of the model that %s describes", file->path,
+                           tensor->name, yoco_model_shape_file(c->shape));
             return YOCO_ERR_DATA;
         }
-        YOCO_TRY(tensor_place(c, file->path, tensor, *found));
+        while (found > by_name && strcmp(found[-1]->name, tensor->name) == 0)
+            found--;
+        YOCO_TRY(named_place(c, file->path, tensor, by_name, (int)(found - by_name)));
     }
     return YOCO_OK;
 }
@@ -212,25 +249,27 @@ static yoco_status weights_open(yoco_checkpoint *c, const char *folder)
     return YOCO_OK;
 }
 
-yoco_status yoco_checkpoint_open(const char *folder, yoco_checkpoint **out)
+yoco_status yoco_checkpoint_open_shape(const yoco_model_shape *shape, const char *folder,
+                                       yoco_checkpoint **out)
 {
-    char *path;
-    yoco_model_shape *shape;
-    YOCO_TRY(yoco_path_alloc(folder, "params.json", &path));
-    yoco_status status = yoco_model_shape_load(path, &shape);
-    yoco_free(path);
-    YOCO_TRY(status);
     yoco_checkpoint *c;
-    status = yoco_checkpoint_create(shape, &c);
-    yoco_free(shape);
-    YOCO_TRY(status);
-    status = weights_open(c, folder);
+    YOCO_TRY(yoco_checkpoint_create(shape, &c));
+    yoco_status status = weights_open(c, folder);
     if (status != YOCO_OK) {
         yoco_checkpoint_close(c);
         return status;
     }
     *out = c;
     return YOCO_OK;
+}
+
+yoco_status yoco_checkpoint_open(const char *folder, yoco_checkpoint **out)
+{
+    yoco_model_shape *shape;
+    YOCO_TRY(yoco_model_shape_load(folder, &shape));
+    yoco_status status = yoco_checkpoint_open_shape(shape, folder, out);
+    yoco_free(shape);
+    return status;
 }
 
 yoco_status yoco_checkpoint_borrow(const yoco_model_shape *shape, yoco_dtype dtype,
@@ -274,6 +313,7 @@ void yoco_checkpoint_close(yoco_checkpoint *checkpoint)
     if (store) {
         for (int i = 0; i < store->n_own && !store->is_borrowed; i++)
             yoco_free((void *)store->own[i].data);
+        yoco_free(store->views);
         yoco_free(store->own);
         yoco_free(store->specs);
         yoco_checkpoint_files_close(store->files, store->n_files);

@@ -1,7 +1,8 @@
-/* A model folder: params.json and weights, either model.safetensors or, where that is absent,
- * model.safetensors.index.json with its shards. Every tensor that the config asks for must be
- * there, with the right shape and dtype F32, BF16 or F16; a tensor that the config does not ask for
- * is an error too (output_projection.weight may stand beside tied embeddings and is ignored).
+/* A model folder: config.json or params.json, and weights, either model.safetensors or, where that
+ * is absent, model.safetensors.index.json with its shards. Every tensor that the config asks for
+ * must be there, with the right shape and dtype F32, BF16 or F16; a tensor that the config does not
+ * ask for is an error too, but for an output projection beside tied embeddings and what the model's
+ * family ignores by name.
  * The data of every tensor is aligned to its dtype: mapped where the file has it so, else copied.
  * The checkpoint owns all tensors until it is closed. */
 #ifndef YOCO_CHECKPOINT_H
@@ -28,6 +29,9 @@ typedef struct yoco_checkpoint {
 } yoco_checkpoint;
 
 yoco_status yoco_checkpoint_open(const char *folder, yoco_checkpoint **out);
+/* The weights alone. */
+yoco_status yoco_checkpoint_open_shape(const yoco_model_shape *shape, const char *folder,
+                                       yoco_checkpoint **out);
 /* Random weights of that shape, F32 or BF16, made here and seeded: the same on every machine, with
  * activations and logits around rms 1. For benchmarks and tests. */
 yoco_status yoco_checkpoint_random(const yoco_model_shape *shape, yoco_dtype dtype, uint64_t seed,
@@ -36,7 +40,7 @@ yoco_status yoco_checkpoint_random(const yoco_model_shape *shape, yoco_dtype dty
  * a shape for the simulation, at no cost. */
 yoco_status yoco_checkpoint_borrow(const yoco_model_shape *shape, yoco_dtype dtype,
                                    const void *data, yoco_checkpoint **out);
-/* Writes model.safetensors, then params.json, into an existing or new folder. */
+/* Writes model.safetensors, then the config, into an existing or new folder. */
 yoco_status yoco_checkpoint_save(const yoco_checkpoint *checkpoint, const char *folder);
 /* Of the config and every tensor: equal hashes, equal models. Reads all weights. */
 yoco_status yoco_checkpoint_hash(const yoco_checkpoint *checkpoint, yoco_hash *out);

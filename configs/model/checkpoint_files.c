@@ -3,6 +3,7 @@
 
 #include "configs/files/json_text.h"
 #include "configs/files/text_file.h"
+#include "configs/model/foreign.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -147,11 +148,14 @@ yoco_status yoco_checkpoint_files_open(const char *folder, checkpoint_file **fil
     yoco_free(path);
     YOCO_TRY(yoco_path_alloc(folder, index_name, &path));
     yoco_status status = YOCO_ERR_OPEN;
-    if (access(path, F_OK) == 0)
+    if (access(path, F_OK) == 0) {
         status = indexed_open(folder, path, files, n_files);
-    else
-        yoco_log_error("cannot open %s: it has neither model.safetensors nor %s", folder,
-                       index_name);
+    } else {
+        char hint[YOCO_FOREIGN_TEXT];
+        yoco_foreign_weights(folder, hint);
+        yoco_log_error("cannot open %s: it has neither model.safetensors nor %s%s", folder,
+                       index_name, hint);
+    }
     yoco_free(path);
     return status;
 }

@@ -1,6 +1,7 @@
 /* What makes two models the same: every field of the config that a result depends on, and every
  * tensor as stored. */
 #include "configs/model/checkpoint_parts.h"
+#include "configs/model/family.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,14 +11,37 @@ static void text_add(yoco_hasher *hasher, const char *text)
     yoco_hasher_add(hasher, text, strlen(text) + 1);
 }
 
-static void config_add(yoco_hasher *hasher, const yoco_model_config *c)
+static void layer_add(yoco_hasher *hasher, const yoco_layer_shape *l)
 {
-    char text[512];
-    snprintf(text, sizeof text, "%d %d %d %d %d %d %d %d %lld %.9g %.17g %d", c->dim, c->hidden_dim,
-             c->n_layers, c->n_self_heads, c->n_attn_heads, c->n_attn_kv_heads, c->vocab_size,
-             c->sliding_window, (long long)c->max_seq_len, (double)c->norm_eps, c->rope_theta,
-             (int)c->share_input_output_embed);
+    char text[256];
+    snprintf(text, sizeof text, "%s %d %d %d %d %d %d %d %d", yoco_layer_kind_name(l->kind),
+             l->source, l->n_heads, l->n_kv_heads, l->k_dim, l->v_dim, l->window, l->rotation,
+             l->hidden_dim);
     text_add(hasher, text);
+}
+
+static void shape_add(yoco_hasher *hasher, const yoco_model_shape *m)
+{
+    char text[256];
+    snprintf(text, sizeof text, "%s %d %d %lld %.9g %.9g %d", m->family->model_type, m->dim,
+             m->vocab_size, (long long)m->max_seq_len, (double)m->norm_eps, (double)m->embed_scale,
+             (int)m->tied);
+    text_add(hasher, text);
+    for (int i = 0; i < m->n_rotations; i++) {
+        const yoco_rotation *r = &m->rotations[i];
+        snprintf(text, sizeof text, "%d %.17g", r->head_dim, r->theta);
+        text_add(hasher, text);
+    }
+    for (int i = 0; i < m->n_layers; i++)
+        layer_add(hasher, &m->layers[i]);
+}
+
+static yoco_status config_add(yoco_hasher *hasher, const yoco_model_shape *shape)
+{
+    if (shape->family->identify)
+        return shape->family->identify(shape, hasher);
+    shape_add(hasher, shape);
+    return YOCO_OK;
 }
 
 yoco_status yoco_checkpoint_hash(const yoco_checkpoint *checkpoint, yoco_hash *out)
@@ -25,7 +49,7 @@ yoco_status yoco_checkpoint_hash(const yoco_checkpoint *checkpoint, yoco_hash *o
     const checkpoint_store *store = checkpoint->store;
     yoco_hasher *hasher;
     YOCO_TRY(yoco_hasher_create(&hasher));
-    config_add(hasher, &checkpoint->shape->config);
+    yoco_status status = config_add(hasher, checkpoint->shape);
     for (int i = 0; i < store->n_specs; i++) {
         const yoco_tensor *tensor = *yoco_checkpoint_slot(checkpoint, &store->specs[i]);
         text_add(hasher, store->specs[i].name);
@@ -34,7 +58,7 @@ yoco_status yoco_checkpoint_hash(const yoco_checkpoint *checkpoint, yoco_hash *o
         yoco_tensor_release(checkpoint, tensor);
     }
     *out = yoco_hasher_finish(hasher);
-    return YOCO_OK;
+    return status;
 }
 
 yoco_status yoco_checkpoint_ids(const yoco_checkpoint *checkpoint, yoco_hash *config,
@@ -43,8 +67,9 @@ yoco_status yoco_checkpoint_ids(const yoco_checkpoint *checkpoint, yoco_hash *co
     const checkpoint_store *store = checkpoint->store;
     yoco_hasher *hasher;
     YOCO_TRY(yoco_hasher_create(&hasher));
-    config_add(hasher, &checkpoint->shape->config);
+    yoco_status status = config_add(hasher, checkpoint->shape);
     *config = yoco_hasher_finish(hasher);
+    YOCO_TRY(status);
     YOCO_TRY(yoco_hasher_create(&hasher));
     for (int i = 0; i < store->n_files; i++) {
         yoco_file_id id = yoco_safetensors_file_id(store->files[i].tensors);

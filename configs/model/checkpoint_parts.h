@@ -6,8 +6,6 @@
 #include "configs/files/path.h"
 #include "configs/model/checkpoint.h"
 
-#define YOCO_OUTPUT_PROJECTION "output_projection.weight"
-
 /* One safetensors file of a model folder. */
 typedef struct checkpoint_file {
     char *path;
@@ -19,10 +17,11 @@ typedef struct checkpoint_store {
     yoco_tensor_spec *specs; /* yoco_model_tensors */
     int n_files;
     checkpoint_file *files;
-    int n_own;
+    int n_own, n_views;
     yoco_tensor
         *own; /* (n_specs); tensors with data of their own: random, or unaligned in a file */
-    bool is_borrowed; /* the data of `own` belongs to the caller */
+    yoco_tensor *views; /* (n_specs); rows of a file's tensor */
+    bool is_borrowed;   /* the data of `own` belongs to the caller */
 } checkpoint_store;
 
 /* A checkpoint of a copy of the shape, with its specs and every slot NULL. */

@@ -1,29 +1,64 @@
-#include "configs/files/json_text.h"
+#include "configs/files/atomic_file.h"
 #include "configs/model/checkpoint_parts.h"
+#include "configs/model/family.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-static json_t *config_json(const yoco_model_config *c)
+/* Files of both kinds of configs would not say which of them the weights are of. */
+static yoco_status check_other_config(const yoco_checkpoint *c, const char *folder)
 {
-    json_t *window = c->sliding_window ? json_integer(c->sliding_window) : json_null();
-    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:o, s:f, s:f, s:b}", "dim", c->dim,
-                     "n_layers", c->n_layers, "hidden_dim", c->hidden_dim, "n_self_heads",
-                     c->n_self_heads, "n_attn_heads", c->n_attn_heads, "n_attn_kv_heads",
-                     c->n_attn_kv_heads, "vocab_size", c->vocab_size, "max_seq_len",
-                     (json_int_t)c->max_seq_len, "sliding_window", window, "rope_theta",
-                     c->rope_theta, "norm_eps", (double)c->norm_eps, "share_input_output_embed",
-                     (int)c->share_input_output_embed);
+    static const char *const names[] = {"config.json", "params.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path;
+        if (strcmp(names[i], yoco_model_shape_file(c->shape)) == 0)
+            continue;
+        YOCO_TRY(yoco_path_alloc(folder, names[i], &path));
+        bool exists = access(path, F_OK) == 0;
+        if (exists)
+            yoco_log_error("%s is of a model of another family: remove it, or give another folder",
+                           path);
+        yoco_free(path);
+        if (exists)
+            return YOCO_ERR_USAGE;
+    }
+    return YOCO_OK;
+}
+
+/* The tensor of the files that begins with spec i, and all of its rows, which are specs of the same
+ * layer. */
+static yoco_tensor file_tensor(const yoco_checkpoint *c, int i)
+{
+    const yoco_tensor_spec *spec = &c->store->specs[i];
+    yoco_tensor tensor = **yoco_checkpoint_slot(c, spec);
+    size_t row_bytes = tensor.bytes / (size_t)spec->rule.n_out;
+    tensor.name = spec->name;
+    tensor.n_dims = spec->n_dims;
+    memcpy(tensor.shape, spec->shape, sizeof spec->shape);
+    tensor.bytes = (size_t)spec->shape[0] * row_bytes;
+    return tensor;
+}
+
+static yoco_status tensor_write(yoco_safetensors_writer *writer, const yoco_checkpoint *c,
+                                int first)
+{
+    const checkpoint_store *store = c->store;
+    const yoco_tensor_spec *begin = &store->specs[first];
+    for (int i = first; i < store->n_specs && store->specs[i].layer == begin->layer; i++) {
+        const yoco_tensor *tensor = *yoco_checkpoint_slot(c, &store->specs[i]);
+        if (strcmp(store->specs[i].name, begin->name) == 0)
+            YOCO_TRY(yoco_safetensors_append(writer, tensor->data, tensor->bytes));
+    }
+    return YOCO_OK;
 }
 
 static yoco_status data_write(yoco_safetensors_writer *writer, const yoco_checkpoint *c)
 {
-    const checkpoint_store *store = c->store;
-    for (int i = 0; i < store->n_specs; i++) {
-        const yoco_tensor *tensor = *yoco_checkpoint_slot(c, &store->specs[i]);
-        YOCO_TRY(yoco_safetensors_append(writer, tensor->data, tensor->bytes));
-    }
+    for (int i = 0; i < c->store->n_specs; i++)
+        if (c->store->specs[i].first_row == 0)
+            YOCO_TRY(tensor_write(writer, c, i));
     return YOCO_OK;
 }
 
@@ -31,12 +66,14 @@ static yoco_status weights_save(const yoco_checkpoint *c, const char *path)
 {
     const checkpoint_store *store = c->store;
     yoco_tensor *list;
+    int n = 0;
     YOCO_TRY(
         yoco_alloc((size_t)store->n_specs * sizeof *list, "the list of tensors", (void **)&list));
     for (int i = 0; i < store->n_specs; i++)
-        list[i] = **yoco_checkpoint_slot(c, &store->specs[i]);
+        if (store->specs[i].first_row == 0)
+            list[n++] = file_tensor(c, i);
     yoco_safetensors_writer *writer;
-    yoco_status status = yoco_safetensors_create(path, list, store->n_specs, &writer);
+    yoco_status status = yoco_safetensors_create(path, list, n, &writer);
     yoco_free(list);
     YOCO_TRY(status);
     status = data_write(writer, c);
@@ -54,12 +91,14 @@ yoco_status yoco_checkpoint_save(const yoco_checkpoint *checkpoint, const char *
         return yoco_status_of_errno(error);
     }
     char *path;
+    const yoco_model_shape *shape = checkpoint->shape;
+    YOCO_TRY(check_other_config(checkpoint, folder));
     YOCO_TRY(yoco_path_alloc(folder, "model.safetensors", &path));
     yoco_status status = weights_save(checkpoint, path);
     yoco_free(path);
     YOCO_TRY(status);
-    YOCO_TRY(yoco_path_alloc(folder, "params.json", &path));
-    status = yoco_json_save(path, config_json(&checkpoint->shape->config), JSON_INDENT(2));
+    YOCO_TRY(yoco_path_alloc(folder, yoco_model_shape_file(shape), &path));
+    status = yoco_atomic_file_save(path, yoco_model_shape_text(shape), shape->text_bytes);
     yoco_free(path);
     return status;
 }

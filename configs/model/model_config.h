@@ -22,7 +22,6 @@ typedef struct yoco_model_config {
  * one warning line. */
 yoco_status yoco_model_config_parse(const char *name, const char *text, size_t size,
                                     yoco_model_config *out);
-yoco_status yoco_model_config_load(const char *path, yoco_model_config *out);
 
 static inline bool yoco_config_is_retention(const yoco_model_config *c)
 {

@@ -1,20 +1,53 @@
-#include "configs/model/shape.h"
+#include "configs/model/family.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-yoco_status yoco_model_shape_load(const char *path, yoco_model_shape **out)
+static size_t shape_bytes(int n_layers, size_t text_bytes)
 {
-    yoco_model_config config;
-    YOCO_TRY(yoco_model_config_load(path, &config));
-    return yoco_model_shape_make(&config, out);
+    const yoco_model_shape *shape = NULL;
+    return sizeof *shape + (size_t)n_layers * sizeof *shape->layers + text_bytes;
+}
+
+const char *yoco_model_shape_text(const yoco_model_shape *shape)
+{
+    return (const char *)(shape->layers + shape->n_layers);
+}
+
+yoco_status yoco_model_shape_create(const yoco_family *family, int n_layers, const json_t *config,
+                                    yoco_model_shape **out)
+{
+    char *text = json_dumps(config, JSON_INDENT(2));
+    yoco_model_shape *shape = NULL;
+    yoco_status status = YOCO_ERR_MEMORY;
+    size_t text_bytes = text ? strlen(text) : 0;
+    if (text)
+        status = yoco_alloc(shape_bytes(n_layers, text_bytes), "a model's shape", (void **)&shape);
+    else
+        yoco_log_error("no memory for the text of a model's config");
+    if (status == YOCO_OK) {
+        memset(shape, 0, shape_bytes(n_layers, 0));
+        shape->family = family;
+        shape->n_layers = n_layers;
+        shape->text_bytes = text_bytes;
+        memcpy(shape->layers + n_layers, text, text_bytes);
+        *out = shape;
+    }
+    free(text);
+    return status;
 }
 
 yoco_status yoco_model_shape_copy(const yoco_model_shape *shape, yoco_model_shape **out)
 {
-    size_t bytes = sizeof *shape + (size_t)shape->n_layers * sizeof *shape->layers;
+    size_t bytes = shape_bytes(shape->n_layers, shape->text_bytes);
     YOCO_TRY(yoco_alloc(bytes, "a model's shape", (void **)out));
     memcpy(*out, shape, bytes);
     return YOCO_OK;
+}
+
+const char *yoco_model_shape_file(const yoco_model_shape *shape)
+{
+    return shape->family->file;
 }
 
 int yoco_shape_last_kept(const yoco_model_shape *shape)

@@ -1,12 +1,12 @@
-/* A model as a list of layers, made from its params.json by the file of its family, arch_*.c.
- * Whatever computes, plans or measures reads this and asks for no model's name. */
+/* A model as a list of layers, made from its config.json or params.json by the file of its family,
+ * arch_*.c. Whatever computes, plans or measures reads this and asks for no model's name. */
 #ifndef YOCO_SHAPE_H
 #define YOCO_SHAPE_H
 
 #include "configs/model/layer.h"
 #include "configs/model/model_config.h"
 
-enum { YOCO_MAX_ROTATIONS = 4, YOCO_TENSOR_NAME_BYTES = 80 };
+enum { YOCO_MAX_ROTATIONS = 4, YOCO_TENSOR_NAME_BYTES = 80, YOCO_MAX_ENDS = 16 };
 
 /* Pairs (2i, 2i+1) of a head turn by position * frequency i. */
 typedef struct yoco_rotation {
@@ -14,28 +14,46 @@ typedef struct yoco_rotation {
     double theta;
 } yoco_rotation;
 
+typedef struct yoco_family yoco_family; /* family.h: for the files of this folder */
+
 typedef struct yoco_model_shape {
-    yoco_model_config config; /* as read; for the files of configs/ only */
+    const yoco_family *family;
+    size_t text_bytes; /* of the config's text, which stands behind the layers */
     int dim, vocab_size;
     int64_t max_seq_len;
     float norm_eps, embed_scale;
     bool tied; /* the output projection is the embedding */
     int n_rotations;
     yoco_rotation rotations[YOCO_MAX_ROTATIONS];
+    int n_ends; /* ids that end an answer, as far as the model's own files say so */
+    int32_t ends[YOCO_MAX_ENDS];
     int n_layers; /* those that only keep included */
     yoco_layer_shape layers[];
 } yoco_model_shape;
 
-/* The caller frees it with yoco_free. */
-yoco_status yoco_model_shape_make(const yoco_model_config *config, yoco_model_shape **out);
+/* From a model folder, or from a config.json or params.json alone, whatever it is called. The
+ * caller frees it with yoco_free. */
 yoco_status yoco_model_shape_load(const char *path, yoco_model_shape **out);
+/* From the text of one; `name` stands in error lines. */
+yoco_status yoco_model_shape_parse(const char *name, const char *text, size_t size,
+                                   yoco_model_shape **out);
+yoco_status yoco_model_shape_make(const yoco_model_config *config, yoco_model_shape **out);
+/* What its config is called in a folder: "params.json". */
+const char *yoco_model_shape_file(const yoco_model_shape *shape);
+/* Line `index` about the families that are supported, from 0; false past the last. */
+bool yoco_model_families_line(int index, char *line, size_t size);
 yoco_status yoco_model_shape_copy(const yoco_model_shape *shape, yoco_model_shape **out);
 
-/* A tensor of a layer, or of the model itself. */
+/* A tensor of a layer, or of the model itself: the rule's rows, which stand in a tensor of the
+ * files from first_row on. Several may share one, and the files' may have dimensions of 1 besides.
+ */
 typedef struct yoco_tensor_spec {
     char name[YOCO_TENSOR_NAME_BYTES];
     int layer; /* < 0: see below */
     yoco_tensor_rule rule;
+    int n_dims; /* of the tensor in the files */
+    int64_t shape[3];
+    int64_t first_row;
 } yoco_tensor_spec;
 
 enum { YOCO_TENSOR_EMBEDDING = -1, YOCO_TENSOR_OUTPUT = -2, YOCO_TENSOR_FINAL_NORM = -3 };

@@ -77,6 +77,14 @@ static void apply_stops(yoco_answer *answer, const yoco_strings *stops)
     answer->shown = held;
 }
 
+static bool ends_answer(const yoco_answer *answer, const yoco_tokenizer *tokenizer, int32_t id)
+{
+    for (int i = 0; i < answer->n_ends; i++)
+        if (answer->ends[i] == id)
+            return true;
+    return tokenizer && yoco_tokenizer_is_end(tokenizer, id);
+}
+
 yoco_status yoco_answer_add(yoco_answer *answer, const yoco_tokenizer *tokenizer,
                             const yoco_strings *stops, int32_t id)
 {
@@ -86,10 +94,11 @@ yoco_status yoco_answer_add(yoco_answer *answer, const yoco_tokenizer *tokenizer
         const char *bytes = yoco_tokenizer_bytes(tokenizer, id, &size);
         if (size > 0)
             YOCO_TRY(append_text(answer, bytes, size));
-        if (yoco_tokenizer_is_end(tokenizer, id))
-            answer->finish = YOCO_FINISH_STOP;
-        apply_stops(answer, stops);
     }
+    if (ends_answer(answer, tokenizer, id))
+        answer->finish = YOCO_FINISH_STOP;
+    if (tokenizer)
+        apply_stops(answer, stops);
     if (answer->finish == YOCO_RUNNING && answer->n == answer->n_max)
         answer->finish = YOCO_FINISH_LENGTH;
     if (answer->finish != YOCO_RUNNING)

@@ -13,6 +13,8 @@ typedef struct yoco_answer {
     float *logits; /* (n_max, vocab_size): row i is what ids[i] was taken from; NULL unless kept */
     yoco_logprob *logprobs; /* (n_max, 1 + n_logprobs): see yoco_logprobs_of; NULL unless kept */
     int n_logprobs;
+    const int32_t *ends; /* (n_ends), the model's: they end it beside the tokenizer's */
+    int n_ends;
     int64_t n, n_max;
     yoco_finish finish;
     char *text; /* bytes of the ids, without what a stop string cut off; not always valid UTF-8 */
@@ -25,8 +27,8 @@ yoco_status yoco_answer_create(int64_t n_max, int vocab_size, bool keep_logits, 
 yoco_status yoco_answer_keep_logprobs(yoco_answer *answer, int n_logprobs);
 void yoco_answer_free(yoco_answer *answer);
 
-/* Adds one id. Where there is a tokenizer (else NULL), its end tokens and the stop strings finish
- * the answer. */
+/* Adds one id. Those of `ends` and, where there is a tokenizer (else NULL), its end tokens and the
+ * stop strings finish the answer. */
 yoco_status yoco_answer_add(yoco_answer *answer, const yoco_tokenizer *tokenizer,
                             const yoco_strings *stops, int32_t id);
 

@@ -43,7 +43,8 @@ static bool needs_logits(const generation *g)
 static yoco_status allocate(generation *g)
 {
     size_t n = (size_t)g->prompt->n_questions;
-    int vocab_size = g->session->checkpoint->shape->vocab_size;
+    const yoco_model_shape *shape = g->session->checkpoint->shape;
+    const int vocab_size = shape->vocab_size;
     g->branches = calloc(n, sizeof *g->branches);
     g->ids = calloc(n, sizeof *g->ids);
     g->units = calloc(n, sizeof *g->units);
@@ -54,9 +55,12 @@ static yoco_status allocate(generation *g)
     }
     if (g->session->comm->rank != 0)
         return YOCO_OK;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         YOCO_TRY(yoco_answer_create(g->options->n_generate, vocab_size, g->options->keep_logits,
                                     &g->answers[i]));
+        g->answers[i].ends = shape->ends;
+        g->answers[i].n_ends = shape->n_ends;
+    }
     for (size_t i = 0; g->options->logprobs && i < n; i++)
         YOCO_TRY(yoco_answer_keep_logprobs(&g->answers[i], g->options->n_logprobs));
     if (!needs_logits(g))

@@ -229,8 +229,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
                      .generate.sampling = {.top_p = 1.0}};
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &o.session.model, 0,
-         "Model folder: params.json, model.safetensors (or its index and shards) and, for\n"
-         "text, yoco_tokenizer.json or tokenizer.json (see docs/MODELS.md).",
+         "Model folder: config.json or params.json, model.safetensors (or its index and shards)\n"
+         "and, for text, yoco_tokenizer.json or tokenizer.json (docs/MODELS.md).",
          .path = YOCO_PATH_READS_MODEL},
         {"file", 'f', "FILE", YOCO_OPTION_STRING | YOCO_OPTION_STDIN, &o.prompt.file, 0,
          "The document: a text file or a pipe; - is stdin.", .path = YOCO_PATH_READS_FILE},

@@ -104,12 +104,10 @@ static yoco_status validate(const batch_options *o)
 {
     yoco_model_shape *shape;
     yoco_tokenizer *tokenizer = NULL;
-    char path[PATH_MAX];
     batch b = {0};
     if (!o->session.model)
         return refuse("-m MODEL is missing: a model folder");
-    YOCO_TRY(yoco_path_join(o->session.model, "params.json", path));
-    YOCO_TRY(yoco_model_shape_load(path, &shape));
+    YOCO_TRY(yoco_model_shape_load(o->session.model, &shape));
     yoco_status status = open_tokenizer(o->session.model, shape->vocab_size, &tokenizer);
     if (status == YOCO_OK)
         status = read_input(o, NULL, &b);
@@ -364,7 +362,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"overwrite", 0, NULL, YOCO_OPTION_FLAG, &o.overwrite, 0,
          "Begin the output file anew instead."},
         {"validate-only", 0, NULL, YOCO_OPTION_FLAG | YOCO_OPTION_ALONE, &o.validate_only, 0,
-         "Check every line and stop there. Needs the model's params.json and tokenizer only."},
+         "Check every line and stop there. Needs the model's config and tokenizer only."},
         {"max-errors", 0, "N", YOCO_OPTION_SIZE, &o.max_errors, 0,
          "Compute nothing if more than N lines are bad (default: bad lines become error records\n"
          "in the output, and the others are computed)."},

@@ -301,7 +301,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
                        .n_steps = 11};
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK, &o.session.model, 0,
-         "Model folder, or a params.json alone (configs/shapes/): random weights of that shape.",
+         "Model folder, or its config alone (configs/shapes/): random weights of that shape.",
          .path = YOCO_PATH_READS_MODEL},
         {"tokens", 0, "L", YOCO_OPTION_STRINGS, &o.token_texts, 0,
          "Length of a prefill (default 16K). May be given several times, as may the next two."},

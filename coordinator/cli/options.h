@@ -31,7 +31,7 @@ typedef struct yoco_strings {
 typedef enum yoco_path_role {
     YOCO_PATH_NONE, /* no path */
     YOCO_PATH_READS_FILE,
-    YOCO_PATH_READS_MODEL, /* a model folder, or a params.json alone */
+    YOCO_PATH_READS_MODEL, /* a model folder, or its config alone */
     YOCO_PATH_READS_CONTEXT,
     YOCO_PATH_APPENDS_FILE,
     YOCO_PATH_REPLACES_FILE,

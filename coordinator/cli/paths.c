@@ -76,13 +76,15 @@ static yoco_status add_path(yoco_path_list *list, const yoco_path *like, const c
 /* Files that a folder's role implies, whether they are there or not. The first of those that are
  * written says that the others are this program's. */
 static const char *const model_files[] = {"params.json",
+                                          "config.json",
+                                          "generation_config.json",
                                           "model.safetensors",
                                           "model.safetensors.index.json",
                                           "yoco_tokenizer.json",
                                           "tokenizer.json",
                                           "tokenizer_config.json",
                                           NULL};
-static const char *const init_files[] = {"model.safetensors", "params.json", NULL};
+static const char *const init_files[] = {"model.safetensors", "params.json", "config.json", NULL};
 static const char *const eval_files[] = {"samples.jsonl", "results.json", "heatmap.svg",
                                          "recall.svg",    "report.html",  NULL};
 static const char *const scale_files[] = {"scale.jsonl", "scale.csv",          "scale.json",

@@ -85,7 +85,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING | YOCO_OPTION_PER_RANK,
          &o.question.session.model, 0,
-         "Compare the free memory with a plan for this model (or params.json); needs --tokens.",
+         "Compare the free memory with a plan for this model (or its config); needs --tokens.",
          .path = YOCO_PATH_READS_MODEL},
         {"tokens", 0, "N", YOCO_OPTION_SIZE, &o.question.n_tokens, 0, "Tokens of the document."},
         {"branches", 0, "B", YOCO_OPTION_SIZE, &o.question.n_branches, 1,

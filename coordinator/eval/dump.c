@@ -1,6 +1,5 @@
 #include <stdio.h>
 
-#include "configs/files/path.h"
 #include "coordinator/eval/work.h"
 #include "streams.h"
 
@@ -40,11 +39,9 @@ static void print_document(const yoco_eval_work *work, const yoco_eval_document 
 
 yoco_status yoco_eval_dump(const yoco_eval_options *options)
 {
-    char path[PATH_MAX];
     yoco_model_shape *shape;
     yoco_eval_work work;
-    YOCO_TRY(yoco_path_join(options->session.model, "params.json", path));
-    YOCO_TRY(yoco_model_shape_load(path, &shape));
+    YOCO_TRY(yoco_model_shape_load(options->session.model, &shape));
     yoco_status status = yoco_eval_work_open(options, shape, &work);
     yoco_free(shape);
     YOCO_TRY(status);

@@ -201,7 +201,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
                                    .branch_rows = 256}};
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING, &o.question.session.model, 0,
-         "Model folder, or a params.json alone (configs/shapes/).", .path = YOCO_PATH_READS_MODEL},
+         "Model folder, or its config alone (configs/shapes/).", .path = YOCO_PATH_READS_MODEL},
         {"tokens", 0, "N", YOCO_OPTION_SIZE, &o.question.n_tokens, 0,
          "Tokens of the document; K, M and G are powers of 1024."},
         {"ranks", 0, "P", YOCO_OPTION_SIZE, &o.question.n_ranks, 1, "Number of ranks (default 1)."},

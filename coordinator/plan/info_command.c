@@ -50,7 +50,7 @@ static void print_info(const char *folder, const yoco_checkpoint *c, bool has_to
 
 typedef struct info_options {
     yoco_session_options session;
-    bool devices, tensors;
+    bool devices, models, tensors;
 } info_options;
 
 /* The values of --backend on this machine, the fastest first. */
@@ -67,6 +67,13 @@ static void print_devices(void)
     }
 }
 
+static void print_models(void)
+{
+    char lines[512];
+    for (int i = 0; yoco_model_families_line(i, lines, sizeof lines); i++)
+        yoco_print("%s\n", lines);
+}
+
 /* Of the shape: weights need not be there. */
 static yoco_status print_tensors(const char *model)
 {
@@ -76,9 +83,11 @@ static yoco_status print_tensors(const char *model)
     YOCO_TRY(yoco_plan_shape_load(model, &shape));
     yoco_status status = yoco_model_tensors(shape, &specs, &n_specs);
     for (int i = 0; i < n_specs; i++) {
-        yoco_print("%s %" PRId64, specs[i].name, specs[i].rule.n_out);
-        if (specs[i].rule.n_in > 0)
-            yoco_print(" %" PRId64, specs[i].rule.n_in);
+        if (specs[i].first_row > 0) /* a tensor that others begin */
+            continue;
+        yoco_print("%s", specs[i].name);
+        for (int j = 0; j < specs[i].n_dims; j++)
+            yoco_print(" %" PRId64, specs[i].shape[j]);
         yoco_print("\n");
     }
     yoco_free(specs);
@@ -92,7 +101,9 @@ static yoco_status info(void *parsed)
     const yoco_session_options *options = &o->session;
     if (o->devices)
         print_devices();
-    if (o->devices && !options->model)
+    if (o->models)
+        print_models();
+    if ((o->devices || o->models) && !options->model)
         return YOCO_OK;
     if (o->tensors)
         return print_tensors(options->model);
@@ -117,7 +128,9 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"devices", 0, NULL, YOCO_OPTION_FLAG, &o.devices, 0,
          "List the backends and their devices."},
         {"tensors", 0, NULL, YOCO_OPTION_FLAG, &o.tensors, 0,
-         "List the tensors that a model folder, or a params.json, asks for: name, rows, columns."},
+         "List the tensors that a model folder, or its config, asks for: name, rows, columns."},
+        {"models", 0, NULL, YOCO_OPTION_FLAG, &o.models, 0,
+         "List the families of models that are supported."},
     };
     return yoco_command_execute(command, options, sizeof options / sizeof *options, argc, argv,
                                 info, &o);
@@ -125,8 +138,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
 
 const yoco_command yoco_command_info = {
     .name = "info",
-    .summary = "describe a model, list devices",
-    .synopsis = "yoco info -m MODEL [--tensors] | --devices",
+    .summary = "describe a model, list devices and kinds of models",
+    .synopsis = "yoco info -m MODEL [--tensors] | --devices | --models",
     .description = "Opens a model folder, checks every tensor against the config, and prints the\n"
                    "model's shape.",
     .is_alone = true,

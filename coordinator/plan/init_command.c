@@ -21,7 +21,7 @@ typedef struct init_options {
 static yoco_status check_folder(const char *folder)
 {
     static const char *const names[] = {"model.safetensors", "model.safetensors.index.json",
-                                        "params.json"};
+                                        "params.json", "config.json"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[PATH_MAX];
         struct stat info;
@@ -36,7 +36,7 @@ static yoco_status check_folder(const char *folder)
     return YOCO_OK;
 }
 
-/* The folder is locked: weights and params.json of two runs must not mix. */
+/* The folder is locked: weights and config of two runs must not mix. */
 static yoco_status save(const init_options *o, const yoco_checkpoint *checkpoint)
 {
     yoco_lock *lock;
@@ -81,7 +81,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
     init_options o = {.dtype = "bf16"};
     const yoco_option options[] = {
         {"shape", 0, "FILE", YOCO_OPTION_STRING, &o.shape, 0,
-         "A params.json, for instance one of configs/shapes/.", .path = YOCO_PATH_READS_FILE},
+         "A params.json or config.json, for instance one of configs/shapes/.",
+         .path = YOCO_PATH_READS_FILE},
         {"output", 'o', "FOLDER", YOCO_OPTION_STRING, &o.folder, 0, "The model folder to write.",
          .path = YOCO_PATH_WRITES_MODEL},
         {"dtype", 0, "f32|bf16", YOCO_OPTION_STRING, &o.dtype, 0, "Of the weights (default bf16)."},
@@ -98,9 +99,9 @@ const yoco_command yoco_command_init = {
     .summary = "make a model folder with random weights",
     .synopsis = "yoco init --shape FILE -o FOLDER [OPTION]...",
     .description =
-        "Writes params.json and model.safetensors with seeded random weights of a given shape,\n"
-        "the same on every machine: for tests, measurements and scaling experiments. A\n"
-        "tokenizer, where one is wanted, is copied beside them by hand (docs/MODELS.md).",
+        "Writes the config and model.safetensors with seeded random weights of a given shape, the\n"
+        "same on every machine: for tests, measurements and scaling experiments. A tokenizer,\n"
+        "where one is wanted, is copied beside them by hand (docs/MODELS.md).",
     .examples = "yoco init --shape configs/shapes/yoco-demo-window.json -o /tmp/demo",
     .is_alone = true,
     .run = run_command,

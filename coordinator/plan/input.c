@@ -1,9 +1,5 @@
 #include "coordinator/plan/input.h"
 
-#include <sys/stat.h>
-
-#include "configs/files/path.h"
-
 static size_t weight_bytes(const void *data, int64_t n_out, int64_t n_in)
 {
     const yoco_plan_basis *b = data;
@@ -18,16 +14,11 @@ static size_t device_bytes(const yoco_plan_question *q, const yoco_ops *ops)
 
 yoco_status yoco_plan_shape_load(const char *model, yoco_model_shape **out)
 {
-    char path[PATH_MAX];
-    struct stat info;
     if (!model) {
-        yoco_log_error("give -m MODEL, a model folder or a params.json");
+        yoco_log_error("give -m MODEL, a model folder or its config.json or params.json");
         return YOCO_ERR_USAGE;
     }
-    if (stat(model, &info) == 0 && !S_ISDIR(info.st_mode))
-        return yoco_model_shape_load(model, out);
-    YOCO_TRY(yoco_path_join(model, "params.json", path));
-    return yoco_model_shape_load(path, out);
+    return yoco_model_shape_load(model, out);
 }
 
 static yoco_status check_length(const yoco_model_shape *shape, const yoco_plan_question *q)

@@ -17,7 +17,7 @@ typedef struct yoco_plan_basis {
     yoco_plan_input input; /* of rank 0 */
 } yoco_plan_basis;
 
-/* The shape, from a params.json or the one in a model folder; NULL is a usage error. */
+/* The shape, from a model folder or a config alone; NULL is a usage error. */
 yoco_status yoco_plan_shape_load(const char *model, yoco_model_shape **out);
 yoco_status yoco_plan_basis_make(const yoco_plan_question *question, yoco_plan_basis *out);
 void yoco_plan_basis_free(yoco_plan_basis *basis);

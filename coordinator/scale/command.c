@@ -82,8 +82,9 @@ static bool is_file(const char *path)
 static yoco_status load_shape(scale_options *o)
 {
     if (o->sweep.model && o->simulate && !is_file(o->sweep.model)) {
-        yoco_log_error("yoco scale: --simulate needs a params.json, not a folder: %s",
-                       o->sweep.model);
+        yoco_log_error(
+            "yoco scale: --simulate needs a config.json or params.json, not a folder: %s",
+            o->sweep.model);
         return YOCO_ERR_USAGE;
     }
     return yoco_plan_shape_load(o->sweep.model, &o->sweep.shape);
@@ -225,7 +226,7 @@ static int run_command(const yoco_command *command, int argc, char **argv)
     yoco_sweep *s = &o.sweep;
     const yoco_option options[] = {
         {"model", 'm', "MODEL", YOCO_OPTION_STRING, &s->model, 0,
-         "Model folder, or a params.json alone (configs/shapes/): random weights of that shape.",
+         "Model folder, or its config alone (configs/shapes/): random weights of that shape.",
          .path = YOCO_PATH_READS_MODEL},
         {"output", 'o', "FOLDER", YOCO_OPTION_STRING, &s->folder, 0,
          "scale.jsonl, scale.csv, scale.json and report.html go there. Points that\n"

@@ -17,7 +17,7 @@ typedef enum yoco_scale_kind {
 } yoco_scale_kind;
 
 typedef struct yoco_sweep {
-    const char *model; /* as given; a params.json, or a model folder for measured points only */
+    const char *model; /* as given; a config, or a model folder for measured points only */
     yoco_model_shape *shape;
     const yoco_hardware *hardware; /* NULL: measured points only */
     const char *hardware_path;     /* what yoco-sim is told */

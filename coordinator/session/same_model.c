@@ -1,5 +1,6 @@
 #include "coordinator/session/same_model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,14 @@ static yoco_status compare(yoco_comm *comm, const char *model, const char *what,
         yoco_log_error("%s: %s not rank 0's (%s here, %s there): copy one model to all machines",
                        model, what, texts[0], texts[1]);
     return YOCO_ERR_DATA;
+}
+
+static yoco_status compare_config(yoco_comm *comm, const char *model,
+                                  const yoco_checkpoint *checkpoint, yoco_hash config)
+{
+    char what[64];
+    snprintf(what, sizeof what, "its %s is", yoco_model_shape_file(checkpoint->shape));
+    return compare(comm, model, what, config);
 }
 
 /* Equal marks, equal weights: the same file of the same machine. A rank that cannot tell has a mark
@@ -93,7 +102,7 @@ yoco_status yoco_same_model(yoco_comm *comm, const char *model, const yoco_check
                             (void **)&all);
     status = yoco_agree(comm, status);
     if (status == YOCO_OK)
-        status = compare(comm, model, "its params.json is", config);
+        status = compare_config(comm, model, checkpoint, config);
     if (status == YOCO_OK)
         status = compare(comm, model, "its tokenizer is", tokenizer);
     if (status == YOCO_OK && all)

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "configs/files/text_file.h"
 #include "configs/machine/hardware.h"
 #include "configs/model/model_config.h"
 
@@ -162,7 +163,10 @@ static void check_shape(const char *program, const char *shape, int n_ranks)
     char path[4096];
     yoco_model_config config;
     snprintf(path, sizeof path, "%s/tests/reference/%s/params.json", source, shape);
-    assert_int_equal(yoco_model_config_load(path, &config), YOCO_OK);
+    yoco_text text;
+    assert_int_equal(yoco_text_read(path, YOCO_FILE_DATA, &text), YOCO_OK);
+    assert_int_equal(yoco_model_config_parse(path, text.data, text.size, &config), YOCO_OK);
+    yoco_text_free(&text);
     assert_int_equal(run_bench(program, shape, ""), 0);
     json_t *report = load_report();
     check_complete(report, n_ranks);

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE /* nftw, memmem */
 #include "fixture.h"
 
+#include "configs/model/family.h"
+
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -138,6 +140,15 @@ void log_end(const char *expected)
     char *line_end = strchr(text, '\n');
     if (!line_end || line_end[1] != '\0' || !strstr(text, expected))
         fail_msg("expected one line with '%s', got '%s'", expected, text);
+}
+
+yoco_model_config config_of(const yoco_model_shape *shape)
+{
+    yoco_model_config config;
+    assert_int_equal(yoco_model_config_parse("params.json", yoco_model_shape_text(shape),
+                                             shape->text_bytes, &config),
+                     YOCO_OK);
+    return config;
 }
 
 static yoco_model_shape *tiny_shape(int n_layers, int sliding_window)

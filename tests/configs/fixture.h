@@ -23,6 +23,9 @@ void file_patch(const char *path, const char *from, const char *to);
 char *safetensors_bytes(const char *header, size_t n_data, size_t *size);
 void safetensors_file(const char *path, const char *header, size_t n_data);
 
+/* What a shape of the authors' release was made from. */
+yoco_model_config config_of(const yoco_model_shape *shape);
+
 /* Random weights in f32, the same at every call: 2 + 2 layers, 50 ids, at most 1000 positions;
  * sliding_window 0: gated retention. */
 yoco_checkpoint *checkpoint_tiny(int sliding_window);

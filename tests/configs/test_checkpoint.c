@@ -42,7 +42,7 @@ static void open_refused(const char *folder, yoco_status expected, const char *l
 static void layer_check(const yoco_checkpoint *c, int index)
 {
     const yoco_layer_tensors *l = &c->layers[index];
-    const yoco_model_config *config = &c->shape->config;
+    const yoco_model_config copy = config_of(c->shape), *config = &copy;
     int kept = config->n_layers / 2;
     bool retention = index < kept && config->sliding_window == 0;
     for (int role = 0; role < YOCO_N_ROLES; role++) {
@@ -75,8 +75,8 @@ static void test_open_references(void **state)
         assert_int_equal(c->dtype, rows[i].dtype);
         assert_non_null(c->final_norm);
         assert_int_equal(c->output_projection == c->embed_tokens,
-                         c->shape->config.share_input_output_embed);
-        assert_int_equal(c->shape->n_layers, c->shape->config.n_layers + 1);
+                         config_of(c->shape).share_input_output_embed);
+        assert_int_equal(c->shape->n_layers, config_of(c->shape).n_layers + 1);
         for (int layer = 0; layer < c->shape->n_layers; layer++)
             layer_check(c, layer);
         yoco_checkpoint_close(c);
@@ -140,7 +140,7 @@ static void test_absent_files(void **state)
     unlink(path_in(folder, "model.safetensors"));
     open_refused(folder, YOCO_ERR_OPEN, "neither model.safetensors nor");
     unlink(path_in(folder, "params.json"));
-    open_refused(folder, YOCO_ERR_OPEN, "params.json: No such file");
+    open_refused(folder, YOCO_ERR_OPEN, "params.json or config.json: No such file");
     folder_remove(folder);
 }
 

@@ -121,11 +121,12 @@ static void save_and_compare(bool retention, bool tied, yoco_dtype dtype)
     assert_int_equal(yoco_checkpoint_save(made, model), YOCO_OK);
     assert_int_equal(yoco_checkpoint_save(made, model), YOCO_OK);
     assert_int_equal(yoco_checkpoint_open(model, &opened), YOCO_OK);
-    assert_int_equal(opened->shape->config.sliding_window, config.sliding_window);
-    assert_int_equal(opened->shape->config.max_seq_len, config.max_seq_len);
-    assert_true(opened->shape->config.norm_eps == config.norm_eps);
-    assert_true(opened->shape->config.rope_theta == config.rope_theta);
-    assert_int_equal(opened->shape->config.share_input_output_embed, tied);
+    const yoco_model_config read = config_of(opened->shape);
+    assert_int_equal(read.sliding_window, config.sliding_window);
+    assert_int_equal(read.max_seq_len, config.max_seq_len);
+    assert_true(read.norm_eps == config.norm_eps);
+    assert_true(read.rope_theta == config.rope_theta);
+    assert_int_equal(read.share_input_output_embed, tied);
     assert_int_equal(opened->dtype, dtype);
     const yoco_tensor *a = made->layers[1].role[YOCO_ROLE_K],
                       *b = opened->layers[1].role[YOCO_ROLE_K];

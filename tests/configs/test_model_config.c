@@ -1,4 +1,4 @@
-#include "configs/model/model_config.h"
+#include "configs/model/shape.h"
 
 #include "fixture.h"
 
@@ -234,20 +234,21 @@ static void test_load(void **state)
     static const char *const names[] = {"demo", "160m", "3b"};
     static const char *const kinds[] = {"window", "retention"};
     static const int dims[] = {256, 768, 3072}, windows[] = {256, 512, 1024};
-    yoco_model_config c;
+    yoco_model_shape *shape = NULL;
     for (int n = 0; n < 3; n++) {
         for (int k = 0; k < 2; k++) {
             char path[4096];
             snprintf(path, sizeof path, "%s/configs/shapes/yoco-%s-%s.json", source_folder,
                      names[n], kinds[k]);
-            assert_int_equal(yoco_model_config_load(path, &c), YOCO_OK);
-            assert_int_equal(c.dim, dims[n]);
-            assert_int_equal(c.sliding_window, k == 0 ? windows[n] : 0);
-            assert_true(c.max_seq_len > 1 << 20);
+            assert_int_equal(yoco_model_shape_load(path, &shape), YOCO_OK);
+            assert_int_equal(shape->dim, dims[n]);
+            assert_int_equal(shape->layers[0].window, k == 0 ? windows[n] : 0);
+            assert_true(shape->max_seq_len > 1 << 20);
+            yoco_free(shape);
         }
     }
     log_begin();
-    yoco_status status = yoco_model_config_load("/no/such/params.json", &c);
+    yoco_status status = yoco_model_shape_load("/no/such/params.json", &shape);
     log_end("cannot open /no/such/params.json");
     assert_int_equal(status, YOCO_ERR_OPEN);
 }

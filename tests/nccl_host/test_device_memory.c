@@ -230,8 +230,7 @@ static void compute(yoco_comm *comm, const yoco_ops *ops, const yoco_checkpoint 
                                           comm->rank == 0 ? out->logits[i][0] : NULL),
                          YOCO_OK);
     for (int v = 0; v < 2; v++) {
-        rows r = {out->kv[v],
-                  (size_t)yoco_config_kv_dim(&checkpoint->shape->config) * sizeof(float)};
+        rows r = {out->kv[v], (size_t)yoco_shape_kept_width(checkpoint->shape) / 2 * sizeof(float)};
         assert_int_equal(yoco_worker_gather(worker, yoco_shape_last_kept(checkpoint->shape),
                                             N_BRANCHES - 1, v, keep_rows, &r),
                          YOCO_OK);

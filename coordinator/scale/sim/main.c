@@ -120,7 +120,7 @@ int main(int argc, char **argv)
     sim_options o = {
         .chunk_rows = 2048, .n_branches = 1, .n_steps = 1, .slow_rank = -1, .slow_rank_time = 1};
     const yoco_option options[] = {
-        {"model", 'm', "SHAPE", YOCO_OPTION_STRING, &o.model, 0, "params.json of the shape."},
+        {"model", 'm', "SHAPE", YOCO_OPTION_STRING, &o.model, 0, "Config of the shape."},
         {"hardware", 0, "NAME", YOCO_OPTION_STRING, &o.hardware, 0, "Of configs/hardware."},
         {"tokens", 0, "N", YOCO_OPTION_SIZE, &o.n_tokens, 1, "Tokens of the document."},
         {"chunk", 0, "C", YOCO_OPTION_SIZE, &o.chunk_rows, 1, "Tokens per chunk."},

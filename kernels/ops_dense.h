@@ -1,4 +1,5 @@
-/* The dense ops, which every model needs: embedding, matrix products, norm, RoPE, rounding, SwiGLU.
+/* The dense ops, which every model needs: embedding, matrix products, norm, bias, RoPE, rounding,
+ * SwiGLU.
  */
 #ifndef YOCO_OPS_DENSE_H
 #define YOCO_OPS_DENSE_H
@@ -51,14 +52,25 @@ typedef struct yoco_rope_table_args {
     float *cos, *sin;          /* (n_rows, n_freqs) */
 } yoco_rope_table_args;
 
-/* Rotates the pairs (2i, 2i+1) of every head and multiplies by scale; where cos is NULL, out = x,
- * rounded. In place is legal where out_dtype is f32. A chain of tensors that belong to the same
- * rows may come in one call. */
+/* x += bias, to every row. A chain of tensors of the same rows may come in one call. */
+typedef struct yoco_bias_args yoco_bias_args;
+struct yoco_bias_args {
+    int64_t n_rows;
+    int n;
+    const float *bias;          /* (n) */
+    float *x;                   /* (n_rows, n) */
+    const yoco_bias_args *next; /* the same n_rows; NULL: the last */
+};
+
+/* Rotates the pairs (2i, 2i+1) of every head, or (i, i + head_dim / 2), and multiplies by scale;
+ * where cos is NULL, out = x, rounded. In place is legal where out_dtype is f32. A chain of tensors
+ * that belong to the same rows may come in one call. */
 typedef struct yoco_rope_args yoco_rope_args;
 struct yoco_rope_args {
     int64_t n_rows;
     int n_heads, head_dim; /* head_dim is even */
     float scale;
+    bool halves;
     const float *cos, *sin; /* (n_rows, head_dim / 2) */
     const float *x;         /* (n_rows, n_heads, head_dim) */
     yoco_dtype out_dtype;
@@ -90,6 +102,7 @@ struct yoco_dense_ops {
     void (*linear_rows)(yoco_device *device, const yoco_linear_args *args); /* decode: few rows */
     void (*rope_table)(yoco_device *device, const yoco_rope_table_args *args);
     void (*rope)(yoco_device *device, const yoco_rope_args *args);
+    void (*add_bias)(yoco_device *device, const yoco_bias_args *args);
     void (*cast)(yoco_device *device, const yoco_cast_args *args);
     void (*swiglu)(yoco_device *device, const yoco_swiglu_args *args);
 };

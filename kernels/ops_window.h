@@ -11,11 +11,12 @@ enum { YOCO_WINDOW_VIEW_PARTS = 3 }; /* shared edge, two halves of a branch's ri
  * before the piece. */
 typedef struct yoco_window_args {
     int64_t n_edge, q_begin, q_end;
-    int window, n_heads, head_dim;
-    float scale_log2; /* head_dim^-1/2 * log2(e) */
-    const float *q;   /* (rows of the piece, n_heads, head_dim), rotated */
+    int window;
+    int n_heads, n_kv_heads, head_dim; /* query head h reads K,V head h / (n_heads / n_kv_heads) */
+    float scale_log2;                  /* head_dim^-1/2 * log2(e) */
+    const float *q;                    /* (rows of the piece, n_heads, head_dim), rotated */
     yoco_dtype kv_dtype;
-    const void *k, *v; /* (n_edge + rows of the piece, n_heads, head_dim), K rotated */
+    const void *k, *v; /* (n_edge + rows of the piece, n_kv_heads, head_dim), K rotated */
     yoco_dtype out_dtype;
     void *out; /* (rows of the piece, n_heads, head_dim); only rows q_begin..q_end-1 are written */
 } yoco_window_args;
@@ -23,13 +24,13 @@ typedef struct yoco_window_args {
 /* Decode: the rows one query sees, in position order, as up to three runs of rows. */
 typedef struct yoco_window_view {
     const void *k[YOCO_WINDOW_VIEW_PARTS],
-        *v[YOCO_WINDOW_VIEW_PARTS];         /* (n_rows[i], n_heads, head_dim) */
+        *v[YOCO_WINDOW_VIEW_PARTS];         /* (n_rows[i], n_kv_heads, head_dim) */
     int64_t n_rows[YOCO_WINDOW_VIEW_PARTS]; /* 0 is legal; the sum is at least 1 */
 } yoco_window_view;
 
 typedef struct yoco_window_step_args {
     int64_t n_queries;
-    int n_heads, head_dim;
+    int n_heads, n_kv_heads, head_dim;
     int window; /* bound on the rows of a view */
     float scale_log2;
     const float *q; /* (n_queries, n_heads, head_dim), rotated */

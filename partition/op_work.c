@@ -22,13 +22,13 @@ double yoco_window_pairs(int64_t n_edge, int64_t begin, int64_t end, int64_t win
 
 /* A score and a weighted sum: 4 flops for each pair and channel. */
 yoco_work yoco_work_window(int64_t n_edge, int64_t q_begin, int64_t q_end, int window, int64_t dim,
-                           size_t element)
+                           int64_t kv_dim, size_t element)
 {
     double queries = (double)(q_end - q_begin), width = (double)dim, past = (double)window;
     return (yoco_work){.kind = YOCO_WORK_WINDOW,
                        .flops = 4 * width * yoco_window_pairs(n_edge, q_begin, q_end, window),
-                       .bytes = width * (queries * (F32_BYTES + (double)element) +
-                                         2 * (double)element * (queries + past))};
+                       .bytes = width * queries * (F32_BYTES + (double)element) +
+                                2 * (double)element * (double)kv_dim * (queries + past)};
 }
 
 static double blocks(int64_t n_rows)

@@ -26,7 +26,7 @@ yoco_work yoco_work_linear(yoco_work_kind kind, int64_t n_rows, int64_t n_out, i
                            size_t element, bool accumulate);
 /* Query rows q_begin..q_end-1 of a piece behind n_edge rows, as in yoco_window_args. */
 yoco_work yoco_work_window(int64_t n_edge, int64_t q_begin, int64_t q_end, int window, int64_t dim,
-                           size_t element);
+                           int64_t kv_dim, size_t element);
 yoco_work yoco_work_retention_local(int64_t n_rows, int64_t dim, int64_t head_dim);
 yoco_work yoco_work_retention_scan(int64_t n_rows, int64_t dim, int64_t head_dim);
 yoco_work yoco_work_retention_correct(int64_t n_rows, int64_t dim, int64_t head_dim);

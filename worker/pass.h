@@ -39,7 +39,8 @@ yoco_status yoco_piece_run(yoco_pass *p);
 void yoco_embed_rows(yoco_pass *p);
 /* NORM <- norm of X */
 void yoco_norm_rows(yoco_pass *p, const float *weight);
-/* y <- W NORM, for several weights of the layer, at most YOCO_MAX_CHAIN, in one call. */
+/* y <- W NORM, plus its bias where the layer has one, for several weights of the layer, at most
+ * YOCO_MAX_CHAIN, in one call. */
 typedef struct yoco_projection {
     yoco_role role;
     float *y; /* (n_rows, n_out) */

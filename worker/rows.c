@@ -47,9 +47,46 @@ void yoco_norm_rows(yoco_pass *p, const float *weight)
                                                              .out = w->buffers[YOCO_BUF_NORM]});
 }
 
+/* The bias of what the role's weight makes, and its size; NULL: none. */
+static const float *bias_of(const yoco_layer *layer, yoco_role role, int64_t *n)
+{
+    switch (role) {
+    case YOCO_ROLE_Q:
+        *n = yoco_layer_q_width(layer->shape);
+        return layer->vectors[YOCO_ROLE_Q_BIAS];
+    case YOCO_ROLE_K:
+        *n = yoco_layer_k_width(layer->shape);
+        return layer->vectors[YOCO_ROLE_K_BIAS];
+    case YOCO_ROLE_V:
+        *n = yoco_layer_v_width(layer->shape);
+        return layer->vectors[YOCO_ROLE_V_BIAS];
+    default:
+        return NULL;
+    }
+}
+
+static void add_biases(yoco_pass *p, const yoco_projection *projections, int n)
+{
+    yoco_bias_args args[YOCO_MAX_CHAIN] = {0};
+    int n_args = 0;
+    for (int i = 0; i < n; i++) {
+        int64_t width;
+        const float *bias = bias_of(p->layer, projections[i].role, &width);
+        if (!bias)
+            continue;
+        args[n_args] = (yoco_bias_args){
+            .n_rows = p->n_rows, .n = (int)width, .bias = bias, .x = projections[i].y};
+        if (n_args > 0)
+            args[n_args - 1].next = &args[n_args];
+        n_args++;
+    }
+    if (n_args > 0)
+        p->w->ops->dense->add_bias(p->w->device, args);
+}
+
 void yoco_project(yoco_pass *p, const yoco_projection *projections, int n)
 {
-    yoco_linear_args args[YOCO_MAX_CHAIN];
+    yoco_linear_args args[YOCO_MAX_CHAIN] = {0};
     for (int i = 0; i < n; i++)
         args[i] = (yoco_linear_args){.n_rows = p->n_rows,
                                      .weight = p->layer->weights[projections[i].role],
@@ -57,17 +94,20 @@ void yoco_project(yoco_pass *p, const yoco_projection *projections, int n)
                                      .y = projections[i].y,
                                      .next = i + 1 < n ? &args[i + 1] : NULL};
     p->linear(p->w->device, args);
+    add_biases(p, projections, n);
 }
 
 yoco_rope_args yoco_rotation_args(const yoco_pass *p, int n_heads, const float *x, yoco_dtype dtype,
                                   void *out)
 {
     const yoco_layer_shape *s = p->layer->shape;
-    int64_t at = angles_before(p->w->model->shape, s->rotation);
+    const yoco_model_shape *m = p->w->model->shape;
+    int64_t at = angles_before(m, s->rotation);
     return (yoco_rope_args){.n_rows = p->n_rows,
                             .n_heads = n_heads,
                             .head_dim = s->k_dim,
                             .scale = 1.0f,
+                            .halves = m->rotations[s->rotation].halves,
                             .cos = yoco_wide(p, YOCO_BUF_COS, at),
                             .sin = yoco_wide(p, YOCO_BUF_SIN, at),
                             .x = x,

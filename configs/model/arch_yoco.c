@@ -19,6 +19,7 @@ static yoco_layer_shape self_layer(const yoco_model_config *c, int index)
                               .k_dim = head_dim,
                               .v_dim = head_dim,
                               .window = c->sliding_window,
+                              .decay_divisor = yoco_config_is_retention(c) ? 16 : 0,
                               .hidden_dim = c->hidden_dim};
 }
 
@@ -43,14 +44,13 @@ static yoco_layer_shape cross_layer(const yoco_model_config *c, const yoco_layer
     return layer;
 }
 
-/* Heads of one size in both decoders turn alike. */
+/* Heads of one size in both decoders turn alike. Returns the cross-decoder's. */
 static int add_rotations(const yoco_model_config *c, yoco_model_shape *shape)
 {
-    int self = yoco_config_self_head_dim(c), cross = yoco_config_head_dim(c);
-    shape->rotations[shape->n_rotations++] = (yoco_rotation){self, c->rope_theta};
-    if (cross != self)
-        shape->rotations[shape->n_rotations++] = (yoco_rotation){cross, c->rope_theta};
-    return shape->n_rotations - 1;
+    yoco_rotation rotation = {yoco_config_self_head_dim(c), c->rope_theta, .both_ends = true};
+    yoco_model_add_rotation(shape, &rotation);
+    rotation.head_dim = yoco_config_head_dim(c);
+    return yoco_model_add_rotation(shape, &rotation);
 }
 
 static json_t *config_json(const yoco_model_config *c)
@@ -111,13 +111,6 @@ static yoco_status identify(const yoco_model_shape *shape, yoco_hasher *hasher)
     return YOCO_OK;
 }
 
-/* Of n values from 1 down to 1 / theta, both ends included, unlike most models. */
-double yoco_rotation_frequency(const yoco_rotation *rotation, int i)
-{
-    int n = rotation->head_dim / 2;
-    return n == 1 ? 1.0 : pow(rotation->theta, -((double)i / (n - 1)));
-}
-
 /* Tensors. */
 
 static const char *const layer_names[YOCO_N_ROLES] = {[YOCO_ROLE_MIXER_NORM] = "mixer_layer_norm",
@@ -149,8 +142,8 @@ static void name_tensor(const yoco_model_shape *shape, yoco_tensor_spec *spec)
 
 const yoco_family yoco_family_release = {
     .file = "params.json",
-    .summary = "YOCO as its authors released it (params.json): self-decoder with window attention\n"
-               "or gated retention",
+    .summary = "YOCO as its authors released it: self-decoder with window attention or gated\n"
+               "                 retention",
     .make = make,
     .name_tensor = name_tensor,
     .embedding = "embed_tokens.weight",

@@ -14,9 +14,10 @@ static void text_add(yoco_hasher *hasher, const char *text)
 static void layer_add(yoco_hasher *hasher, const yoco_layer_shape *l)
 {
     char text[256];
-    snprintf(text, sizeof text, "%s %d %d %d %d %d %d %d %d", yoco_layer_kind_name(l->kind),
-             l->source, l->n_heads, l->n_kv_heads, l->k_dim, l->v_dim, l->window, l->rotation,
-             l->hidden_dim);
+    snprintf(text, sizeof text, "%s %d %d %d %d %d %d %d %d %d %.9g %.9g",
+             yoco_layer_kind_name(l->kind), l->source, l->n_heads, l->n_kv_heads, l->k_dim,
+             l->v_dim, l->window, l->rotation, l->hidden_dim, l->traits, (double)l->q_norm_eps,
+             (double)l->decay_divisor);
     text_add(hasher, text);
 }
 
@@ -29,7 +30,8 @@ static void shape_add(yoco_hasher *hasher, const yoco_model_shape *m)
     text_add(hasher, text);
     for (int i = 0; i < m->n_rotations; i++) {
         const yoco_rotation *r = &m->rotations[i];
-        snprintf(text, sizeof text, "%d %.17g", r->head_dim, r->theta);
+        snprintf(text, sizeof text, "%d %.17g %d %d", r->head_dim, r->theta, (int)r->halves,
+                 (int)r->both_ends);
         text_add(hasher, text);
     }
     for (int i = 0; i < m->n_layers; i++)

@@ -47,7 +47,7 @@ static yoco_status spec_fill(yoco_checkpoint *c, const yoco_tensor_spec *spec, u
     void *data;
     YOCO_TRY(yoco_checkpoint_own(c, &like, yoco_checkpoint_slot(c, spec), &data));
     if (like.n_dims == 1) {
-        fill(&like, data, key, 1, 0.1f);
+        fill(&like, data, key, yoco_role_is_bias(spec->rule.role) ? 0 : 1, 0.1f);
     } else {
         double deviation = 1 / sqrt((double)like.shape[1]);
         if (spec->layer == YOCO_TENSOR_OUTPUT)

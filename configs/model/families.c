@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const yoco_family *const families[] = {&yoco_family_release};
+static const yoco_family *const families[] = {&yoco_family_release, &yoco_family_fla};
 
 enum { N_FAMILIES = sizeof families / sizeof *families, PEEK_BYTES = 4096 };
 
@@ -28,7 +28,7 @@ bool yoco_model_families_line(int index, char *line, size_t size)
     const yoco_family *family = yoco_family_at(index);
     if (!family)
         return false;
-    snprintf(line, size, "%-16s %s", family->model_type ? family->model_type : "(params.json)",
+    snprintf(line, size, "%-16s %s", family->model_type ? family->model_type : "params.json",
              family->summary);
     return true;
 }

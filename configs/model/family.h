@@ -41,6 +41,10 @@ yoco_status yoco_config_parse(const char *name, const char *text, size_t size, j
 /* arch_yoco.c: what model_config.h says, of a parsed text. */
 yoco_status yoco_model_config_read(const char *name, json_t *root, yoco_model_config *out);
 
-extern const yoco_family yoco_family_release;
+/* The rotation's index in the shape, which it joins unless it is there: one for each kind of layer
+ * at most. */
+int yoco_model_add_rotation(yoco_model_shape *shape, const yoco_rotation *rotation);
+
+extern const yoco_family yoco_family_release, yoco_family_fla;
 
 #endif

@@ -8,6 +8,7 @@ typedef enum axis {
     AXIS_NONE,
     AXIS_DIM,
     AXIS_HEADS,
+    AXIS_K_DIM,
     AXIS_Q,
     AXIS_K,
     AXIS_V,
@@ -30,19 +31,24 @@ static const struct rule {
     yoco_role role;
     axis rows, columns;
     int kinds;
+    int trait; /* 0: whatever the layer's traits */
 } rules[] = {
-    {YOCO_ROLE_MIXER_NORM, AXIS_DIM, AXIS_NONE, ALL},
-    {YOCO_ROLE_Q, AXIS_Q, AXIS_DIM, MIXERS},
-    {YOCO_ROLE_K, AXIS_K, AXIS_DIM, KEEPERS},
-    {YOCO_ROLE_V, AXIS_V, AXIS_DIM, KEEPERS},
-    {YOCO_ROLE_G, AXIS_OUT, AXIS_DIM, RETENTION},
-    {YOCO_ROLE_DECAY, AXIS_HEADS, AXIS_DIM, RETENTION},
-    {YOCO_ROLE_OUT, AXIS_DIM, AXIS_OUT, MIXERS},
+    {YOCO_ROLE_MIXER_NORM, AXIS_DIM, AXIS_NONE, ALL, 0},
+    {YOCO_ROLE_Q, AXIS_Q, AXIS_DIM, MIXERS, 0},
+    {YOCO_ROLE_K, AXIS_K, AXIS_DIM, KEEPERS, 0},
+    {YOCO_ROLE_V, AXIS_V, AXIS_DIM, KEEPERS, 0},
+    {YOCO_ROLE_Q_BIAS, AXIS_Q, AXIS_NONE, MIXERS, YOCO_TRAIT_QKV_BIAS},
+    {YOCO_ROLE_K_BIAS, AXIS_K, AXIS_NONE, KEEPERS, YOCO_TRAIT_QKV_BIAS},
+    {YOCO_ROLE_V_BIAS, AXIS_V, AXIS_NONE, KEEPERS, YOCO_TRAIT_QKV_BIAS},
+    {YOCO_ROLE_Q_NORM, AXIS_K_DIM, AXIS_NONE, WINDOW | CROSS, YOCO_TRAIT_Q_NORM},
+    {YOCO_ROLE_G, AXIS_OUT, AXIS_DIM, RETENTION, 0},
+    {YOCO_ROLE_DECAY, AXIS_HEADS, AXIS_DIM, RETENTION, 0},
+    {YOCO_ROLE_OUT, AXIS_DIM, AXIS_OUT, MIXERS, 0},
     /* of every layer that has a feed-forward part */
-    {YOCO_ROLE_FFN_NORM, AXIS_DIM, AXIS_NONE, ALL},
-    {YOCO_ROLE_FC1, AXIS_HIDDEN, AXIS_DIM, ALL},
-    {YOCO_ROLE_GATE, AXIS_HIDDEN, AXIS_DIM, ALL},
-    {YOCO_ROLE_FC2, AXIS_DIM, AXIS_HIDDEN, ALL},
+    {YOCO_ROLE_FFN_NORM, AXIS_DIM, AXIS_NONE, ALL, 0},
+    {YOCO_ROLE_FC1, AXIS_HIDDEN, AXIS_DIM, ALL, 0},
+    {YOCO_ROLE_GATE, AXIS_HIDDEN, AXIS_DIM, ALL, 0},
+    {YOCO_ROLE_FC2, AXIS_DIM, AXIS_HIDDEN, ALL, 0},
 };
 
 static int64_t axis_size(const yoco_layer_shape *layer, axis a)
@@ -52,6 +58,8 @@ static int64_t axis_size(const yoco_layer_shape *layer, axis a)
         return layer->dim;
     case AXIS_HEADS:
         return layer->n_heads;
+    case AXIS_K_DIM:
+        return layer->k_dim;
     case AXIS_Q:
         return yoco_layer_q_width(layer);
     case AXIS_K:
@@ -74,7 +82,8 @@ int yoco_layer_tensor_rules(const yoco_layer_shape *layer, yoco_tensor_rule out[
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         const struct rule *r = &rules[i];
         bool feeds = r->role >= YOCO_ROLE_FFN_NORM;
-        if (!(r->kinds & 1 << layer->kind) || (feeds && layer->hidden_dim == 0))
+        if (!(r->kinds & 1 << layer->kind) || (feeds && layer->hidden_dim == 0) ||
+            (r->trait && !(layer->traits & r->trait)))
             continue;
         out[n++] = (yoco_tensor_rule){.role = r->role,
                                       .n_out = axis_size(layer, r->rows),

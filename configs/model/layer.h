@@ -23,7 +23,15 @@ typedef struct yoco_layer_shape {
     int window;     /* rows that a query sees, itself included; 0: no such bound */
     int rotation;   /* of Q and K: which of the model's */
     int hidden_dim; /* of the feed-forward part; 0: none */
+    int traits;     /* YOCO_TRAIT_: what some models' layers have besides */
+    float q_norm_eps;
+    float decay_divisor; /* of gated retention's log-decay */
 } yoco_layer_shape;
+
+enum {
+    YOCO_TRAIT_QKV_BIAS = 1 << 0, /* the products that make Q, K and V have a bias */
+    YOCO_TRAIT_Q_NORM = 1 << 1,   /* RMSNorm of each head of Q, before it is rotated */
+};
 
 /* What a layer's tensor is for. */
 typedef enum yoco_role {
@@ -31,8 +39,12 @@ typedef enum yoco_role {
     YOCO_ROLE_Q,
     YOCO_ROLE_K,
     YOCO_ROLE_V,
-    YOCO_ROLE_G,     /* gate of the mixer's output */
-    YOCO_ROLE_DECAY, /* gate of the state */
+    YOCO_ROLE_Q_BIAS,
+    YOCO_ROLE_K_BIAS,
+    YOCO_ROLE_V_BIAS,
+    YOCO_ROLE_Q_NORM, /* one weight for all heads */
+    YOCO_ROLE_G,      /* gate of the mixer's output */
+    YOCO_ROLE_DECAY,  /* gate of the state */
     YOCO_ROLE_OUT,
     YOCO_ROLE_FFN_NORM,
     YOCO_ROLE_FC1,
@@ -40,6 +52,11 @@ typedef enum yoco_role {
     YOCO_ROLE_FC2,
     YOCO_N_ROLES
 } yoco_role;
+
+static inline bool yoco_role_is_bias(yoco_role role)
+{
+    return role >= YOCO_ROLE_Q_BIAS && role <= YOCO_ROLE_V_BIAS;
+}
 
 typedef struct yoco_tensor_rule {
     yoco_role role;

@@ -8,10 +8,12 @@
 
 enum { YOCO_MAX_ROTATIONS = 4, YOCO_TENSOR_NAME_BYTES = 80, YOCO_MAX_ENDS = 16 };
 
-/* Pairs (2i, 2i+1) of a head turn by position * frequency i. */
+/* Pair i of a head turns by position * frequency i: channels 2i and 2i+1, or i and i + head_dim
+ * / 2. Frequency i of n is theta^-(i/n), or, both ends included, theta^-(i/(n-1)). */
 typedef struct yoco_rotation {
     int head_dim;
     double theta;
+    bool halves, both_ends;
 } yoco_rotation;
 
 typedef struct yoco_family yoco_family; /* family.h: for the files of this folder */

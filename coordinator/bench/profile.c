@@ -129,6 +129,7 @@ static void run_window(profiler *p)
     p->ops->window->attend(p->device, &(yoco_window_args){.q_end = p->rows,
                                                           .window = window_of(p),
                                                           .n_heads = p->windowed->n_heads,
+                                                          .n_kv_heads = p->windowed->n_kv_heads,
                                                           .head_dim = p->windowed->k_dim,
                                                           .scale_log2 = 0.1f,
                                                           .q = p->wide,
@@ -148,6 +149,7 @@ static yoco_retention_args retention_args(const profiler *p)
                                  .k = p->wide,
                                  .v = p->wide,
                                  .gate = p->partial,
+                                 .gate_divisor = p->stateful->decay_divisor,
                                  .decay = p->partial + p->rows * p->stateful->n_heads,
                                  .state = p->state,
                                  .edge_in = p->state,
@@ -293,7 +295,8 @@ static yoco_status measure_mixers(profiler *p, yoco_hardware *h)
     rate[YOCO_WORK_WINDOW] = rate[YOCO_WORK_RETENTION] = rate[YOCO_WORK_STATE] = (yoco_rate){
         .flop_s = rate[YOCO_WORK_SLABS].flop_s, .byte_s = rate[YOCO_WORK_POINTWISE].byte_s};
     if ((c = p->windowed)) {
-        yoco_work window = yoco_work_window(0, 0, p->rows, window_of(p), c->dim, p->element);
+        yoco_work window = yoco_work_window(0, 0, p->rows, window_of(p), yoco_layer_out_width(c),
+                                            yoco_layer_k_width(c), p->element);
         YOCO_TRY(rate_of(p, run_window, window.flops, launch_s, &rate[YOCO_WORK_WINDOW].flop_s));
     }
     if ((c = p->stateful)) {

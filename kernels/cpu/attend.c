@@ -285,8 +285,8 @@ static void step_head(const yoco_window_step_args *args, int64_t query, int head
     size_t head_bytes = (size_t)dim * yoco_dtype_bytes(args->kv_dtype);
     p->view = &args->views[query];
     p->dtype = args->kv_dtype;
-    p->row_bytes = (size_t)args->n_heads * head_bytes;
-    p->first_bytes = (size_t)head * head_bytes;
+    p->row_bytes = (size_t)args->n_kv_heads * head_bytes;
+    p->first_bytes = (size_t)(head / (args->n_heads / args->n_kv_heads)) * head_bytes;
     p->n_keys = view_rows(&args->views[query]);
     p->n_heads = p->n_rows = 1;
     scale_query(args->q + at, dim, args->scale_log2, p->q);

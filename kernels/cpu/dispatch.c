@@ -16,6 +16,7 @@ FORWARD(dense, linear_slabs, yoco_linear_args)
 FORWARD(dense, linear_rows, yoco_linear_args)
 FORWARD(dense, rope_table, yoco_rope_table_args)
 FORWARD(dense, rope, yoco_rope_args)
+FORWARD(dense, add_bias, yoco_bias_args)
 FORWARD(dense, cast, yoco_cast_args)
 FORWARD(dense, swiglu, yoco_swiglu_args)
 
@@ -26,6 +27,7 @@ const yoco_dense_ops yoco_cpu_dense = {
     .linear_rows = dense_linear_rows,
     .rope_table = dense_rope_table,
     .rope = dense_rope,
+    .add_bias = dense_add_bias,
     .cast = dense_cast,
     .swiglu = dense_swiglu,
 };

@@ -73,19 +73,39 @@ static void rotate_pairs(const yoco_rope_args *args, int64_t row, int64_t at, in
     row_store(args->out_dtype, args->out, at, vf_load(rotated), 2 * n_pairs);
 }
 
+/* Both halves of a head are read before either is written: x may be out. */
+static void rotate_halves(const yoco_rope_args *args, int64_t row, int64_t at)
+{
+    int half = args->head_dim / 2;
+    const float *cos = args->cos + row * half, *sin = args->sin + row * half;
+    const float *x = args->x + at;
+    vf scale = vf_set(args->scale);
+    for (int i = 0; i < half; i += VF_LANES) {
+        int n = half - i;
+        vf c = row_load(cos + i, n), s = row_load(sin + i, n);
+        vf low = row_load(x + i, n), high = row_load(x + half + i, n);
+        row_store(args->out_dtype, args->out, at + i, (low * c - high * s) * scale, n);
+        row_store(args->out_dtype, args->out, at + half + i, (low * s + high * c) * scale, n);
+    }
+}
+
+static void rotate_neighbours(const yoco_rope_args *args, int64_t row, int64_t at)
+{
+    int n_pairs = args->head_dim / 2, pair = 0;
+    for (; n_pairs - pair >= VF_LANES / 2; pair += VF_LANES / 2)
+        rotate_pairs(args, row, at + 2 * pair, pair, VF_LANES / 2);
+    if (pair < n_pairs)
+        rotate_pairs(args, row, at + 2 * pair, pair, n_pairs - pair);
+}
+
 static void rotate_rows(const yoco_device *device, const yoco_rope_args *args)
 {
     int64_t row_size = (int64_t)args->n_heads * args->head_dim;
-    int n_pairs = args->head_dim / 2;
 #pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n_rows *row_size))
     for (int64_t row = 0; row < args->n_rows; row++) {
         for (int head = 0; head < args->n_heads; head++) {
             int64_t at = row * row_size + (int64_t)head * args->head_dim;
-            int pair = 0;
-            for (; n_pairs - pair >= VF_LANES / 2; pair += VF_LANES / 2)
-                rotate_pairs(args, row, at + 2 * pair, pair, VF_LANES / 2);
-            if (pair < n_pairs)
-                rotate_pairs(args, row, at + 2 * pair, pair, n_pairs - pair);
+            (args->halves ? rotate_halves : rotate_neighbours)(args, row, at);
         }
     }
 }
@@ -108,6 +128,24 @@ static void rope(yoco_device *device, const yoco_rope_args *args)
                                            .out_dtype = args->out_dtype,
                                            .out = args->out});
     }
+}
+
+static void add_rows(const yoco_device *device, const yoco_bias_args *args)
+{
+#pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n_rows * args->n))
+    for (int64_t row = 0; row < args->n_rows; row++) {
+        float *x = args->x + row * args->n;
+        for (int i = 0; i < args->n; i += VF_LANES) {
+            int n = args->n - i;
+            row_store(YOCO_F32, x, i, row_load(x + i, n) + row_load(args->bias + i, n), n);
+        }
+    }
+}
+
+static void add_bias(yoco_device *device, const yoco_bias_args *args)
+{
+    for (; args; args = args->next)
+        add_rows(device, args);
 }
 
 /* x / (1 + e^-x), through e^-|x|, which cannot overflow; vf_exp2 would cut it off while its product
@@ -138,6 +176,7 @@ const yoco_dense_ops YOCO_SIMD(yoco_cpu_dense) = {
     .linear_rows = YOCO_SIMD(linear_rows),
     .rope_table = yoco_cpu_rope_table,
     .rope = rope,
+    .add_bias = add_bias,
     .cast = cast,
     .swiglu = swiglu,
 };

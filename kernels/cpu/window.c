@@ -204,13 +204,13 @@ static void attend(yoco_device *device, const yoco_window_args *args)
         /* Head by head: the tiles of a head share its keys in cache. */
 #pragma omp parallel for num_threads(device->options.n_threads) schedule(dynamic)
     for (int64_t task = 0; task < n_tiles * args->n_heads; task++) {
-        int head = (int)(task / n_tiles);
+        int head = (int)(task / n_tiles), kv_head = head / (args->n_heads / args->n_kv_heads);
         window_tile t = tile_cut(args, yoco_cpu_scratch(device, omp_get_thread_num()));
-        t.k = t.v = (head_rows){.row_bytes = (size_t)args->n_heads * head_bytes,
+        t.k = t.v = (head_rows){.row_bytes = (size_t)args->n_kv_heads * head_bytes,
                                 .dtype = args->kv_dtype,
                                 .head_dim = args->head_dim};
-        t.k.first = (const char *)args->k + (size_t)head * head_bytes;
-        t.v.first = (const char *)args->v + (size_t)head * head_bytes;
+        t.k.first = (const char *)args->k + (size_t)kv_head * head_bytes;
+        t.v.first = (const char *)args->v + (size_t)kv_head * head_bytes;
         t.first = args->q_begin + task % n_tiles * TILE_QUERIES;
         t.n = yoco_i64_min(TILE_QUERIES, args->q_end - t.first);
         tile_run(&t, head);

@@ -58,6 +58,23 @@ __global__ void rope_table_kernel(yoco_rope_table_args args)
     }
 }
 
+/* The pairs whose first channel is one of four: both of its channels, as what one thread writes no
+ * other may read. */
+__device__ static void rotate_halves(const yoco_rope_args &args, const float *cos, const float *sin,
+                                     int64_t first, int at, int row_size)
+{
+    int half = args.head_dim / 2;
+    for (int i = 0; i < 4 && at + i < row_size; i++) {
+        int pair = (at + i) % args.head_dim;
+        if (pair >= half)
+            continue;
+        int64_t element = first + at + i;
+        float c = cos[pair], s = sin[pair], low = args.x[element], high = args.x[element + half];
+        store_value(args.out_dtype, args.out, element, fmaf(low, c, -(high * s)) * args.scale);
+        store_value(args.out_dtype, args.out, element + half, fmaf(low, s, high * c) * args.scale);
+    }
+}
+
 /* A tensor of the chain for every blockIdx.z. Two pairs, which may be of two heads where those are
  * no multiple of 4. */
 __global__ void rope_kernel(by_value<yoco_rope_args, YOCO_MAX_CHAIN> chain)
@@ -71,6 +88,10 @@ __global__ void rope_kernel(by_value<yoco_rope_args, YOCO_MAX_CHAIN> chain)
     float x[4];
     if (at >= row_size)
         return;
+    if (args.cos && args.halves) {
+        rotate_halves(args, cos, sin, first, at, row_size);
+        return;
+    }
     load_4(args.x + first, at, row_size, x);
 #pragma unroll
     for (int i = 0; i < 4; i += 2) {
@@ -82,6 +103,20 @@ __global__ void rope_kernel(by_value<yoco_rope_args, YOCO_MAX_CHAIN> chain)
         x[i + 1] = fmaf(even, s, odd * c) * args.scale;
     }
     store_4(args.out_dtype, (char *)args.out + (size_t)first * element, at, row_size, x);
+}
+
+__global__ void add_bias_kernel(int n, const float *bias, float *x)
+{
+    int at = row_index();
+    float b[4], sum[4], *row = x + (int64_t)blockIdx.x * n;
+    if (at >= n)
+        return;
+    load_4(bias, at, n, b);
+    load_4(row, at, n, sum);
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        sum[i] += b[i];
+    store_4(YOCO_F32, row, at, n, sum);
 }
 
 static void embed(yoco_device *device, const yoco_embed_args *args)
@@ -110,6 +145,14 @@ static void rope_table(yoco_device *device, const yoco_rope_table_args *args)
                 *args);
 }
 
+static void add_bias(yoco_device *device, const yoco_bias_args *args)
+{
+    for (; args; args = args->next)
+        if (args->n_rows > 0)
+            YOCO_LAUNCH(add_bias_kernel, row_grid(args->n_rows, args->n), POINT_THREADS, 0,
+                        device->stream, args->n, args->bias, args->x);
+}
+
 static void rope(yoco_device *device, const yoco_rope_args *args)
 {
     by_value<yoco_rope_args, YOCO_MAX_CHAIN> chain = {};
@@ -133,6 +176,7 @@ const yoco_dense_ops yoco_cuda_dense = {
     .linear_rows = yoco_cuda_linear_rows,
     .rope_table = rope_table,
     .rope = rope,
+    .add_bias = add_bias,
     .cast = cast,
     .swiglu = swiglu,
 };

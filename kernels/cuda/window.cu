@@ -15,9 +15,10 @@ __global__ void __launch_bounds__(RUN_THREADS) window_kernel(yoco_window_args ar
 {
     YOCO_SHARED(shared);
     int64_t row = args.q_begin + blockIdx.x / (unsigned)args.n_heads;
-    int64_t head = blockIdx.x % (unsigned)args.n_heads, last = args.n_edge + row;
+    int head = (int)(blockIdx.x % (unsigned)args.n_heads);
+    int64_t last = args.n_edge + row;
     int64_t first = last - args.window + 1 > 0 ? last - args.window + 1 : 0;
-    int64_t row_size = (int64_t)args.n_heads * args.head_dim;
+    int64_t row_size = (int64_t)args.n_kv_heads * args.head_dim;
     size_t skipped = (size_t)(first * row_size) * (args.kv_dtype == YOCO_BF16 ? 2 : 4);
     kv_run run = {};
     run.view.k[0] = (const char *)args.k + skipped;
@@ -25,10 +26,10 @@ __global__ void __launch_bounds__(RUN_THREADS) window_kernel(yoco_window_args ar
     run.view.n_rows[0] = last - first + 1;
     run.dtype = args.kv_dtype;
     run.row_size = row_size;
-    run.first = head * args.head_dim;
+    run.first = (int64_t)(head / (args.n_heads / args.n_kv_heads)) * args.head_dim;
     run.head_dim = args.head_dim;
     run.scale_log2 = args.scale_log2;
-    int64_t at = row * row_size + run.first;
+    int64_t at = (row * args.n_heads + head) * args.head_dim;
     run_memory m = run_cut(shared, args.head_dim);
     float max, sum;
     run_attend(run, args.q + at, m, &max, &sum);
@@ -42,8 +43,9 @@ __global__ void __launch_bounds__(RUN_THREADS)
     kv_run run;
     run.view = views.at[blockIdx.x / (unsigned)args.n_heads];
     run.dtype = args.kv_dtype;
-    run.row_size = (int64_t)args.n_heads * args.head_dim;
-    run.first = (int64_t)(blockIdx.x % (unsigned)args.n_heads) * args.head_dim;
+    run.row_size = (int64_t)args.n_kv_heads * args.head_dim;
+    int head = (int)(blockIdx.x % (unsigned)args.n_heads);
+    run.first = (int64_t)(head / (args.n_heads / args.n_kv_heads)) * args.head_dim;
     run.head_dim = args.head_dim;
     run.scale_log2 = args.scale_log2;
     int64_t at = (int64_t)blockIdx.x * args.head_dim;

@@ -226,7 +226,8 @@ __global__ void __launch_bounds__(STEP_THREADS)
     step_memory<DIM> *m = (step_memory<DIM> *)shared;
     int split = blockIdx.x, head = blockIdx.y, query = blockIdx.z, warp = threadIdx.x / WARP;
     const yoco_window_view view = views.at[query];
-    int index = query * args.n_heads + head, row_size = args.n_heads * DIM;
+    int index = query * args.n_heads + head, row_size = args.n_kv_heads * DIM;
+    int head_at = head / (args.n_heads / args.n_kv_heads) * DIM;
     int n_rows = (int)(view.n_rows[0] + view.n_rows[1] + view.n_rows[2]);
     int begin = split * splits.split_rows + warp * STEP_KEYS;
     int end = (split + 1) * splits.split_rows < n_rows ? (split + 1) * splits.split_rows : n_rows;
@@ -235,8 +236,7 @@ __global__ void __launch_bounds__(STEP_THREADS)
     part.max = -INFINITY;
     auto copy = [&](int row, int stage) {
         if (row < end)
-            copy_keys<DIM>(view, row, end, row_size, head * DIM, m->k[stage][warp],
-                           m->v[stage][warp]);
+            copy_keys<DIM>(view, row, end, row_size, head_at, m->k[stage][warp], m->v[stage][warp]);
         cp_async_commit();
     };
     copy(begin, 0);

@@ -174,9 +174,10 @@ __global__ void __launch_bounds__(WINDOW_THREADS) window_tiles_kernel(yoco_windo
     int64_t n = args.q_end - first < WINDOW_QUERIES ? args.q_end - first : WINDOW_QUERIES;
     int64_t begin = args.n_edge + first - args.window + 1, end = args.n_edge + first + n;
     begin = begin > 0 ? begin : 0;
-    int64_t row_size = (int64_t)args.n_heads * DIM;
-    const uint16_t *k = (const uint16_t *)args.k + head * DIM;
-    const uint16_t *v = (const uint16_t *)args.v + head * DIM;
+    int kv_head = head / (args.n_heads / args.n_kv_heads);
+    int64_t row_size = (int64_t)args.n_kv_heads * DIM;
+    const uint16_t *k = (const uint16_t *)args.k + kv_head * DIM;
+    const uint16_t *v = (const uint16_t *)args.v + kv_head * DIM;
     auto copy = [&](int64_t key, int stage) {
         int from = begin > key ? (int)(begin - key) : 0;
         int to = end - key < TILE_KEYS ? (int)(end - key) : TILE_KEYS;

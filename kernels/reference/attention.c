@@ -77,7 +77,8 @@ static void attend(yoco_device *device, const yoco_window_args *args)
 {
     (void)device;
     int row_size = args->n_heads * args->head_dim;
-    size_t row_bytes = (size_t)row_size * yoco_dtype_bytes(args->kv_dtype);
+    size_t row_bytes =
+        (size_t)(args->n_kv_heads * args->head_dim) * yoco_dtype_bytes(args->kv_dtype);
     for (int64_t row = args->q_begin; row < args->q_end; row++) {
         int64_t last = args->n_edge + row;
         int64_t first = yoco_i64_max(0, last - args->window + 1);
@@ -90,8 +91,8 @@ static void attend(yoco_device *device, const yoco_window_args *args)
                       .scale_log2 = args->scale_log2,
                       .view = &view,
                       .kv_dtype = args->kv_dtype,
-                      .n_kv_heads = args->n_heads,
-                      .kv_head = head,
+                      .n_kv_heads = args->n_kv_heads,
+                      .kv_head = head / (args->n_heads / args->n_kv_heads),
                       .head_dim = args->head_dim};
             window_head(&s, args->out_dtype, args->out, at);
         }
@@ -108,8 +109,8 @@ static void step(yoco_device *device, const yoco_window_step_args *args)
                       .scale_log2 = args->scale_log2,
                       .view = &args->views[query],
                       .kv_dtype = args->kv_dtype,
-                      .n_kv_heads = args->n_heads,
-                      .kv_head = head,
+                      .n_kv_heads = args->n_kv_heads,
+                      .kv_head = head / (args->n_heads / args->n_kv_heads),
                       .head_dim = args->head_dim};
             window_head(&s, args->out_dtype, args->out, at);
         }

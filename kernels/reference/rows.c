@@ -72,13 +72,15 @@ static void rotate(const yoco_rope_args *args)
     int n_pairs = args->head_dim / 2;
     for (int64_t row = 0; row < args->n_rows; row++) {
         for (int pair = 0; pair < args->n_heads * n_pairs; pair++) {
-            int64_t at = row * args->n_heads * args->head_dim + 2 * pair;
+            int64_t head = row * args->n_heads + pair / n_pairs;
+            int64_t at = head * args->head_dim + pair % n_pairs * (args->halves ? 1 : 2);
+            int64_t other = at + (args->halves ? n_pairs : 1);
             double c = args->cos[row * n_pairs + pair % n_pairs];
             double s = args->sin[row * n_pairs + pair % n_pairs];
-            double even = args->x[at], odd = args->x[at + 1];
+            double even = args->x[at], odd = args->x[other];
             reference_store(args->out_dtype, args->out, at,
                             (float)((even * c - odd * s) * args->scale));
-            reference_store(args->out_dtype, args->out, at + 1,
+            reference_store(args->out_dtype, args->out, other,
                             (float)((even * s + odd * c) * args->scale));
         }
     }
@@ -104,6 +106,14 @@ static void rope(yoco_device *device, const yoco_rope_args *args)
     }
 }
 
+static void add_bias(yoco_device *device, const yoco_bias_args *args)
+{
+    (void)device;
+    for (; args; args = args->next)
+        for (int64_t i = 0; i < args->n_rows * args->n; i++)
+            args->x[i] += args->bias[i % args->n];
+}
+
 static void swiglu(yoco_device *device, const yoco_swiglu_args *args)
 {
     (void)device;
@@ -120,6 +130,7 @@ const yoco_dense_ops yoco_reference_dense = {
     .linear_rows = linear,
     .rope_table = rope_table,
     .rope = rope,
+    .add_bias = add_bias,
     .cast = cast,
     .swiglu = swiglu,
 };

@@ -228,6 +228,13 @@ static void rope(yoco_device *device, const yoco_rope_args *a)
                      (F32_BYTES + bytes_of(a->out_dtype)));
 }
 
+static void add_bias(yoco_device *device, const yoco_bias_args *a)
+{
+    (void)device;
+    for (; a; a = a->next)
+        charge_bytes(F32_BYTES * (double)a->n * (double)(2 * a->n_rows + 1));
+}
+
 static void cast(yoco_device *device, const yoco_cast_args *a)
 {
     (void)device;
@@ -247,6 +254,7 @@ static const yoco_dense_ops dense_ops = {
     .linear_rows = linear_rows,
     .rope_table = rope_table,
     .rope = rope,
+    .add_bias = add_bias,
     .cast = cast,
     .swiglu = swiglu,
 };
@@ -256,18 +264,20 @@ static void window_attend(yoco_device *device, const yoco_window_args *a)
     (void)device;
     charge(YOCO_TALLY_REPEATED,
            yoco_work_window(a->n_edge, a->q_begin, a->q_end, a->window,
-                            (int64_t)a->n_heads * a->head_dim, yoco_dtype_bytes(a->kv_dtype)));
+                            (int64_t)a->n_heads * a->head_dim, (int64_t)a->n_kv_heads * a->head_dim,
+                            yoco_dtype_bytes(a->kv_dtype)));
 }
 
 static void window_step(yoco_device *device, const yoco_window_step_args *a)
 {
     (void)device;
-    int64_t n_rows = 0, dim = (int64_t)a->n_heads * a->head_dim;
+    int64_t n_rows = 0, dim = (int64_t)a->n_heads * a->head_dim,
+            kv_dim = (int64_t)a->n_kv_heads * a->head_dim;
     for (int64_t i = 0; i < a->n_queries; i++)
         for (int part = 0; part < YOCO_WINDOW_VIEW_PARTS; part++)
             n_rows += a->views[i].n_rows[part];
     charge(YOCO_TALLY_REPEATED,
-           yoco_work_attend(1, n_rows, dim, dim, yoco_dtype_bytes(a->kv_dtype), 0));
+           yoco_work_attend(1, n_rows, dim, kv_dim, yoco_dtype_bytes(a->kv_dtype), 0));
 }
 
 static const yoco_window_ops window_ops = {

@@ -188,6 +188,7 @@ yoco_checkpoint *checkpoint_mixed(void)
     yoco_layer_shape *layers = shape->layers;
     layers[1].kind = YOCO_LAYER_RETENTION;
     layers[1].window = 0;
+    layers[1].decay_divisor = 16;
     layers[2] = layers[3];
     layers[2].source = layers[4].source = 2;
     layers[2].n_kv_heads = layers[4].n_kv_heads = 4;

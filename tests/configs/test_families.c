@@ -4,6 +4,7 @@
 
 #include "fixture.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -51,6 +52,152 @@ static void test_model_types_that_are_none(void **state)
         refused(rows[i].name, rows[i].text, rows[i].line);
 }
 
+/* A config of flash-linear-attention in which one field is another text; of nested ones too. */
+static char *fla_config(const char *from, const char *to)
+{
+    static const char config[] =
+        "{\"model_type\": \"yoco\", \"hidden_size\": 48, \"num_hidden_layers\": 5,\n"
+        "\"num_self_decoder_layers\": 2, \"intermediate_size\": null, \"vocab_size\": 96,\n"
+        "\"max_position_embeddings\": 4096, \"hidden_act\": \"swish\", \"eos_token_id\": 2,\n"
+        "\"norm_eps\": 1e-6, \"tie_word_embeddings\": false, \"attnres_block_size\": null,\n"
+        "\"self_decoder_attn\": {\"type\": \"swa\", \"num_heads\": 4, \"num_v_heads\": 2,\n"
+        "\"window_size\": 40, \"qkv_bias\": true, \"qk_norm\": true, \"rope_theta\": 500.0},\n"
+        "\"cross_decoder_attn\": {\"num_heads\": 6, \"num_kv_heads\": 3, \"qk_norm\": true,\n"
+        "\"rope_inv_freq\": \"yoco\"}}";
+    static char text[8192];
+    const char *at = strstr(config, from);
+    assert_non_null(at);
+    snprintf(text, sizeof text, "%.*s%s%s", (int)(at - config), config, to, at + strlen(from));
+    return text;
+}
+
+static yoco_model_shape *fla_shape(const char *from, const char *to)
+{
+    yoco_model_shape *shape;
+    const char *text = fla_config(from, to);
+    log_begin();
+    yoco_status status = yoco_model_shape_parse("config.json", text, strlen(text), &shape);
+    log_end(NULL);
+    assert_int_equal(status, YOCO_OK);
+    return shape;
+}
+
+static void test_fla_windows(void **state)
+{
+    (void)state;
+    yoco_model_shape *m = fla_shape("\"swish\"", "\"silu\"");
+    const yoco_layer_shape *window = &m->layers[1], *kept = &m->layers[2], *cross = &m->layers[5];
+    assert_int_equal(m->n_layers, 6);
+    assert_true(m->norm_eps == 1e-6f && m->embed_scale == sqrtf(48));
+    assert_int_equal(window->kind, YOCO_LAYER_WINDOW);
+    assert_int_equal(window->n_heads, 4);
+    assert_int_equal(window->n_kv_heads, 2);
+    assert_int_equal(window->k_dim, 12);
+    assert_int_equal(window->window, 40);
+    assert_int_equal(window->hidden_dim, 256); /* 128, in multiples of 256 */
+    assert_int_equal(window->traits, YOCO_TRAIT_QKV_BIAS);
+    assert_int_equal(kept->kind, YOCO_LAYER_KEEP);
+    assert_int_equal(kept->traits, 0);
+    assert_int_equal(kept->hidden_dim, 0);
+    assert_int_equal(cross->kind, YOCO_LAYER_CROSS);
+    assert_int_equal(cross->source, 2);
+    assert_int_equal(cross->k_dim, 8);
+    assert_int_equal(cross->traits, YOCO_TRAIT_Q_NORM);
+    assert_true(cross->q_norm_eps == 1e-5f);
+    const yoco_rotation *self = &m->rotations[window->rotation],
+                        *other = &m->rotations[cross->rotation];
+    assert_true(self->halves && !self->both_ends && self->theta == 500);
+    assert_true(!other->halves && other->both_ends && other->theta == 10000);
+    assert_int_equal(m->rotations[kept->rotation].head_dim, 8);
+    assert_int_equal(m->n_ends, 1);
+    assert_int_equal(m->ends[0], 2);
+    yoco_free(m);
+}
+
+/* Retention has as many heads of K,V as of queries, and no bias. */
+static void test_fla_retention(void **state)
+{
+    (void)state;
+    yoco_model_shape *m = fla_shape("\"swa\"", "\"gated_retention\", \"gate_logit_normalizer\": 8");
+    const yoco_layer_shape *layer = &m->layers[0];
+    assert_int_equal(layer->kind, YOCO_LAYER_RETENTION);
+    assert_int_equal(layer->n_kv_heads, 4);
+    assert_int_equal(layer->traits, 0);
+    assert_int_equal(layer->window, 0);
+    assert_true(layer->decay_divisor == 8);
+    assert_false(m->rotations[layer->rotation].halves);
+    yoco_free(m);
+}
+
+static void test_fla_frequencies(void **state)
+{
+    (void)state;
+    yoco_rotation r = {.head_dim = 8, .theta = 10000};
+    const double plain[] = {1, 0.1, 0.01, 0.001}, ends[] = {1, 0.0464158883, 0.00215443469, 1e-4};
+    for (int i = 0; i < 4; i++) {
+        r.both_ends = false;
+        assert_true(fabs(yoco_rotation_frequency(&r, i) - plain[i]) < 1e-9);
+        r.both_ends = true;
+        assert_true(fabs(yoco_rotation_frequency(&r, i) - ends[i]) < 1e-9);
+    }
+}
+
+static void test_fla_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *to, *line;
+    } rows[] = {
+        {"\"swa\"", "\"gated_deltanet\"",
+         "config.json: field self_decoder_attn.type is \"gated_deltanet\"; give one that is "
+         "supported: gated_retention, swa"},
+        {"\"type\": \"swa\", ", "", "self_decoder_attn.type is missing"},
+        {"\"yoco\"}", "\"linear\"}", "cross_decoder_attn.rope_inv_freq is \"linear\""},
+        {"\"swish\"", "\"powlu\"", "hidden_act is \"powlu\"; give one that is supported: silu"},
+        {"\"swish\"", "1", "hidden_act is 1"},
+        {"block_size\": null", "block_size\": 4", "(attnres_block_size) are not supported"},
+        {"{\"model_type\"",
+         "{\"quantization_config\": {\"quant_method\": \"gptq\"}, \"model_type\"",
+         "quantization \"gptq\" is not supported"},
+        {"{\"model_type\"", "{\"quantization_config\": [], \"model_type\"", "quantization []"},
+        {"{\"model_type\"", "{\"rope_scaling\": {\"type\": \"yarn\"}, \"model_type\"",
+         "rope_scaling.type is \"yarn\"; give one that is supported: default"},
+        {"{\"model_type\"", "{\"rope_parameters\": {\"rope_type\": \"llama3\"}, \"model_type\"",
+         "rope_parameters.rope_type is \"llama3\""},
+        {"{\"model_type\"", "{\"rope_parameters\": 3, \"model_type\"", "rope_parameters is 3"},
+        {": 48", ": 47", "does not split into 4 heads (self_decoder_attn.num_heads)"},
+        {": 48", ": -48", "hidden_size is -48"},
+        {": 48", ": 4.5", "hidden_size is 4.5"},
+        {": 48", ": \"48\"", "hidden_size is \"48\""},
+        {": 48", ": null", "hidden_size is null"},
+        {": 48", ": 1e300", "hidden_size is 1"},
+        {"num_hidden_layers\": 5", "num_hidden_layers\": 1000000000", "from 2 to 4096"},
+        {"num_hidden_layers\": 5", "num_hidden_layers\": 2", "field num_self_decoder_layers is 2"},
+        {"decoder_layers\": 2", "decoder_layers\": 0", "field num_self_decoder_layers is 0"},
+        {"\"num_heads\": 4", "\"num_heads\": 0", "self_decoder_attn.num_heads is 0"},
+        {"\"num_v_heads\": 2", "\"num_v_heads\": 3", "not a multiple of num_v_heads 3"},
+        {"\"num_heads\": 6", "\"num_heads\": 7", "7 heads (cross_decoder_attn.num_heads)"},
+        {"\"num_kv_heads\": 3", "\"num_kv_heads\": 4", "not a multiple of num_kv_heads 4"},
+        {"\"window_size\": 40", "\"window_size\": null", "self_decoder_attn.window_size is null"},
+        {"\"window_size\": 40", "\"window_size\": 99999999", "window_size is 99999999"},
+        {"\"rope_theta\": 500.0", "\"rope_theta\": -1", "rope_theta is -1"},
+        {"\"qkv_bias\": true", "\"qkv_bias\": \"yes\"", "qkv_bias is \"yes\"; give true or false"},
+        {"\"norm_eps\": 1e-6", "\"norm_eps\": []", "norm_eps is []"},
+        {"\"vocab_size\": 96", "\"vocab_size\": 99999999999", "vocab_size is 99999999999"},
+        {"embeddings\": 4096", "embeddings\": 0", "max_position_embeddings is 0"},
+        {"\"intermediate_size\": null", "\"intermediate_size\": 0", "intermediate_size is 0"},
+        {"\"self_decoder_attn\": {", "\"self_decoder_attn\": 1, \"x\": {",
+         "self_decoder_attn is 1"},
+        {"token_id\": 2", "token_id\": 96", "eos_token_id is 96; give an id from 0 to 95"},
+        {"token_id\": 2", "token_id\": [1, -1]", "eos_token_id is [1,-1]"},
+        {"token_id\": 2", "token_id\": \"</s>\"", "eos_token_id is \"</s>\""},
+        {"token_id\": 2", "token_id\": [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]",
+         "a list of at most 16"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        refused("config.json", fla_config(rows[i].from, rows[i].to), rows[i].line);
+}
+
 static void folder_refused(const char *folder, const char *line)
 {
     yoco_checkpoint *c = NULL;
@@ -59,6 +206,39 @@ static void folder_refused(const char *folder, const char *line)
     log_end(line);
     assert_int_not_equal(status, YOCO_OK);
     assert_null(c);
+}
+
+/* The ids of generation_config.json come before those of the config. */
+static void test_ends(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *generation;
+        int n, last;
+    } rows[] = {{NULL, 2, 7},
+                {"{}", 2, 7},
+                {"{\"eos_token_id\": null}", 2, 7},
+                {"{\"eos_token_id\": 3}", 1, 3},
+                {"{\"eos_token_id\": [1, 5, 9]}", 3, 9},
+                {"{\"eos_token_id\": []}", 0, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *folder = folder_create();
+        yoco_model_shape *m;
+        text_write(path_in(folder, "config.json"),
+                   fla_config("token_id\": 2", "token_id\": [2, 7]"));
+        if (rows[i].generation)
+            text_write(path_in(folder, "generation_config.json"), rows[i].generation);
+        assert_int_equal(yoco_model_shape_load(folder, &m), YOCO_OK);
+        assert_int_equal(m->n_ends, rows[i].n);
+        assert_true(rows[i].n == 0 || m->ends[rows[i].n - 1] == rows[i].last);
+        yoco_free(m);
+        folder_remove(folder);
+    }
+    char *folder = folder_create();
+    text_write(path_in(folder, "config.json"), fla_config("\"swish\"", "\"swish\""));
+    text_write(path_in(folder, "generation_config.json"), "{\"eos_token_id\": 96}");
+    folder_refused(folder, "generation_config.json: field eos_token_id is 96");
+    folder_remove(folder);
 }
 
 /* Where the weights, or all of a model, are of another format. */
@@ -229,6 +409,11 @@ int main(int argc, char **argv)
     source_folder = argc > 1 ? argv[1] : ".";
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model_types_that_are_none),
+        cmocka_unit_test(test_fla_windows),
+        cmocka_unit_test(test_fla_retention),
+        cmocka_unit_test(test_fla_frequencies),
+        cmocka_unit_test(test_fla_refused),
+        cmocka_unit_test(test_ends),
         cmocka_unit_test(test_weights_of_others),
         cmocka_unit_test(test_config_of_another_format),
         cmocka_unit_test(test_extra_tensors),

@@ -23,7 +23,7 @@ questions+=(-n "$("$tool" ids "$expected" $generated | wc -l)" -m "$model" --thr
 gpu=(--backend "$backend" --transport "$transport")
 options=("${questions[@]}" --prompt-ids "$folder/prompt.ids")
 chunk=100
-grep -q '"sliding_window": null' "$model/params.json" && chunk=256
+is_retention "$model" && chunk=256
 
 run 1 "$folder/one" "${options[@]}" --chunk $chunk "${gpu[@]}" --dtype f32
 check "f32" "$tool" expected "$folder/one" "$expected" $limit

@@ -120,6 +120,7 @@ static void launch_too_many(const graph_test *t)
     yoco_cuda_ops.window->attend(t->device, &(yoco_window_args){.q_begin = 0,
                                                                 .q_end = 1,
                                                                 .n_heads = 70000,
+                                                                .n_kv_heads = 70000,
                                                                 .head_dim = 32,
                                                                 .window = 1,
                                                                 .q = t->a,

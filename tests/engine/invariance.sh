@@ -1,5 +1,5 @@
 #!/bin/bash
-# invariance.sh YOCO MPIEXEC DUMP_TOOL window|retention DTYPE PART...: the bytes of a dump do not
+# invariance.sh YOCO MPIEXEC DUMP_TOOL window|retention|swa|gated_retention DTYPE PART...: the bytes of a dump do not
 # depend on ranks and threads (part ranks_and_threads), on any instruction set (instruction_sets), and
 # a question's answer does not depend on the others (questions).
 source "$(dirname "$0")/driver.sh"
@@ -8,14 +8,17 @@ shift 2
 
 model=$folder/model
 vocab=512
-if [ "$kind" = window ]; then
-    write_params "$folder/params.json" 96 4 200 4 6 2 $vocab 48
-    short_chunk=20 chunk=300 long_chunk=1300
-else
-    write_params "$folder/params.json" 96 4 200 3 6 3 $vocab null
-    short_chunk=256 chunk=512 long_chunk=1280
-fi
-check init "$yoco" init --shape "$folder/params.json" -o "$model" --dtype bf16 --seed 3
+shape=$folder/params.json
+case $kind in
+    window) write_params "$shape" 96 4 200 4 6 2 $vocab 48 ;;
+    retention) write_params "$shape" 96 4 200 3 6 3 $vocab null ;;
+    *) write_fla "$shape" "$kind" $vocab ;;
+esac
+case $kind in
+    window | swa) short_chunk=20 chunk=300 long_chunk=1300 ;;
+    *) short_chunk=256 chunk=512 long_chunk=1280 ;;
+esac
+check init "$yoco" init --shape "$shape" -o "$model" --dtype bf16 --seed 3
 write_ids "$folder/prompt.ids" 2500 $vocab 1
 head -n 700 "$folder/prompt.ids" >"$folder/short.ids"
 # Questions: one token, below and above the window, above a block, above a chunk; then short ones.

@@ -21,7 +21,7 @@ fi
 prompt+=(--prompt-ids "$folder/prompt.ids" -n "$("$tool" ids "$expected" $generated | wc -l)")
 
 chunks=(13 100 2048)
-grep -q '"sliding_window": null' "$model/params.json" && chunks=(256 512 2048)
+is_retention "$model" && chunks=(256 512 2048)
 
 # compare RANKS CHUNK OPTION...
 compare() {

@@ -1,5 +1,5 @@
 #!/bin/bash
-# shapes.sh YOCO MPIEXEC DUMP_TOOL window|retention: odd sizes of everything. The two backends agree,
+# shapes.sh YOCO MPIEXEC DUMP_TOOL window|retention|fla: odd sizes of everything. The two backends agree,
 # and three ranks give the bytes of one.
 source "$(dirname "$0")/driver.sh"
 kind=$1
@@ -18,8 +18,19 @@ agree() {
 
 # shape NAME DIM LAYERS HIDDEN SELF_HEADS HEADS KV_HEADS VOCAB WINDOW CHUNK...
 shape() {
-    local name=$1 vocab=$8 chunks=("${@:10}") model=$folder/$1 n chunk base
     write_params "$folder/params.json" "${@:2:8}"
+    try "$1" "$8" "${@:10}"
+}
+
+# fla NAME VOCAB CHUNK... <CONFIG: the same of a config.json.
+fla() {
+    cat >"$folder/params.json"
+    try "$@"
+}
+
+# try NAME VOCAB CHUNK...: prompts of all lengths.
+try() {
+    local name=$1 vocab=$2 chunks=("${@:3}") model=$folder/$1 n chunk base
     check "init $name" "$yoco" init --shape "$folder/params.json" -o "$model" --dtype f32
     for n in 1 2 45 300; do
         write_ids "$folder/ids" $n "$vocab" $n
@@ -42,6 +53,28 @@ if [ "$kind" = window ]; then
     shape heads-of-2 6 2 7 3 3 3 5 2 1 7
     shape smallest-window 2 2 1 1 1 1 2 3 1 7
     shape unlike-heads 66 4 97 3 33 11 257 17 16 64
+elif [ "$kind" = fla ]; then
+    common='"model_type": "yoco", "vocab_size": 33, "max_position_embeddings": 1000'
+    fla one-layer-each 33 1 7 64 <<END
+{$common, "hidden_size": 40, "num_hidden_layers": 2, "num_self_decoder_layers": 1,
+ "intermediate_size": 7, "tie_word_embeddings": true,
+ "self_decoder_attn": {"type": "swa", "num_heads": 10, "num_v_heads": 1, "window_size": 3},
+ "cross_decoder_attn": {"num_heads": 5, "num_kv_heads": 1, "qk_norm": true}}
+END
+    fla more-cross-layers 33 3 64 <<END
+{$common, "hidden_size": 24, "num_hidden_layers": 5, "num_self_decoder_layers": 1,
+ "intermediate_size": 97,
+ "self_decoder_attn": {"type": "swa", "num_heads": 12, "num_v_heads": 4, "window_size": 1000,
+                       "qkv_bias": true},
+ "cross_decoder_attn": {"num_heads": 1, "qkv_bias": true, "rope_inv_freq": "yoco"}}
+END
+    fla retention 33 256 <<END
+{$common, "hidden_size": 36, "num_hidden_layers": 4, "num_self_decoder_layers": 3,
+ "intermediate_size": 50,
+ "self_decoder_attn": {"type": "gated_retention", "num_heads": 2, "rope_theta": 500,
+                       "gate_logit_normalizer": 3.5},
+ "cross_decoder_attn": {"num_heads": 6, "num_kv_heads": 2, "qkv_bias": true, "qk_norm": true}}
+END
 else
     shape one-kv-head 36 2 97 6 2 1 97 null 256
     shape heads-of-4 40 3 7 4 10 5 5 null 256

@@ -70,6 +70,14 @@ float *run_rope(rig *r, yoco_rope_args args)
     return out;
 }
 
+float *run_add_bias(rig *r, yoco_bias_args args)
+{
+    args.bias = rig_upload(r, args.bias, args.n, YOCO_F32);
+    args.x = rig_device(r, args.x, (size_t)(args.n_rows * args.n) * sizeof(float));
+    r->ops->dense->add_bias(r->device, &args);
+    return rig_fetch(r, args.x);
+}
+
 float *run_cast(rig *r, yoco_cast_args args)
 {
     args.x = rig_upload(r, args.x, args.n, YOCO_F32);

@@ -11,6 +11,7 @@ float *run_rms_norm(rig *r, yoco_rms_norm_args args);
 float *run_linear(rig *r, bool slabs, const yoco_matrix *weight, yoco_linear_args args);
 void run_rope_table(rig *r, yoco_rope_table_args args, float **cos, float **sin);
 float *run_rope(rig *r, yoco_rope_args args);
+float *run_add_bias(rig *r, yoco_bias_args args);
 float *run_cast(rig *r, yoco_cast_args args);
 float *run_swiglu(rig *r, yoco_swiglu_args args);
 

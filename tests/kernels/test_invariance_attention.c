@@ -45,6 +45,12 @@ static void window(const yoco_ops *ops, yoco_device_options options)
         {.n_rows = WINDOW_ROWS, .n_edge = 32, .window = 33, .n_heads = 2, .head_dim = 16},
         {.n_rows = WINDOW_ROWS, .n_edge = 5, .window = 200, .n_heads = 3, .head_dim = 10},
         {.n_rows = WINDOW_ROWS, .n_edge = 149, .window = 150, .n_heads = 1, .head_dim = 32},
+        {.n_rows = WINDOW_ROWS,
+         .n_edge = 39,
+         .window = 40,
+         .n_heads = 6,
+         .n_kv_heads = 2,
+         .head_dim = 32},
     };
     thread_rigs rigs;
     thread_rigs_open(&rigs, ops, options);

@@ -36,6 +36,14 @@ static float *rope_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
     return run_rope(r, args);
 }
 
+static float *bias_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
+{
+    yoco_bias_args args = *(const yoco_bias_args *)all;
+    args.n_rows = n_rows;
+    args.x += first * args.n;
+    return run_add_bias(r, args);
+}
+
 static float *swiglu_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
 {
     yoco_swiglu_args args = *(const yoco_swiglu_args *)all;
@@ -57,14 +65,21 @@ static void row_ops(const yoco_ops *ops, yoco_device_options options)
                                .weight = random_values(r, &rnd, DIM, 1.0f),
                                .out_dtype = options.dtype};
     check_invariance(&rigs, "rms_norm", norm_rows, &norm, ROWS, DIM, 1);
-    yoco_rope_args rope = {.n_heads = HEADS,
-                           .head_dim = HEAD_DIM,
-                           .scale = 0.3f,
-                           .cos = random_values(r, &rnd, ROWS * HEAD_DIM / 2, 1.0f),
-                           .sin = random_values(r, &rnd, ROWS * HEAD_DIM / 2, 1.0f),
-                           .x = random_values(r, &rnd, ROWS * DIM, 1.0f),
-                           .out_dtype = options.dtype};
-    check_invariance(&rigs, "rope", rope_rows, &rope, ROWS, DIM, 1);
+    for (int halves = 0; halves <= 1; halves++) {
+        yoco_rope_args rope = {.n_heads = HEADS,
+                               .head_dim = HEAD_DIM,
+                               .scale = 0.3f,
+                               .halves = halves,
+                               .cos = random_values(r, &rnd, ROWS * HEAD_DIM / 2, 1.0f),
+                               .sin = random_values(r, &rnd, ROWS * HEAD_DIM / 2, 1.0f),
+                               .x = random_values(r, &rnd, ROWS * DIM, 1.0f),
+                               .out_dtype = options.dtype};
+        check_invariance(&rigs, "rope", rope_rows, &rope, ROWS, DIM, 1);
+    }
+    yoco_bias_args bias = {.n = DIM,
+                           .bias = random_values(r, &rnd, DIM, 1.0f),
+                           .x = random_values(r, &rnd, ROWS * DIM, 1.0f)};
+    check_invariance(&rigs, "add_bias", bias_rows, &bias, ROWS, DIM, 1);
     yoco_swiglu_args swiglu = {.a = random_values(r, &rnd, ROWS, 9.0f),
                                .b = random_values(r, &rnd, ROWS, 1.0f),
                                .out_dtype = options.dtype};
@@ -153,6 +168,7 @@ static float *step_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
                                                                   .k = args.k,
                                                                   .v = args.v,
                                                                   .gate = args.gate,
+                                                                  .gate_divisor = args.gate_divisor,
                                                                   .state = states});
     int64_t row = args.n_heads * args.head_dim;
     float *both = rig_host(r, (size_t)(n_rows * (row + n_state)) * sizeof *both);

@@ -55,6 +55,11 @@ static void window(rig *tested, rig *reference)
         {.n_rows = 100, .n_edge = 40, .window = 70, .n_heads = 1, .head_dim = 32},
         {.n_rows = 20, .n_edge = 3, .window = 100, .n_heads = 2, .head_dim = 256},
         {.n_rows = 5, .n_edge = 3, .window = 4, .n_heads = 1, .head_dim = 300},
+        /* Heads that share K,V. */
+        {.n_rows = 70, .n_edge = 20, .window = 40, .n_heads = 8, .n_kv_heads = 2, .head_dim = 8},
+        {.n_rows = 70, .n_edge = 20, .window = 40, .n_heads = 6, .n_kv_heads = 2, .head_dim = 32},
+        {.n_rows = 66, .n_edge = 99, .window = 100, .n_heads = 5, .n_kv_heads = 1, .head_dim = 64},
+        {.n_rows = 4, .n_edge = 299, .window = 300, .n_heads = 4, .n_kv_heads = 2, .head_dim = 128},
         /* Windows that a decode step cuts into splits of 128 rows. */
         {.n_rows = 4, .n_edge = 299, .window = 300, .n_heads = 2, .head_dim = 128},
         {.n_rows = 3, .n_edge = 400, .window = 401, .n_heads = 1, .head_dim = 64},

@@ -201,7 +201,7 @@ static void rope_table(rig *tested, rig *reference)
     }
 }
 
-static void rope(rig *tested, rig *reference)
+static void rope_style(rig *tested, rig *reference, bool halves)
 {
     static const int head_dims[] = {2, 6, 10, 16, 64, 80, 128, 256};
     for (size_t i = 0; i < sizeof head_dims / sizeof head_dims[0]; i++) {
@@ -214,6 +214,7 @@ static void rope(rig *tested, rig *reference)
                 .n_heads = n_heads,
                 .head_dim = head_dims[i],
                 .scale = bf16 ? 0.125f : 1.0f,
+                .halves = halves,
                 .cos = random_values(tested, &rnd, n_rows * head_dims[i] / 2, 1.0f),
                 .sin = random_values(tested, &rnd, n_rows * head_dims[i] / 2, 1.0f),
                 .x = random_values(tested, &rnd, n, 2.0f),
@@ -222,6 +223,31 @@ static void rope(rig *tested, rig *reference)
                           4e-7, args.out_dtype);
             reset(tested, reference);
         }
+    }
+}
+
+static void rope(rig *tested, rig *reference)
+{
+    rope_style(tested, reference, false);
+}
+
+static void rope_halves(rig *tested, rig *reference)
+{
+    rope_style(tested, reference, true);
+}
+
+static void add_bias(rig *tested, rig *reference)
+{
+    static const int widths[] = {1, 3, 8, 17, 64, 1000};
+    for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
+        int64_t n_rows = row_counts[i % N_ROW_COUNTS], n = n_rows * widths[i];
+        yoco_bias_args args = {.n_rows = n_rows,
+                               .n = widths[i],
+                               .bias = random_values(tested, &rnd, widths[i], 1.0f),
+                               .x = random_values(tested, &rnd, n, 2.0f)};
+        check_equal(tested, "add_bias", run_add_bias(tested, args), run_add_bias(reference, args),
+                    (size_t)n * sizeof(float));
+        reset(tested, reference);
     }
 }
 
@@ -245,6 +271,7 @@ static void rope_chain(rig *tested, rig *reference)
             .n_heads = n_heads[i],
             .head_dim = DIM,
             .scale = 0.5f,
+            .halves = i == 1,
             .cos = cos,
             .sin = sin,
             .x = rig_upload(tested, random_values(tested, &rnd, n, 2.0f), n, YOCO_F32),
@@ -471,6 +498,8 @@ static void test_rope(void **state)
     (void)state;
     each_rig(rope_table);
     each_rig(rope);
+    each_rig(rope_halves);
+    each_rig(add_bias);
     each_rig(rope_chain);
 }
 

@@ -59,8 +59,8 @@ static double naive_sums(const rows *s, const float *q, int head_dim, double *o)
 
 static float *naive_window(const yoco_window_args *args, int64_t n_rows)
 {
-    int64_t row_size = args->n_heads * args->head_dim;
-    int64_t n_kv = (args->n_edge + n_rows) * row_size;
+    int64_t row_size = args->n_heads * args->head_dim, kv_size = args->n_kv_heads * args->head_dim;
+    int64_t n_kv = (args->n_edge + n_rows) * kv_size;
     const float *k = rounded(&r, args->k, n_kv, args->kv_dtype);
     const float *v = rounded(&r, args->v, n_kv, args->kv_dtype);
     float *out = rig_host(&r, (size_t)(n_rows * row_size) * sizeof *out);
@@ -70,8 +70,9 @@ static float *naive_window(const yoco_window_args *args, int64_t n_rows)
         if (first < 0)
             first = 0;
         for (int head = 0; head < args->n_heads; head++) {
-            int64_t at = first * row_size + head * args->head_dim;
-            rows seen = {k + at, v + at, args->n_edge + i - first + 1, row_size};
+            int kv_head = head * args->n_kv_heads / args->n_heads;
+            int64_t at = first * kv_size + kv_head * args->head_dim;
+            rows seen = {k + at, v + at, args->n_edge + i - first + 1, kv_size};
             const float *q = args->q + i * row_size + head * args->head_dim;
             memset(o, 0, (size_t)args->head_dim * sizeof *o);
             double l = naive_sums(&seen, q, args->head_dim, o);
@@ -106,6 +107,10 @@ static void test_window(void **state)
     check_window(
         (window_shape){.n_rows = 70, .n_edge = 2, .window = 500, .n_heads = 2, .head_dim = 10});
     check_window((window_shape){.n_rows = 9, .window = 4, .n_heads = 2, .head_dim = 300});
+    check_window((window_shape){
+        .n_rows = 20, .n_edge = 4, .window = 5, .n_heads = 6, .n_kv_heads = 2, .head_dim = 6});
+    check_window(
+        (window_shape){.n_rows = 9, .window = 8, .n_heads = 5, .n_kv_heads = 1, .head_dim = 4});
 }
 
 static void test_window_writes_its_queries_only(void **state)

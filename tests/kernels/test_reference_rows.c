@@ -188,7 +188,7 @@ static void test_rope_table(void **state)
 }
 
 /* Pairs as complex numbers, turned by given angles. */
-static void check_rope(int n_heads, int head_dim)
+static void check_rope(int n_heads, int head_dim, bool halves)
 {
     enum { ROWS = 3 };
     int n_pairs = head_dim / 2;
@@ -204,11 +204,11 @@ static void check_rope(int n_heads, int head_dim)
             c[row * n_pairs + i] = cosf((float)angle);
             s[row * n_pairs + i] = sinf((float)angle);
             for (int head = 0; head < n_heads; head++) {
-                const float *pair = x + (row * n_heads + head) * head_dim + 2 * i;
-                double length = hypot(pair[0], pair[1]), turned = atan2(pair[1], pair[0]) + angle;
-                float *out = want + (pair - x);
-                out[0] = (float)(0.25 * length * cos(turned));
-                out[1] = (float)(0.25 * length * sin(turned));
+                int64_t at = (row * n_heads + head) * head_dim + (halves ? i : 2 * i);
+                int64_t other = at + (halves ? n_pairs : 1);
+                double length = hypot(x[at], x[other]), turned = atan2(x[other], x[at]) + angle;
+                want[at] = (float)(0.25 * length * cos(turned));
+                want[other] = (float)(0.25 * length * sin(turned));
             }
         }
     }
@@ -216,6 +216,7 @@ static void check_rope(int n_heads, int head_dim)
                            .n_heads = n_heads,
                            .head_dim = head_dim,
                            .scale = 0.25f,
+                           .halves = halves,
                            .cos = c,
                            .sin = s,
                            .x = x};
@@ -228,9 +229,11 @@ static void check_rope(int n_heads, int head_dim)
 static void test_rope(void **state)
 {
     (void)state;
-    check_rope(1, 2);
-    check_rope(3, 10);
-    check_rope(2, 16);
+    for (int halves = 0; halves <= 1; halves++) {
+        check_rope(1, 2, halves);
+        check_rope(3, 10, halves);
+        check_rope(2, 16, halves);
+    }
 }
 
 static void test_swiglu(void **state)

@@ -4,17 +4,18 @@
 
 yoco_window_args make_window(rig *r, test_random *random, const window_shape *shape)
 {
-    int64_t row_size = shape->n_heads * shape->head_dim;
-    int64_t n_kv = (shape->n_edge + shape->n_rows) * row_size;
+    int n_kv_heads = shape->n_kv_heads > 0 ? shape->n_kv_heads : shape->n_heads;
+    int64_t n_kv = (shape->n_edge + shape->n_rows) * n_kv_heads * shape->head_dim;
     return (yoco_window_args){
         .n_edge = shape->n_edge,
         .q_begin = 0,
         .q_end = shape->n_rows,
         .window = shape->window,
         .n_heads = shape->n_heads,
+        .n_kv_heads = n_kv_heads,
         .head_dim = shape->head_dim,
         .scale_log2 = scale_log2(shape->head_dim),
-        .q = random_values(r, random, shape->n_rows * row_size, 4.0f),
+        .q = random_values(r, random, shape->n_rows * shape->n_heads * shape->head_dim, 4.0f),
         .kv_dtype = r->options.dtype,
         .k = random_values(r, random, n_kv, 1.0f),
         .v = random_values(r, random, n_kv, 1.0f),
@@ -25,7 +26,7 @@ yoco_window_args make_window(rig *r, test_random *random, const window_shape *sh
 yoco_window_step_args make_window_steps(rig *r, test_random *random, int64_t n_rows,
                                         const yoco_window_args *window)
 {
-    int64_t row_size = window->n_heads * window->head_dim;
+    int64_t row_size = window->n_kv_heads * window->head_dim;
     yoco_window_view *views = rig_host(r, (size_t)n_rows * sizeof *views);
     for (int64_t i = 0; i < n_rows; i++) {
         int64_t end = window->n_edge + i + 1, row = yoco_i64_max(0, end - window->window);
@@ -41,6 +42,7 @@ yoco_window_step_args make_window_steps(rig *r, test_random *random, int64_t n_r
     return (yoco_window_step_args){
         .n_queries = n_rows,
         .n_heads = window->n_heads,
+        .n_kv_heads = window->n_kv_heads,
         .head_dim = window->head_dim,
         .window = window->window,
         .scale_log2 = window->scale_log2,
@@ -53,10 +55,11 @@ yoco_window_step_args make_window_steps(rig *r, test_random *random, int64_t n_r
 
 float *run_window_attend(rig *r, int64_t n_rows, yoco_window_args args)
 {
-    int64_t row_size = args.n_heads * args.head_dim, n = n_rows * row_size;
+    int64_t n = n_rows * args.n_heads * args.head_dim;
+    int64_t n_kv = (args.n_edge + n_rows) * args.n_kv_heads * args.head_dim;
     args.q = rig_upload(r, args.q, n, YOCO_F32);
-    args.k = rig_upload(r, args.k, args.n_edge * row_size + n, args.kv_dtype);
-    args.v = rig_upload(r, args.v, args.n_edge * row_size + n, args.kv_dtype);
+    args.k = rig_upload(r, args.k, n_kv, args.kv_dtype);
+    args.v = rig_upload(r, args.v, n_kv, args.kv_dtype);
     args.out = rig_device(r, NULL, (size_t)n * yoco_dtype_bytes(args.out_dtype));
     r->ops->window->attend(r->device, &args);
     return rig_download(r, args.out, n, args.out_dtype);
@@ -64,7 +67,8 @@ float *run_window_attend(rig *r, int64_t n_rows, yoco_window_args args)
 
 float *run_window_step(rig *r, yoco_window_step_args args)
 {
-    int64_t row_size = args.n_heads * args.head_dim, n = args.n_queries * row_size;
+    int64_t row_size = args.n_kv_heads * args.head_dim;
+    int64_t n = args.n_queries * args.n_heads * args.head_dim;
     yoco_window_view *views = rig_host(r, (size_t)args.n_queries * sizeof *views);
     memcpy(views, args.views, (size_t)args.n_queries * sizeof *views);
     for (int64_t i = 0; i < args.n_queries; i++) {

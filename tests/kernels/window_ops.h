@@ -8,6 +8,7 @@
 typedef struct window_shape {
     int64_t n_rows, n_edge;
     int window, n_heads, head_dim;
+    int n_kv_heads; /* 0: n_heads */
 } window_shape;
 
 /* All rows of the piece are queries; K,V and the output in the rig's dtype. */

@@ -75,6 +75,7 @@ static yoco_retention_args args_of(const yoco_pass *p, const parts *m)
                                  .k = m->k,
                                  .v = m->v,
                                  .gate = m->gate,
+                                 .gate_divisor = s->decay_divisor,
                                  .decay = m->decay,
                                  .state = m->states,
                                  .edge_in = edge,
@@ -118,6 +119,7 @@ static yoco_status step(yoco_pass *p)
                                                                    .k = m.k,
                                                                    .v = m.v,
                                                                    .gate = m.gate,
+                                                                   .gate_divisor = s->decay_divisor,
                                                                    .state = w->states,
                                                                    .out = m.out});
     gate_output(p, &m);

@@ -44,6 +44,7 @@ static inline yoco_status yoco_status_of_errno(int error)
 enum {
     YOCO_BLOCK_ROWS = 1024,    /* K,V rows per partial of the exact merge */
     YOCO_RETENTION_ROWS = 256, /* rows per block of the retention recurrence */
+    YOCO_DELTA_ROWS = 64,      /* rows per block of the delta rule */
 };
 
 enum { YOCO_MERGE_FLAGS = 9 }; /* floats behind the maxima of a merge: see worker/merge.c */

@@ -73,6 +73,8 @@ typedef struct yoco_stream_ops {
 typedef struct yoco_dense_ops yoco_dense_ops;         /* ops_dense.h */
 typedef struct yoco_window_ops yoco_window_ops;       /* ops_window.h */
 typedef struct yoco_retention_ops yoco_retention_ops; /* ops_retention.h */
+typedef struct yoco_conv_ops yoco_conv_ops;           /* ops_conv.h */
+typedef struct yoco_delta_ops yoco_delta_ops;         /* ops_delta.h */
 typedef struct yoco_attend_ops yoco_attend_ops;       /* ops_attend.h */
 typedef struct yoco_choose_ops yoco_choose_ops;       /* ops_choose.h */
 
@@ -128,6 +130,8 @@ typedef struct yoco_ops {
     const yoco_dense_ops *dense;
     const yoco_window_ops *window;
     const yoco_retention_ops *retention;
+    const yoco_conv_ops *conv;
+    const yoco_delta_ops *delta;
     const yoco_attend_ops *attend;
     const yoco_choose_ops *choose;
 } yoco_ops;

@@ -179,6 +179,8 @@ const yoco_ops yoco_cpu_ops = {
     .dense = &yoco_cpu_dense,
     .window = &yoco_cpu_window,
     .retention = &yoco_cpu_retention,
+    .conv = &yoco_cpu_conv,
+    .delta = &yoco_cpu_delta,
     .attend = &yoco_cpu_attend,
     .choose = &yoco_cpu_choose,
 };

@@ -90,6 +90,8 @@ void yoco_cpu_rope_table(yoco_device *device, const yoco_rope_table_args *args);
 extern const yoco_dense_ops yoco_cpu_dense;         /* dispatch.c */
 extern const yoco_window_ops yoco_cpu_window;       /* dispatch.c */
 extern const yoco_retention_ops yoco_cpu_retention; /* dispatch.c */
+extern const yoco_conv_ops yoco_cpu_conv;           /* dispatch.c */
+extern const yoco_delta_ops yoco_cpu_delta;         /* dispatch.c */
 extern const yoco_attend_ops yoco_cpu_attend;       /* merge.c */
 extern const yoco_choose_ops yoco_cpu_choose;       /* choose.c */
 

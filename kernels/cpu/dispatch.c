@@ -1,5 +1,7 @@
 /* Ops that are compiled once per instruction set: each call goes to the device's. */
 #include "kernels/cpu/simd.h"
+#include "kernels/ops_conv.h"
+#include "kernels/ops_delta.h"
 #include "kernels/ops_dense.h"
 #include "kernels/ops_retention.h"
 #include "kernels/ops_window.h"
@@ -50,4 +52,28 @@ const yoco_retention_ops yoco_cpu_retention = {
     .scan = retention_scan,
     .correct = retention_correct,
     .step = retention_step,
+};
+
+FORWARD(conv, round, yoco_conv_args)
+FORWARD(conv, piece, yoco_conv_args)
+FORWARD(conv, step, yoco_conv_step_args)
+
+const yoco_conv_ops yoco_cpu_conv = {
+    .round = conv_round,
+    .piece = conv_piece,
+    .step = conv_step,
+};
+
+FORWARD(delta, prepare, yoco_delta_prepare_args)
+FORWARD(delta, local, yoco_delta_args)
+FORWARD(delta, scan, yoco_delta_args)
+FORWARD(delta, out, yoco_delta_args)
+FORWARD(delta, step, yoco_delta_step_args)
+
+const yoco_delta_ops yoco_cpu_delta = {
+    .prepare = delta_prepare,
+    .local = delta_local,
+    .scan = delta_scan,
+    .out = delta_out,
+    .step = delta_step,
 };

@@ -5,6 +5,8 @@
 #include "kernels/cpu/simd.h"
 #include "kernels/cpu/vec.h"
 #include "kernels/ops_attend.h"
+#include "kernels/ops_conv.h"
+#include "kernels/ops_delta.h"
 #include "kernels/ops_dense.h"
 #include "kernels/ops_retention.h"
 #include "kernels/ops_window.h"
@@ -12,6 +14,8 @@
 extern const yoco_dense_ops YOCO_SIMD(yoco_cpu_dense);         /* pointwise.c */
 extern const yoco_window_ops YOCO_SIMD(yoco_cpu_window);       /* window.c */
 extern const yoco_retention_ops YOCO_SIMD(yoco_cpu_retention); /* retention.c */
+extern const yoco_conv_ops YOCO_SIMD(yoco_cpu_conv);           /* conv.c */
+extern const yoco_delta_ops YOCO_SIMD(yoco_cpu_delta);         /* delta.c */
 
 /* rows.c */
 void YOCO_SIMD(linear_rows)(yoco_device *device, const yoco_linear_args *args);

@@ -148,24 +148,12 @@ static void add_bias(yoco_device *device, const yoco_bias_args *args)
         add_rows(device, args);
 }
 
-/* x / (1 + e^-x), through e^-|x|, which cannot overflow; vf_exp2 would cut it off while its product
- * with x is still a normal number, so small ones are taken times 2^64. */
-static vf silu(vf x)
-{
-    const vf one = vf_set(1.0f), zero = vf_set(0.0f);
-    vf exponent = vf_min(x, zero - x) * vf_set(1.44269504f);
-    vi small = (vi)(exponent < vf_set(-64.0f));
-    vf e = vf_exp2(exponent + vf_select(small, vf_set(64.0f), zero)) *
-           vf_select(small, vf_set(0x1p-64f), one);
-    return x * vf_select((vi)(x < zero), e, one) / (one + e);
-}
-
 static void swiglu(yoco_device *device, const yoco_swiglu_args *args)
 {
 #pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n))
     for (int64_t i = 0; i < args->n; i += VF_LANES) {
         vf a = row_load(args->a + i, args->n - i), b = row_load(args->b + i, args->n - i);
-        row_store(args->out_dtype, args->out, i, silu(a) * b, args->n - i);
+        row_store(args->out_dtype, args->out, i, vf_silu(a) * b, args->n - i);
     }
 }
 

@@ -11,6 +11,8 @@ struct yoco_simd {
     const yoco_dense_ops *dense;
     const yoco_window_ops *window;
     const yoco_retention_ops *retention;
+    const yoco_conv_ops *conv;
+    const yoco_delta_ops *delta;
 
     /* and parts of others. Partials of the cross attention, without their maxima. */
     void (*attend_partials)(yoco_device *device, const yoco_attend_args *args);

@@ -82,4 +82,13 @@ VF_INLINE vf row_load(const float *p, int64_t n)
     return n >= VF_LANES ? vf_load(p) : vf_load_first(p, (int)n);
 }
 
+/* The same of a tensor of any dtype, from element `at` on. */
+VF_INLINE vf row_load_as(yoco_dtype dtype, const void *x, int64_t at, int64_t n)
+{
+    if (dtype == YOCO_F32)
+        return row_load((const float *)x + at, n);
+    return n >= VF_LANES ? vf_load_bf16((const uint16_t *)x + at)
+                         : vf_load_bf16_first((const uint16_t *)x + at, (int)n);
+}
+
 #endif

@@ -339,4 +339,16 @@ VF_INLINE vf vf_exp2(vf x)
     return vf_exp2_bounded(vf_min(vf_set(127.0f), x));
 }
 
+/* x / (1 + e^-x), through e^-|x|, which cannot overflow; vf_exp2 would cut it off while its product
+ * with x is still a normal number, so small ones are taken times 2^64. */
+VF_INLINE vf vf_silu(vf x)
+{
+    const vf one = vf_set(1.0f), zero = vf_set(0.0f);
+    vf exponent = vf_min(x, zero - x) * vf_set(1.44269504f);
+    vi small = (vi)(exponent < vf_set(-64.0f));
+    vf e = vf_exp2(exponent + vf_select(small, vf_set(64.0f), zero)) *
+           vf_select(small, vf_set(0x1p-64f), one);
+    return x * vf_select((vi)(x < zero), e, one) / (one + e);
+}
+
 #endif

@@ -170,6 +170,8 @@ const yoco_ops yoco_reference_ops = {
     .dense = &yoco_reference_dense,
     .window = &yoco_reference_window,
     .retention = &yoco_reference_retention,
+    .conv = &yoco_reference_conv,
+    .delta = &yoco_reference_delta,
     .attend = &yoco_reference_attend,
     .choose = &yoco_reference_choose,
 };

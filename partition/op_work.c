@@ -69,6 +69,56 @@ yoco_work yoco_work_retention_step(int64_t n_rows, int64_t dim, int64_t head_dim
         .kind = YOCO_WORK_STATE, .flops = 5 * elements, .bytes = 2 * F32_BYTES * elements};
 }
 
+static double delta_blocks(int64_t n_rows)
+{
+    return (double)yoco_div_up(n_rows, YOCO_DELTA_ROWS);
+}
+
+/* Of rows with those before them in a block, themselves included. */
+static double delta_pairs(int64_t n_rows)
+{
+    int64_t whole = n_rows / YOCO_DELTA_ROWS, rest = n_rows % YOCO_DELTA_ROWS;
+    return (double)whole * YOCO_DELTA_ROWS * (YOCO_DELTA_ROWS + 1) / 2 +
+           (double)rest * (double)(rest + 1) / 2;
+}
+
+/* Products of k with k, then the solution for U and W. */
+yoco_work yoco_work_delta_local(int64_t n_rows, int64_t heads, int64_t k_dim, int64_t v_dim)
+{
+    double rows = (double)(n_rows * heads), k = (double)k_dim, v = (double)v_dim;
+    return (yoco_work){.kind = YOCO_WORK_RETENTION,
+                       .flops = 2 * (double)heads * delta_pairs(n_rows) * (2 * k + v),
+                       .bytes = F32_BYTES * rows * (2 * k + 2 * v)};
+}
+
+/* W times the state, then k times u. */
+yoco_work yoco_work_delta_scan(int64_t n_rows, int64_t heads, int64_t k_dim, int64_t v_dim)
+{
+    double rows = (double)(n_rows * heads), k = (double)k_dim, v = (double)v_dim;
+    return (yoco_work){.kind = YOCO_WORK_RETENTION,
+                       .flops = 4 * rows * k * v,
+                       .bytes = F32_BYTES * (rows * (2 * k + 2 * v) +
+                                             (double)heads * k * v * (delta_blocks(n_rows) + 2))};
+}
+
+/* Products of q with k, of those with u, of q with the state. */
+yoco_work yoco_work_delta_out(int64_t n_rows, int64_t heads, int64_t k_dim, int64_t v_dim)
+{
+    double rows = (double)(n_rows * heads), k = (double)k_dim, v = (double)v_dim;
+    return (yoco_work){
+        .kind = YOCO_WORK_RETENTION,
+        .flops = 2 * (double)heads * delta_pairs(n_rows) * (k + v) + 2 * rows * k * v,
+        .bytes =
+            F32_BYTES * (rows * (2 * k + 2 * v) + (double)heads * k * v * delta_blocks(n_rows))};
+}
+
+yoco_work yoco_work_delta_step(int64_t n_rows, int64_t heads, int64_t k_dim, int64_t v_dim)
+{
+    double elements = (double)(n_rows * heads) * (double)k_dim * (double)v_dim;
+    return (yoco_work){
+        .kind = YOCO_WORK_STATE, .flops = 7 * elements, .bytes = 2 * F32_BYTES * elements};
+}
+
 yoco_work yoco_work_attend(int64_t n_queries, int64_t n_rows, int64_t dim, int64_t kv_dim,
                            size_t element, int64_t n_partials)
 {

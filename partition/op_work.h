@@ -31,6 +31,11 @@ yoco_work yoco_work_retention_local(int64_t n_rows, int64_t dim, int64_t head_di
 yoco_work yoco_work_retention_scan(int64_t n_rows, int64_t dim, int64_t head_dim);
 yoco_work yoco_work_retention_correct(int64_t n_rows, int64_t dim, int64_t head_dim);
 yoco_work yoco_work_retention_step(int64_t n_rows, int64_t dim, int64_t head_dim);
+/* heads: of the state, k_dim x v_dim each; work within a block is per value head. */
+yoco_work yoco_work_delta_local(int64_t n_rows, int64_t heads, int64_t k_dim, int64_t v_dim);
+yoco_work yoco_work_delta_scan(int64_t n_rows, int64_t heads, int64_t k_dim, int64_t v_dim);
+yoco_work yoco_work_delta_out(int64_t n_rows, int64_t heads, int64_t k_dim, int64_t v_dim);
+yoco_work yoco_work_delta_step(int64_t n_rows, int64_t heads, int64_t k_dim, int64_t v_dim);
 /* n_queries over n_rows rows of K,V of width kv_dim; partials are of width dim. */
 yoco_work yoco_work_attend(int64_t n_queries, int64_t n_rows, int64_t dim, int64_t kv_dim,
                            size_t element, int64_t n_partials);

@@ -38,8 +38,8 @@ static void largest(size_t *bytes, size_t other)
 
 static size_t tensor_bytes(const yoco_plan_input *in, const yoco_tensor_rule *rule)
 {
-    return rule->n_in > 0 ? in->weight_bytes(in->weight_data, rule->n_out, rule->n_in)
-                          : sizeof(float) * (size_t)rule->n_out;
+    return rule->is_table ? sizeof(float) * (size_t)yoco_rule_elements(rule)
+                          : in->weight_bytes(in->weight_data, rule->n_out, rule->n_in);
 }
 
 static void plan_weights(const yoco_plan_input *in, sizer *s, yoco_plan *p)

@@ -26,9 +26,8 @@ static yoco_status make_table(yoco_model *m, const char *what, const void *host,
     return YOCO_OK;
 }
 
-static yoco_status make_vector(yoco_model *m, const yoco_tensor *tensor, float **out)
+static yoco_status make_vector(yoco_model *m, const yoco_tensor *tensor, int64_t n, float **out)
 {
-    int64_t n = tensor->shape[0];
     float *host = NULL;
     YOCO_TRY(yoco_alloc((size_t)n * sizeof(float), tensor->name, (void **)&host));
     for (int64_t i = 0; i < n; i++)
@@ -93,9 +92,10 @@ static yoco_status make_layer(yoco_model *m, const yoco_checkpoint *checkpoint, 
     for (int i = yoco_layer_tensor_rules(layer->shape, rules); i-- > 0;) {
         yoco_role role = rules[i].role;
         const yoco_tensor *tensor = tensors->role[role];
-        YOCO_TRY(rules[i].n_in > 0
-                     ? make_matrix(m, checkpoint, tensor, YOCO_WEIGHT_LINEAR, &layer->weights[role])
-                     : make_vector(m, tensor, &layer->vectors[role]));
+        YOCO_TRY(
+            rules[i].is_table
+                ? make_vector(m, tensor, yoco_rule_elements(&rules[i]), &layer->vectors[role])
+                : make_matrix(m, checkpoint, tensor, YOCO_WEIGHT_LINEAR, &layer->weights[role]));
     }
     return YOCO_OK;
 }
@@ -192,7 +192,7 @@ static yoco_status fill_model(yoco_model *m, const yoco_checkpoint *checkpoint, 
         YOCO_TRY(make_layer(m, checkpoint, i));
         m->layers[i].read_exponent = m->layers[m->layers[i].shape->source].o_exponent;
     }
-    YOCO_TRY(make_vector(m, checkpoint->final_norm, &m->final_norm));
+    YOCO_TRY(make_vector(m, checkpoint->final_norm, m->shape->dim, &m->final_norm));
     if (with_output)
         YOCO_TRY(yoco_model_add_output(m, checkpoint));
     return m->ops->synchronize(m->device);

@@ -8,7 +8,8 @@
 
 typedef struct yoco_layer_ops yoco_layer_ops;
 
-/* The tensors that its shape asks for, by role; NULL elsewhere. */
+/* The tensors that its shape asks for, by role; NULL elsewhere. vectors: those that rules call
+ * tables, too. */
 typedef struct yoco_layer {
     const yoco_layer_shape *shape;
     const yoco_layer_ops *ops;

@@ -13,6 +13,8 @@ typedef enum axis {
     AXIS_K,
     AXIS_V,
     AXIS_OUT,
+    AXIS_HEAD,
+    AXIS_TAPS,
     AXIS_HIDDEN
 } axis;
 
@@ -21,8 +23,9 @@ enum {
     RETENTION = 1 << YOCO_LAYER_RETENTION,
     KEEP = 1 << YOCO_LAYER_KEEP,
     CROSS = 1 << YOCO_LAYER_CROSS,
-    MIXERS = WINDOW | RETENTION | CROSS,
-    KEEPERS = WINDOW | RETENTION | KEEP,
+    DELTA = 1 << YOCO_LAYER_DELTA,
+    MIXERS = WINDOW | RETENTION | CROSS | DELTA,
+    KEEPERS = WINDOW | RETENTION | KEEP | DELTA,
     ALL = MIXERS | KEEP,
 };
 
@@ -41,8 +44,15 @@ static const struct rule {
     {YOCO_ROLE_K_BIAS, AXIS_K, AXIS_NONE, KEEPERS, YOCO_TRAIT_QKV_BIAS},
     {YOCO_ROLE_V_BIAS, AXIS_V, AXIS_NONE, KEEPERS, YOCO_TRAIT_QKV_BIAS},
     {YOCO_ROLE_Q_NORM, AXIS_K_DIM, AXIS_NONE, WINDOW | CROSS, YOCO_TRAIT_Q_NORM},
-    {YOCO_ROLE_G, AXIS_OUT, AXIS_DIM, RETENTION, 0},
-    {YOCO_ROLE_DECAY, AXIS_HEADS, AXIS_DIM, RETENTION, 0},
+    {YOCO_ROLE_G, AXIS_OUT, AXIS_DIM, RETENTION | DELTA, 0},
+    {YOCO_ROLE_DECAY, AXIS_HEADS, AXIS_DIM, RETENTION | DELTA, 0},
+    {YOCO_ROLE_BETA, AXIS_HEADS, AXIS_DIM, DELTA, 0},
+    {YOCO_ROLE_Q_TAPS, AXIS_Q, AXIS_TAPS, DELTA, 0},
+    {YOCO_ROLE_K_TAPS, AXIS_K, AXIS_TAPS, DELTA, 0},
+    {YOCO_ROLE_V_TAPS, AXIS_V, AXIS_TAPS, DELTA, 0},
+    {YOCO_ROLE_A_LOG, AXIS_HEADS, AXIS_NONE, DELTA, 0},
+    {YOCO_ROLE_DT_BIAS, AXIS_HEADS, AXIS_NONE, DELTA, 0},
+    {YOCO_ROLE_OUT_NORM, AXIS_HEAD, AXIS_NONE, DELTA, 0},
     {YOCO_ROLE_OUT, AXIS_DIM, AXIS_OUT, MIXERS, 0},
     /* of every layer that has a feed-forward part */
     {YOCO_ROLE_FFN_NORM, AXIS_DIM, AXIS_NONE, ALL, 0},
@@ -68,6 +78,10 @@ static int64_t axis_size(const yoco_layer_shape *layer, axis a)
         return yoco_layer_v_width(layer);
     case AXIS_OUT:
         return yoco_layer_out_width(layer);
+    case AXIS_HEAD:
+        return layer->v_dim;
+    case AXIS_TAPS:
+        return layer->n_taps;
     case AXIS_HIDDEN:
         return layer->hidden_dim;
     case AXIS_NONE:
@@ -85,11 +99,19 @@ int yoco_layer_tensor_rules(const yoco_layer_shape *layer, yoco_tensor_rule out[
         if (!(r->kinds & 1 << layer->kind) || (feeds && layer->hidden_dim == 0) ||
             (r->trait && !(layer->traits & r->trait)))
             continue;
-        out[n++] = (yoco_tensor_rule){.role = r->role,
-                                      .n_out = axis_size(layer, r->rows),
-                                      .n_in = axis_size(layer, r->columns)};
+        out[n++] =
+            (yoco_tensor_rule){.role = r->role,
+                               .n_out = axis_size(layer, r->rows),
+                               .n_in = axis_size(layer, r->columns),
+                               .is_table = r->columns == AXIS_NONE || r->columns == AXIS_TAPS};
     }
     return n;
+}
+
+static yoco_past_shape state_of(const yoco_layer_shape *layer)
+{
+    return (yoco_past_shape){.form = YOCO_PAST_STATE,
+                             .state = {layer->n_heads, layer->k_dim, layer->v_dim}};
 }
 
 int yoco_layer_pasts(const yoco_layer_shape *layer, yoco_past_shape pasts[YOCO_MAX_PASTS])
@@ -101,9 +123,14 @@ int yoco_layer_pasts(const yoco_layer_shape *layer, yoco_past_shape pasts[YOCO_M
             .form = YOCO_PAST_WINDOW, .width = {k, v}, .n_rows = layer->window - 1};
         return 1;
     case YOCO_LAYER_RETENTION:
-        pasts[0] = (yoco_past_shape){.form = YOCO_PAST_STATE,
-                                     .state = {layer->n_heads, layer->k_dim, layer->v_dim}};
+        pasts[0] = state_of(layer);
         return 1;
+    case YOCO_LAYER_DELTA: /* inputs of the convolutions, Q and K side by side */
+        pasts[0] = (yoco_past_shape){.form = YOCO_PAST_WINDOW,
+                                     .width = {yoco_layer_q_width(layer) + k, v},
+                                     .n_rows = layer->n_taps - 1};
+        pasts[1] = state_of(layer);
+        return 2;
     case YOCO_LAYER_KEEP:
         pasts[0] = (yoco_past_shape){.form = YOCO_PAST_ROWS, .width = {k, v}};
         return 1;
@@ -153,6 +180,8 @@ yoco_layer_wide yoco_layer_wide_of(const yoco_layer_shape *layer)
                                   .b = v + yoco_layer_out_width(layer)};
     if (layer->kind == YOCO_LAYER_CROSS)
         mixer = (yoco_layer_wide){.a = q};
+    if (layer->kind == YOCO_LAYER_DELTA)
+        mixer = (yoco_layer_wide){.a = q + k, .b = v + yoco_layer_out_width(layer)};
     return (yoco_layer_wide){yoco_i64_max(mixer.a, hidden), yoco_i64_max(mixer.b, hidden)};
 }
 
@@ -168,18 +197,35 @@ yoco_retention_scratch yoco_retention_scratch_of(const yoco_layer_shape *layer, 
         .gate = states, .decay = states + gates, .bytes = states + 2 * gates};
 }
 
+yoco_delta_scratch yoco_delta_scratch_of(const yoco_layer_shape *layer, int64_t n_rows)
+{
+    int64_t f32 = sizeof(float), heads = layer->n_heads;
+    size_t gates = (size_t)yoco_round_up(n_rows * heads * f32, ALIGNMENT), states, w;
+    if (!yoco_size_mul((size_t)(heads * layer->k_dim * layer->v_dim * f32),
+                       (size_t)yoco_div_up(n_rows, YOCO_DELTA_ROWS), &states) ||
+        !yoco_size_mul((size_t)(heads * layer->k_dim * f32), (size_t)n_rows, &w))
+        return (yoco_delta_scratch){.bytes = SIZE_MAX};
+    states = (size_t)yoco_round_up((int64_t)states, ALIGNMENT);
+    w = (size_t)yoco_round_up((int64_t)w, ALIGNMENT);
+    return (yoco_delta_scratch){.w = states,
+                                .decay = states + w,
+                                .beta = states + w + gates,
+                                .bytes = states + w + 2 * gates};
+}
+
 size_t yoco_layer_scratch(const yoco_layer_shape *layer, int64_t n_rows)
 {
+    if (layer->kind == YOCO_LAYER_DELTA)
+        return yoco_delta_scratch_of(layer, n_rows).bytes;
     return layer->kind == YOCO_LAYER_RETENTION ? yoco_retention_scratch_of(layer, n_rows).bytes : 0;
 }
 
 const char *yoco_layer_kind_name(yoco_layer_kind kind)
 {
     static const char *const names[YOCO_N_LAYER_KINDS] = {
-        [YOCO_LAYER_WINDOW] = "window attention",
-        [YOCO_LAYER_RETENTION] = "gated retention",
-        [YOCO_LAYER_KEEP] = "K,V for later layers",
-        [YOCO_LAYER_CROSS] = "cross attention",
+        [YOCO_LAYER_WINDOW] = "window attention",   [YOCO_LAYER_RETENTION] = "gated retention",
+        [YOCO_LAYER_KEEP] = "K,V for later layers", [YOCO_LAYER_CROSS] = "cross attention",
+        [YOCO_LAYER_DELTA] = "gated delta rule",
     };
     return names[kind];
 }
@@ -194,7 +240,10 @@ void yoco_layer_describe(const yoco_layer_shape *layer, char *text, size_t size)
     char window[48] = "", heads[64];
     if (layer->kind == YOCO_LAYER_WINDOW)
         snprintf(window, sizeof window, " over %d tokens", layer->window);
-    if (layer->n_heads == layer->n_kv_heads || layer->n_heads == 0)
+    if (layer->kind == YOCO_LAYER_DELTA)
+        snprintf(heads, sizeof heads, "%d heads of %d x %d on %d", layer->n_heads, layer->k_dim,
+                 layer->v_dim, layer->n_kv_heads);
+    else if (layer->n_heads == layer->n_kv_heads || layer->n_heads == 0)
         snprintf(heads, sizeof heads, "%d heads of %d", layer->n_kv_heads, layer->k_dim);
     else
         snprintf(heads, sizeof heads, "%d heads of %d on %d", layer->n_heads, layer->k_dim,
@@ -217,8 +266,20 @@ static int64_t retention_pairs(int64_t n, int64_t head_dim)
     return n / rows * window_pairs(rows, rows) + window_pairs(n % rows, rows) + n * head_dim;
 }
 
+/* Of a block of YOCO_DELTA_ROWS rows: pairs of k and k, of q and k, and of what is solved for W, U
+ * and the output; W, K and Q times the state. */
+static double delta_flops(const yoco_layer_shape *layer, int64_t n)
+{
+    int64_t rows = YOCO_DELTA_ROWS;
+    int64_t pairs = n / rows * window_pairs(rows, rows) + window_pairs(n % rows, rows);
+    double k = layer->k_dim, v = layer->v_dim;
+    return 2.0 * layer->n_heads * ((double)pairs * (3 * k + 2 * v) + (double)n * 3 * k * v);
+}
+
 double yoco_layer_mixer_flops(const yoco_layer_shape *layer, int64_t n_tokens)
 {
+    if (layer->kind == YOCO_LAYER_DELTA)
+        return delta_flops(layer, n_tokens);
     int64_t pairs = layer->kind == YOCO_LAYER_WINDOW      ? window_pairs(n_tokens, layer->window)
                     : layer->kind == YOCO_LAYER_RETENTION ? retention_pairs(n_tokens, layer->k_dim)
                                                           : 0;

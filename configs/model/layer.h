@@ -12,6 +12,7 @@ typedef enum yoco_layer_kind {
     YOCO_LAYER_RETENTION, /* gated retention */
     YOCO_LAYER_KEEP,      /* K,V of every row for later layers; adds nothing to the stream itself */
     YOCO_LAYER_CROSS,     /* attention over the K,V of another layer */
+    YOCO_LAYER_DELTA,     /* short convolutions of Q, K and V, then the gated delta rule */
     YOCO_N_LAYER_KINDS
 } yoco_layer_kind;
 
@@ -19,13 +20,18 @@ typedef struct yoco_layer_shape {
     yoco_layer_kind kind;
     int source; /* the layer whose past it reads: its own index, or an earlier layer's */
     int dim;    /* of the residual stream */
-    int n_heads, n_kv_heads, k_dim, v_dim; /* n_heads 0: no queries */
+    int n_heads, n_kv_heads, k_dim, v_dim; /* n_heads 0: no queries. DELTA: n_heads of V and of the
+                                              output, n_kv_heads of Q and of K */
     int window;     /* rows that a query sees, itself included; 0: no such bound */
     int rotation;   /* of Q and K: which of the model's */
     int hidden_dim; /* of the feed-forward part; 0: none */
     int traits;     /* YOCO_TRAIT_: what some models' layers have besides */
     float q_norm_eps;
     float decay_divisor; /* of gated retention's log-decay */
+    /* DELTA */
+    int n_taps;       /* of its convolutions: rows that they see, the last itself included */
+    float beta_scale; /* 1; 2 where eigenvalues of the state may be negative */
+    float out_eps;    /* of the norm of each head's output */
 } yoco_layer_shape;
 
 enum {
@@ -45,6 +51,13 @@ typedef enum yoco_role {
     YOCO_ROLE_Q_NORM, /* one weight for all heads */
     YOCO_ROLE_G,      /* gate of the mixer's output */
     YOCO_ROLE_DECAY,  /* gate of the state */
+    YOCO_ROLE_BETA,   /* how much of what the state holds a row replaces */
+    YOCO_ROLE_Q_TAPS,
+    YOCO_ROLE_K_TAPS,
+    YOCO_ROLE_V_TAPS,
+    YOCO_ROLE_A_LOG,   /* logarithm of a head's rate of decay */
+    YOCO_ROLE_DT_BIAS, /* of DECAY */
+    YOCO_ROLE_OUT_NORM,
     YOCO_ROLE_OUT,
     YOCO_ROLE_FFN_NORM,
     YOCO_ROLE_FC1,
@@ -61,7 +74,13 @@ static inline bool yoco_role_is_bias(yoco_role role)
 typedef struct yoco_tensor_rule {
     yoco_role role;
     int64_t n_out, n_in; /* n_in 0: a vector of n_out */
+    bool is_table;       /* kept as it is, in f32: no product reads it. A vector always is */
 } yoco_tensor_rule;
+
+static inline int64_t yoco_rule_elements(const yoco_tensor_rule *rule)
+{
+    return rule->n_out * (rule->n_in > 0 ? rule->n_in : 1);
+}
 
 /* The tensors of a layer, in the order of their roles. Returns how many. */
 int yoco_layer_tensor_rules(const yoco_layer_shape *layer, yoco_tensor_rule rules[YOCO_N_ROLES]);
@@ -117,7 +136,8 @@ static inline size_t yoco_past_state_bytes(const yoco_past_shape *past)
 /* Widths of Q, K, V and of a mixer's output, in elements of a row. */
 static inline int64_t yoco_layer_q_width(const yoco_layer_shape *layer)
 {
-    return (int64_t)layer->n_heads * layer->k_dim;
+    return (int64_t)(layer->kind == YOCO_LAYER_DELTA ? layer->n_kv_heads : layer->n_heads) *
+           layer->k_dim;
 }
 static inline int64_t yoco_layer_k_width(const yoco_layer_shape *layer)
 {
@@ -125,7 +145,8 @@ static inline int64_t yoco_layer_k_width(const yoco_layer_shape *layer)
 }
 static inline int64_t yoco_layer_v_width(const yoco_layer_shape *layer)
 {
-    return (int64_t)layer->n_kv_heads * layer->v_dim;
+    return (int64_t)(layer->kind == YOCO_LAYER_DELTA ? layer->n_heads : layer->n_kv_heads) *
+           layer->v_dim;
 }
 static inline int64_t yoco_layer_out_width(const yoco_layer_shape *layer)
 {
@@ -145,6 +166,11 @@ typedef struct yoco_retention_scratch {
     size_t gate, decay, bytes;
 } yoco_retention_scratch;
 yoco_retention_scratch yoco_retention_scratch_of(const yoco_layer_shape *layer, int64_t n_rows);
+/* The same of the delta rule: the states of its blocks, then W, decay and beta. */
+typedef struct yoco_delta_scratch {
+    size_t w, decay, beta, bytes;
+} yoco_delta_scratch;
+yoco_delta_scratch yoco_delta_scratch_of(const yoco_layer_shape *layer, int64_t n_rows);
 size_t yoco_layer_scratch(const yoco_layer_shape *layer, int64_t n_rows);
 
 const char *yoco_layer_kind_name(yoco_layer_kind kind); /* "window attention" */

@@ -27,7 +27,7 @@ int yoco_bench_shapes(const yoco_model_shape *shape, yoco_bench_gemm *gemms)
         yoco_tensor_rule rules[YOCO_N_ROLES];
         int n_rules = yoco_layer_tensor_rules(&shape->layers[i], rules);
         for (int j = 0; j < n_rules; j++)
-            if (rules[j].n_in > 0)
+            if (!rules[j].is_table)
                 n = add_shape(gemms, n, rules[j].n_out, rules[j].n_in, 1);
     }
     return n;

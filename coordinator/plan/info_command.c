@@ -13,7 +13,7 @@ static int64_t count_parameters(const yoco_model_shape *m)
     int64_t n = (m->tied ? 1 : 2) * (int64_t)m->vocab_size * m->dim + m->dim;
     for (int layer = 0; layer < m->n_layers; layer++)
         for (int i = yoco_layer_tensor_rules(&m->layers[layer], rules); i-- > 0;)
-            n += rules[i].n_out * yoco_i64_max(1, rules[i].n_in);
+            n += yoco_rule_elements(&rules[i]);
     return n;
 }
 

@@ -3,6 +3,8 @@
 
 #include "kernels/ops_attend.h"
 #include "kernels/ops_choose.h"
+#include "kernels/ops_conv.h"
+#include "kernels/ops_delta.h"
 #include "kernels/ops_dense.h"
 #include "kernels/ops_retention.h"
 #include "kernels/ops_window.h"
@@ -320,6 +322,65 @@ static const yoco_retention_ops retention_ops = {
     .step = retention_step,
 };
 
+static void conv_round(yoco_device *device, const yoco_conv_args *a)
+{
+    (void)device;
+    for (; a; a = a->next)
+        charge_bytes((double)(a->n_rows * a->n_channels) * (F32_BYTES + bytes_of(a->dtype)));
+}
+
+static void conv_piece(yoco_device *device, const yoco_conv_args *a)
+{
+    conv_round(device, a);
+}
+
+static void conv_step(yoco_device *device, const yoco_conv_step_args *a)
+{
+    (void)device;
+    for (; a; a = a->next)
+        charge_bytes((double)(a->n_rows * a->n_channels) *
+                     (F32_BYTES + a->n_taps * bytes_of(a->dtype)));
+}
+
+static const yoco_conv_ops conv_ops = {.round = conv_round, .piece = conv_piece, .step = conv_step};
+
+static void delta_prepare(yoco_device *device, const yoco_delta_prepare_args *a)
+{
+    (void)device;
+    charge_bytes(2 * F32_BYTES *
+                 (double)(2 * a->n_rows * (a->n_qk_heads * (int64_t)a->k_dim + a->n_heads)));
+}
+
+static void delta_local(yoco_device *device, const yoco_delta_args *a)
+{
+    (void)device;
+    charge(YOCO_TALLY_REPEATED, yoco_work_delta_local(a->n_rows, a->n_heads, a->k_dim, a->v_dim));
+}
+
+static void delta_scan(yoco_device *device, const yoco_delta_args *a)
+{
+    (void)device;
+    charge(YOCO_TALLY_REPEATED, yoco_work_delta_scan(a->n_rows, a->n_heads, a->k_dim, a->v_dim));
+}
+
+static void delta_out(yoco_device *device, const yoco_delta_args *a)
+{
+    (void)device;
+    charge(YOCO_TALLY_REPEATED, yoco_work_delta_out(a->n_rows, a->n_heads, a->k_dim, a->v_dim));
+}
+
+static void delta_step(yoco_device *device, const yoco_delta_step_args *a)
+{
+    (void)device;
+    charge(YOCO_TALLY_REPEATED, yoco_work_delta_step(a->n_rows, a->n_heads, a->k_dim, a->v_dim));
+}
+
+static const yoco_delta_ops delta_ops = {.prepare = delta_prepare,
+                                         .local = delta_local,
+                                         .scan = delta_scan,
+                                         .out = delta_out,
+                                         .step = delta_step};
+
 static int64_t count_partials(const yoco_attend_args *a)
 {
     int64_t n = 0;
@@ -415,6 +476,8 @@ const yoco_ops yoco_tally_ops = {
     .dense = &dense_ops,
     .window = &window_ops,
     .retention = &retention_ops,
+    .conv = &conv_ops,
+    .delta = &delta_ops,
     .attend = &attend_ops,
     .choose = &choose_ops,
 };

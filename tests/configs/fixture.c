@@ -194,3 +194,32 @@ yoco_checkpoint *checkpoint_mixed(void)
     layers[2].n_kv_heads = layers[4].n_kv_heads = 4;
     return random_checkpoint(shape);
 }
+
+/* Rates of decay of 0.1: a state then depends on many blocks. Made here, so writable. */
+static void remember_long(const yoco_tensor *a_log)
+{
+    float *rates = (float *)(uintptr_t)a_log->data;
+    for (int64_t i = 0; i < a_log->shape[0]; i++)
+        rates[i] -= 3.3f;
+}
+
+yoco_checkpoint *checkpoint_delta(void)
+{
+    yoco_model_shape *shape = tiny_shape(4, 8);
+    for (int i = 0; i < 2; i++) {
+        yoco_layer_shape *layer = &shape->layers[i];
+        layer->kind = YOCO_LAYER_DELTA;
+        layer->window = 0;
+        layer->n_heads = 4;
+        layer->n_kv_heads = 2;
+        layer->k_dim = 6;
+        layer->v_dim = 10;
+        layer->n_taps = 4;
+        layer->beta_scale = (float)(i + 1);
+        layer->out_eps = shape->norm_eps;
+    }
+    yoco_checkpoint *checkpoint = random_checkpoint(shape);
+    for (int i = 0; i < 2; i++)
+        remember_long(checkpoint->layers[i].role[YOCO_ROLE_A_LOG]);
+    return checkpoint;
+}

@@ -217,6 +217,50 @@ static void layers_of_several_kinds(void **state)
     check_groups(checkpoint_mixed(), 4 * YOCO_RETENTION_ROWS - 100, YOCO_RETENTION_ROWS);
 }
 
+/* Logits after n_tokens + 1 tokens and another one: n_prefilled come by the ring, n_asked as a
+ * branch's question, the others in steps. */
+static void delta_logits(yoco_worker *worker, const int64_t n[3], int64_t chunk_rows,
+                         float logits[VOCAB])
+{
+    int32_t ids[MOST_TOKENS];
+    fill_ids(ids, MOST_TOKENS);
+    assert_int_equal(yoco_worker_reserve(worker, n[0], chunk_rows, 1, n[1] + n[2] + 1), YOCO_OK);
+    assert_int_equal(yoco_worker_prefill(worker, ids, NULL, NULL), YOCO_OK);
+    assert_int_equal(yoco_worker_branch(worker, 0, ids + n[0], n[1]), YOCO_OK);
+    for (int64_t i = n[0] + n[1]; i < n[0] + n[1] + n[2]; i++)
+        assert_int_equal(step(worker, ids[i], logits), YOCO_OK);
+    assert_int_equal(step(worker, 5, logits), YOCO_OK);
+    assert_int_equal(comm->ops->broadcast(comm, 0, logits, VOCAB * sizeof *logits), YOCO_OK);
+}
+
+/* In blocks and pieces of any size, shorter than the convolution too, the rule is what it is step
+ * by step. */
+static void delta_in_pieces_and_in_steps(void **state)
+{
+    (void)state;
+    static const int64_t n_tokens[] = {1, 2, 3, 5, 70, 150}, chunks[] = {1, 2, 3, 4, 50, 64, 100};
+    yoco_checkpoint *checkpoint = checkpoint_delta();
+    yoco_worker *worker = open_worker(checkpoint);
+    for (size_t i = 0; i < sizeof n_tokens / sizeof *n_tokens; i++) {
+        const int64_t n = n_tokens[i], half = n / 2;
+        const int64_t ways[][3] = {{n, 1, 0}, {half, n + 1 - half, 0}, {half, 1, n - half}};
+        float steps[VOCAB], other[VOCAB];
+        delta_logits(worker, (const int64_t[3]){0, 1, n}, 1, steps);
+        for (size_t j = 0; j < sizeof chunks / sizeof *chunks; j++) {
+            for (size_t way = 0; way < sizeof ways / sizeof *ways; way++) {
+                delta_logits(worker, ways[way], chunks[j], other);
+                for (int id = 0; id < VOCAB; id++)
+                    assert_true(fabsf(other[id] - steps[id]) < 2e-5f);
+            }
+        }
+    }
+    yoco_worker_free(worker);
+    yoco_checkpoint_close(checkpoint);
+    for (int64_t chunk = 1; chunk <= 4; chunk++)
+        check_groups(checkpoint_delta(), 11, chunk);
+    check_groups(checkpoint_delta(), 300, YOCO_DELTA_ROWS);
+}
+
 /* Rows of one layer's K or V. */
 typedef struct gathered {
     int64_t n, width;
@@ -318,6 +362,7 @@ int main(void)
         cmocka_unit_test(a_context_replaces_an_earlier_one),
         cmocka_unit_test(groups_give_the_same_bits),
         cmocka_unit_test(layers_of_several_kinds),
+        cmocka_unit_test(delta_in_pieces_and_in_steps),
         cmocka_unit_test(rows_of_a_branch_are_those_of_a_context),
         cmocka_unit_test(pieces_and_steps_agree),
     };

@@ -154,33 +154,43 @@ static void nothing_is_computed_twice(void **state)
 }
 
 /* Edges of different forms in one file, rows of different widths in another. */
-static void layers_of_several_kinds(void **state)
+static void check_kinds(yoco_checkpoint *(*make)(void), int64_t n_tokens, int64_t rows)
 {
-    (void)state;
     volatile sig_atomic_t stop = 1;
     float made[VOCAB] = {0}, loaded[VOCAB] = {0};
     yoco_snapshot_result result;
-    open_worker(checkpoint_mixed());
+    open_worker(make());
+    chunk_rows = rows;
     yoco_log_set_quiet(true);
-    yoco_status status = prefill(MOST_TOKENS, &stop, &result);
+    yoco_status status = prefill(n_tokens, &stop, &result);
     assert_true(status == YOCO_ERR_STOPPED || comm->n_ranks > 1);
     stop = 0;
-    assert_int_equal(prefill(MOST_TOKENS, &stop, &result), YOCO_OK);
+    assert_int_equal(prefill(n_tokens, &stop, &result), YOCO_OK);
     yoco_log_set_quiet(false);
     assert_true(result.n_restored > 0);
     step(made);
-    load(MOST_TOKENS);
+    load(n_tokens);
     step(loaded);
     assert_memory_equal(made, loaded, sizeof made);
     close_worker();
 
-    open_worker(checkpoint_mixed());
-    assert_int_equal(prefill(MOST_TOKENS, NULL, &result), YOCO_OK);
+    open_worker(make());
+    chunk_rows = rows;
+    assert_int_equal(prefill(n_tokens, NULL, &result), YOCO_OK);
     assert_int_equal(result.n_restored, 0);
     verify();
     step(loaded);
     assert_memory_equal(made, loaded, sizeof made);
     close_worker();
+}
+
+/* Of the delta rule, also chunks shorter than its convolution. */
+static void layers_of_several_kinds(void **state)
+{
+    (void)state;
+    check_kinds(checkpoint_mixed, MOST_TOKENS, YOCO_RETENTION_ROWS);
+    check_kinds(checkpoint_delta, N_TOKENS, CHUNK);
+    check_kinds(checkpoint_delta, N_TOKENS / 2, 2);
 }
 
 int main(void)

@@ -38,6 +38,6 @@ struct yoco_layer_ops {
 const yoco_layer_ops *yoco_layer_ops_of(yoco_layer_kind kind);
 
 extern const yoco_layer_ops yoco_window_layer, yoco_retention_layer, yoco_keep_layer,
-    yoco_cross_layer;
+    yoco_cross_layer, yoco_delta_layer;
 
 #endif

@@ -7,20 +7,11 @@ static const yoco_past *past_of(const yoco_pass *p)
     return &p->w->pasts[p->layer->first_past];
 }
 
-/* A piece shorter than the window passes on part of the edge that it takes; any other sends first.
- */
-static bool gives_own_rows(const yoco_pass *p)
-{
-    const yoco_past *past = past_of(p);
-    return yoco_window_edge(p, past) == 0 ||
-           (p->port->gives_first && p->n_rows >= past->shape.n_rows);
-}
-
 static yoco_status keep(yoco_pass *p)
 {
     const yoco_past *past = past_of(p);
     yoco_make_qkv(p, yoco_window_own(p, past, 0), yoco_window_own(p, past, 1));
-    return gives_own_rows(p) ? p->port->give(p, past) : YOCO_OK;
+    return yoco_window_gives_own(p, past) ? p->port->give(p, past) : YOCO_OK;
 }
 
 static void attend(yoco_pass *p, const float *q, int64_t begin, int64_t end)
@@ -59,7 +50,7 @@ static yoco_status mix(yoco_pass *p)
     if (n_waiting == 0)
         return YOCO_OK;
     YOCO_TRY(p->port->take(p, past));
-    if (!gives_own_rows(p))
+    if (!yoco_window_gives_own(p, past))
         YOCO_TRY(p->port->give(p, past));
     attend(p, q, 0, n_waiting);
     return YOCO_OK;

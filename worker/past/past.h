@@ -36,6 +36,9 @@ size_t yoco_past_bytes_before(const yoco_worker *w, const yoco_past *past, int64
 char *yoco_window_own(const yoco_pass *p, const yoco_past *past, int part);
 /* Rows of the edge that enters the pass. */
 int64_t yoco_window_edge(const yoco_pass *p, const yoco_past *past);
+/* A piece: whether its edge leaves before the one that enters is taken. A piece shorter than the
+ * window passes on part of that one. */
+bool yoco_window_gives_own(const yoco_pass *p, const yoco_past *past);
 /* A step: stores the rows in their branches, and tells what each sees then. */
 void yoco_window_step(yoco_pass *p, const yoco_past *past, yoco_window_view *views);
 

@@ -13,6 +13,12 @@ int64_t yoco_window_edge(const yoco_pass *p, const yoco_past *past)
     return p->port ? yoco_past_edge_rows(&past->shape, p->position) : 0;
 }
 
+bool yoco_window_gives_own(const yoco_pass *p, const yoco_past *past)
+{
+    return yoco_window_edge(p, past) == 0 ||
+           (p->port->gives_first && p->n_rows >= past->shape.n_rows);
+}
+
 char *yoco_window_own(const yoco_pass *p, const yoco_past *past, int part)
 {
     return yoco_past_work(p->w, past, part) +

@@ -159,6 +159,8 @@ extern const yoco_stream_ops yoco_cuda_stream;       /* graph.cu */
 extern const yoco_dense_ops yoco_cuda_dense;         /* pointwise.cu */
 extern const yoco_window_ops yoco_cuda_window;       /* window.cu */
 extern const yoco_retention_ops yoco_cuda_retention; /* retention.cu */
+extern const yoco_conv_ops yoco_cuda_conv;           /* conv.cu */
+extern const yoco_delta_ops yoco_cuda_delta;         /* delta.cu */
 extern const yoco_attend_ops yoco_cuda_attend;       /* merge.cu */
 extern const yoco_choose_ops yoco_cuda_choose;       /* draw.cu */
 

@@ -198,6 +198,8 @@ const yoco_ops yoco_cuda_ops = {
     .dense = &yoco_cuda_dense,
     .window = &yoco_cuda_window,
     .retention = &yoco_cuda_retention,
+    .conv = &yoco_cuda_conv,
+    .delta = &yoco_cuda_delta,
     .attend = &yoco_cuda_attend,
     .choose = &yoco_cuda_choose,
 };

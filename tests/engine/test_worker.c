@@ -238,7 +238,7 @@ static void delta_logits(yoco_worker *worker, const int64_t n[3], int64_t chunk_
 static void delta_in_pieces_and_in_steps(void **state)
 {
     (void)state;
-    static const int64_t n_tokens[] = {1, 2, 3, 5, 70, 150}, chunks[] = {1, 2, 3, 4, 50, 64, 100};
+    static const int64_t n_tokens[] = {1, 2, 5, 66}, chunks[] = {1, 3, 64};
     yoco_checkpoint *checkpoint = checkpoint_delta();
     yoco_worker *worker = open_worker(checkpoint);
     for (size_t i = 0; i < sizeof n_tokens / sizeof *n_tokens; i++) {
@@ -247,6 +247,8 @@ static void delta_in_pieces_and_in_steps(void **state)
         float steps[VOCAB], other[VOCAB];
         delta_logits(worker, (const int64_t[3]){0, 1, n}, 1, steps);
         for (size_t j = 0; j < sizeof chunks / sizeof *chunks; j++) {
+            if (n / chunks[j] > 30) /* as many pieces, and nothing new */
+                continue;
             for (size_t way = 0; way < sizeof ways / sizeof *ways; way++) {
                 delta_logits(worker, ways[way], chunks[j], other);
                 for (int id = 0; id < VOCAB; id++)

@@ -28,11 +28,18 @@ float *run_conv(rig *r, yoco_conv_args args, float **rows)
         args.bias = rig_upload(r, args.bias, args.n_channels, YOCO_F32);
     float *x = rig_upload(r, args.x, n, YOCO_F32);
     args.x = x;
-    args.rows = rig_upload(r, args.rows, n_all, args.dtype);
+    const float *edge = args.rows;
+    args.rows = rig_upload(r, edge, n_all, args.dtype);
     args.out = rig_device(r, NULL, (size_t)n * sizeof(float));
+    yoco_conv_args twin = args;
+    twin.rows = rig_upload(r, edge, n_all, args.dtype);
+    twin.out = rig_device(r, NULL, (size_t)n * sizeof(float));
+    args.next = &twin;
     r->ops->conv->round(r->device, &args);
     r->ops->conv->piece(r->device, &args);
     float *out = rig_fetch(r, args.out);
+    check_equal(r, "the next of a chain", rig_fetch(r, twin.out), out, (size_t)n * sizeof *out);
+    args.next = NULL;
     args.out = x;
     r->ops->conv->piece(r->device, &args);
     check_equal(r, "conv in place", rig_fetch(r, x), out, (size_t)n * sizeof *out);
@@ -76,8 +83,14 @@ float *run_conv_steps(rig *r, test_random *random, const yoco_conv_args *args, c
         .in_v = in_v,
         .stride = args->stride,
         .out = rig_device(r, NULL, (size_t)(n_rows * args->n_channels) * sizeof(float))};
+    yoco_conv_step_args twin = step;
+    twin.out = rig_device(r, NULL, (size_t)(n_rows * args->n_channels) * sizeof(float));
+    step.next = &twin;
     r->ops->conv->step(r->device, &step);
-    return rig_fetch(r, step.out);
+    float *out = rig_fetch(r, step.out);
+    check_equal(r, "the next of a chain", rig_fetch(r, twin.out), out,
+                (size_t)(n_rows * args->n_channels) * sizeof *out);
+    return out;
 }
 
 int64_t delta_state_size(const yoco_delta_args *args)

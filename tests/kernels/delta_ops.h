@@ -16,7 +16,8 @@ typedef struct conv_shape {
 /* rows: (n_edge + n_rows, n_channels + n_others), of which the op writes its own and reads the
  * edge; stride and next are set. */
 yoco_conv_args make_conv(rig *r, test_random *random, const conv_shape *shape);
-/* conv_round, then conv. *rows: what the op made of the rows; may be NULL. */
+/* conv_round, then conv, in a chain with one that equals it. *rows: what the op made of the rows;
+ * may be NULL. */
 float *run_conv(rig *r, yoco_conv_args args, float **rows);
 /* Rows first .. first + n_rows - 1 of a piece, each as the row of a branch that sees the same rows
  * as there, cut into up to three runs at random. `rows`: as run_conv gave them. */

@@ -101,7 +101,7 @@ static float *delta_steps(rig *r, const void *all, int64_t first, int64_t n_rows
 
 static void rule(const yoco_ops *ops, yoco_device_options options)
 {
-    static const delta_shape shapes[] = {{300, 2, 4, 16, 32, 0.1f}, {300, 1, 1, 10, 70, 1.0f}};
+    static const delta_shape shapes[] = {{300, 1, 2, 8, 20, 0.1f}, {300, 1, 1, 10, 70, 1.0f}};
     thread_rigs rigs;
     thread_rigs_open(&rigs, ops, options);
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {

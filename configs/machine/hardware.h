@@ -7,14 +7,15 @@
 
 #include "base.h"
 
-/* Kinds of work with rates of their own. Each names the ops of kernels.h that it stands for. */
+/* Kinds of work with rates of their own. Each names the ops (kernels/ops_*.h) that it stands for.
+ */
 typedef enum yoco_work_kind {
-    YOCO_WORK_SLABS,     /* linear_slabs: the products of prefill */
-    YOCO_WORK_ROWS,      /* linear_rows: the products of a step */
-    YOCO_WORK_WINDOW,    /* window_attend */
-    YOCO_WORK_RETENTION, /* retention_local */
-    YOCO_WORK_STATE,     /* retention_scan, _correct, _step */
-    YOCO_WORK_ATTEND,    /* attend, window_step: reading K,V for few queries */
+    YOCO_WORK_SLABS,     /* dense->linear_slabs: the products of prefill */
+    YOCO_WORK_ROWS,      /* dense->linear_rows: the products of a step */
+    YOCO_WORK_WINDOW,    /* window->attend */
+    YOCO_WORK_RETENTION, /* retention->local */
+    YOCO_WORK_STATE,     /* retention->scan, correct, step */
+    YOCO_WORK_ATTEND,    /* attend->partials, window->step: reading K,V for few queries */
     YOCO_WORK_POINTWISE, /* everything else */
     YOCO_N_WORK_KINDS
 } yoco_work_kind;

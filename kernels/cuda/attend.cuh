@@ -11,7 +11,7 @@ void yoco_cuda_attend_partials(yoco_device *device, const yoco_attend_args *args
  * of 32, 64 or 128 on 16-byte boundaries. Which kernel runs depends on the model alone. */
 bool yoco_cuda_attend_tiles(yoco_device *device, const yoco_attend_args *args);
 
-/* What attend reads and writes, without what points to host memory or is the merge's. */
+/* What partials reads and writes, without what points to host memory or is the merge's. */
 static inline yoco_attend_args attend_args(const yoco_device *device, const yoco_attend_args *args)
 {
     yoco_attend_args own = *args;

@@ -68,7 +68,7 @@ struct yoco_device {
     void *workspace;              /* cublasLt's */
     char *slab;                   /* one slab of rows, padded, and its product */
     size_t slab_bytes;
-    int *bad_device, *bad_host; /* attend's flag, its copy in pinned memory, */
+    int *bad_device, *bad_host; /* the partials' flag, its copy in pinned memory, */
     int *bad_target;            /* and what synchronize raises; NULL: nothing */
     uint64_t *hash_device;
     float *step_parts; /* see window_step.cu */

@@ -89,7 +89,7 @@ static void test_blocks(void **state)
     check_blocks((retention_shape){600, 1, 4, 1000});
 }
 
-/* What the comment in kernels.h promises of the parts. */
+/* What the comment in ops_retention.h promises of the parts. */
 static void test_parts(void **state)
 {
     (void)state;

@@ -35,8 +35,10 @@ static void open_session(yoco_session *s)
 static const float *check_rows(const yoco_safetensors *file, const char *name, int64_t n_heads)
 {
     const yoco_tensor *tensor = yoco_safetensors_find(file, name);
-    if (!tensor)
+    if (!tensor) {
         fail_msg("no tensor %s", name);
+        return NULL;
+    }
     assert_int_equal(tensor->dtype, YOCO_F32);
     assert_int_equal(tensor->shape[0], N_TOKENS + N_QUESTION_IDS);
     assert_int_equal(tensor->shape[1], n_heads);

@@ -157,6 +157,8 @@ yoco_found yoco_search_next(yoco_search *s, bool special_tokens)
             (token->single_word && is_part_of_word(s, begin, s->at)))
             continue;
         yoco_found found = widen(s, token, begin);
+        if (found.begin >= found.end)
+            continue; /* nothing of it is left: the token before it took it as white space */
         s->taken = found.end;
         return found;
     }

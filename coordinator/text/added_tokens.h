@@ -43,7 +43,7 @@ typedef struct yoco_search {
 /* The next token: the one that starts first, then the longest; one that is not taken (a special
  * token that was not asked for, part of a word) stays text as a whole. As in the library
  * `tokenizers`, a token may start within white space that the one before it took: then begin is
- * below that one's end. */
+ * below that one's end, or, if it strips on its left, only what is left of it counts. */
 yoco_found yoco_search_next(yoco_search *search, bool special_tokens);
 
 #endif

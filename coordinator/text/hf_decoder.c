@@ -57,7 +57,7 @@ static yoco_status add_replace(decoder *d, const yoco_hf_place *at, const json_t
     next->kind = STEP_REPLACE;
     next->replace.kind = YOCO_NORMALIZE_REPLACE;
     YOCO_TRY(yoco_hf_content(at, node, "content", &next->replace.content));
-    return yoco_hf_pattern(at, node, &next->replace.pattern);
+    return yoco_hf_replaced(at, node, &next->replace.pattern);
 }
 
 static yoco_status add_metaspace(decoder *d, const yoco_hf_place *at, const json_t *node)

@@ -83,6 +83,14 @@ yoco_status yoco_hf_pattern(const yoco_hf_place *at, const json_t *object, yoco_
                                 literal ? literal : regex, out);
 }
 
+yoco_status yoco_hf_replaced(const yoco_hf_place *at, const json_t *object, yoco_splitter **out)
+{
+    YOCO_TRY(yoco_hf_pattern(at, object, out));
+    if (yoco_splitter_may_be_empty(*out))
+        return YOCO_HF_REFUSE(at, "a Replace of what may be empty is not supported");
+    return YOCO_OK;
+}
+
 yoco_status yoco_hf_content(const yoco_hf_place *at, const json_t *object, const char *key,
                             char **out)
 {

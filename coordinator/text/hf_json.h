@@ -31,6 +31,8 @@ yoco_status yoco_hf_int(const yoco_hf_place *at, const json_t *object, const cha
                         int64_t least, int64_t most, int64_t *out);
 /* "pattern": {"String": ...} or {"Regex": ...}. */
 yoco_status yoco_hf_pattern(const yoco_hf_place *at, const json_t *object, yoco_splitter **out);
+/* The same of a Replace, where no match may be empty: the library's result has no rule then. */
+yoco_status yoco_hf_replaced(const yoco_hf_place *at, const json_t *object, yoco_splitter **out);
 /* "content" and the like: at most 1024 bytes. The caller frees it with yoco_free. */
 yoco_status yoco_hf_content(const yoco_hf_place *at, const json_t *object, const char *key,
                             char **out);

@@ -31,7 +31,7 @@ static yoco_status add_normalizer(void *data, const yoco_hf_place *at, const cha
         return yoco_hf_refuse_type(at, type, "NFC, Replace, Prepend and Sequence are");
     next->kind = YOCO_NORMALIZE_REPLACE;
     YOCO_TRY(yoco_hf_content(at, step, "content", &next->content));
-    return yoco_hf_pattern(at, step, &next->pattern);
+    return yoco_hf_replaced(at, step, &next->pattern);
 }
 
 yoco_status yoco_hf_read_normalizers(yoco_hf *hf)
@@ -125,6 +125,21 @@ static yoco_status read_front(const yoco_hf_place *at, const json_t *step, yoco_
                           name);
 }
 
+/* Whether steps before the last stage move a text's start: then the library's "first" depends on
+ * which of the new characters it counts to the first of the old. */
+static bool changes_starts(const yoco_hf *hf)
+{
+    for (size_t i = 0; i < hf->out->n_normalizers; i++) {
+        if (hf->out->normalizers[i].kind != YOCO_NORMALIZE_NFC)
+            return true;
+    }
+    for (size_t i = 0; i + 1 < hf->out->n_stages; i++) {
+        if (hf->out->stages[i].kind == YOCO_STAGE_MARK)
+            return true;
+    }
+    return false;
+}
+
 static yoco_status add_metaspace(yoco_hf *hf, const yoco_hf_place *at, const json_t *step)
 {
     yoco_stage *stage;
@@ -139,6 +154,9 @@ static yoco_status add_metaspace(yoco_hf *hf, const yoco_hf_place *at, const jso
     stage->kind = YOCO_STAGE_MARK;
     snprintf(stage->mark, sizeof stage->mark, "%s", mark);
     YOCO_TRY(read_front(at, step, &stage->front));
+    if (stage->front == YOCO_MARK_FIRST && changes_starts(hf))
+        return YOCO_HF_REFUSE(at, "prepend_scheme \"first\" is supported only where no Prepend, "
+                                  "Replace, Metaspace or prefix comes before");
     if (!split)
         return YOCO_OK;
     return add_pattern(hf, at, YOCO_PATTERN_LITERAL, mark, YOCO_SPLIT_MERGED_WITH_NEXT);

@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+/* Oniguruma counts the fractions and raised digits of Latin-1, and no others. */
+#define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\xb2\\xb3\\xb9\\xbc-\\xbe"
 
 /* Longer than what any two bytes of a pattern become. */
-enum { MOST_PER_BYTE = 128, MAX_PATTERN_BYTES = 1 << 16 };
+enum { MOST_PER_BYTE = 256, MAX_PATTERN_BYTES = 1 << 16 };
 
 typedef struct spelling {
     const char *name;

@@ -8,7 +8,7 @@
  *
  * Those of the library `tokenizers` (Oniguruma, Ruby's syntax):
  *   \s, \S   as above
- *   \w, \W   letters, marks, decimal digits, connectors; \b and \B follow
+ *   \w, \W   letters, marks, decimal digits, connectors, and ²³¹¼½¾; \b and \B follow
  *   \h, \H   hexadecimal digits
  *   ^, $     of every line
  *   \p{Han}  the script alone, without PCRE2's script extensions

@@ -82,6 +82,13 @@ yoco_status yoco_splitter_create(const char *name, yoco_pattern_kind kind, const
     return YOCO_OK;
 }
 
+bool yoco_splitter_may_be_empty(const yoco_splitter *splitter)
+{
+    uint32_t may = 0;
+    pcre2_pattern_info(splitter->code, PCRE2_INFO_MATCHEMPTY, &may);
+    return splitter->may_be_empty && may;
+}
+
 void yoco_splitter_free(yoco_splitter *splitter)
 {
     if (!splitter)

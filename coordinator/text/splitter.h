@@ -18,6 +18,8 @@ typedef enum yoco_pattern_kind {
 yoco_status yoco_splitter_create(const char *name, yoco_pattern_kind kind, const char *pattern,
                                  yoco_splitter **out);
 void yoco_splitter_free(yoco_splitter *splitter);
+/* Whether a match may be empty, by its pattern alone. */
+bool yoco_splitter_may_be_empty(const yoco_splitter *splitter);
 
 /* A splitter outlives its splits. */
 yoco_status yoco_split_create(const yoco_splitter *splitter, yoco_split **out);

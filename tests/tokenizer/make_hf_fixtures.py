@@ -122,9 +122,13 @@ def variants():
     for scheme in ("always", "first", "never"):
         for split_it in (False, True):
             yield "llama2", {"pre_tokenizer": metaspace(scheme, split_it), "normalizer": None, "decoder": metaspace(scheme, split_it)}
-    for steps in [[{"type": "NFC"}, replace({"Regex": r"\s+"}, "▁")], [replace({"Regex": r"x*"}, "-")], [replace({"String": "a"}, "")],
+    for steps in [[{"type": "NFC"}, replace({"Regex": r"\s+"}, "▁")], [replace({"Regex": r"x+"}, "-")], [replace({"String": "a"}, "")],
                   [{"type": "Prepend", "prepend": "▁▁"}, {"type": "NFC"}, replace({"String": "e"}, "\u0301e")]]:
         yield "gemma", {"normalizer": sequence(*steps, key="normalizers")}
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": False}
+    for normalized in (False, True): # tokens that take each other's white space
+        tokens = [{"content": "12", "rstrip": True}, {"content": "\n\n", "lstrip": True}, {"content": "\r"}, {"content": "ж", "single_word": True}]
+        yield "gpt2", {"added_tokens": [flags | {"id": 900 + i, "normalized": normalized} | t for i, t in enumerate(tokens)]}
     model = json.loads((HERE / "gemma" / "tokenizer.json").read_text())["model"]
     few = dict(list(model["vocab"].items())[:400])
     few_merges = [m for m in model["merges"] if all(t in few for t in [*m, "".join(m)])]
@@ -137,7 +141,8 @@ def variants():
 
 
 TEXTS = ["a", " ", "  a b", "axxb 12c3 xx", "abc 123 ab1", "Hello, world! I've 1234 apples.", "aeiou aab  bab\n\nx y", "日本語 café e\u0301 Ǆ 😀\u200d❤ 한국",
-         " \n\t x\r\n", "▁a▁▁b ▁c", "<s> a<unk>b", "éééé ££££ §a§ 日日日", "a_b-c\u0301d\u200ce Ⓐb²c٣d", "abc\nabc\n", "Z\u0351\u036b\u0343algo ss ß ſs K k"]
+         " \n\t x\r\n", "▁a▁▁b ▁c", "<s> a<unk>b", "éééé ££££ §a§ 日日日", "a_b-c\u0301d\u200ce Ⓐb²c٣d", "abc\nabc\n", "Z\u0351\u036b\u0343algo ss ß ſs K k",
+         "x²³ ¹¼½¾y ⁴ Ⅷ", "12\n\nx 12 \r \t12\n\n", "ж жx aж\u0301 ж\u200d -ж-"]
 
 
 def variant_cases(parts):
@@ -145,7 +150,10 @@ def variant_cases(parts):
     for base, patch in variants():
         content = json.loads((HERE / base / "tokenizer.json").read_text()) | patch
         tokenizer = Tokenizer.from_str(json.dumps(content))
-        yield {"base": base, "patch": patch, "ids": [encode(tokenizer, t, True) for t in TEXTS], "mixed": summary(encode(tokenizer, text, True))}
+        case = {"base": base, "patch": patch, "ids": [encode(tokenizer, t, True) for t in TEXTS]}
+        if not patch.get("added_tokens"): # the library panics where such a token takes white space behind the next one's end
+            case["mixed"] = summary(encode(tokenizer, text, True))
+        yield case
 
 
 def encode_invalid(tokenizer, name, data):

@@ -153,6 +153,25 @@ static void without_a_tokenizer_only_the_length_ends(void **state)
     yoco_answer_free(&answer);
 }
 
+static void ids_of_the_model_end_it_too(void **state)
+{
+    (void)state;
+    static const int32_t ends[] = {9, 7};
+    yoco_strings stops = {0};
+    for (int i = 0; i < 2; i++) {
+        yoco_answer answer;
+        assert_int_equal(yoco_answer_create(4, VOCAB, false, &answer), YOCO_OK);
+        answer.ends = ends;
+        answer.n_ends = 2;
+        assert_int_equal(yoco_answer_add(&answer, i == 0 ? tokenizer : NULL, &stops, 8), YOCO_OK);
+        assert_int_equal(answer.finish, YOCO_RUNNING);
+        assert_int_equal(yoco_answer_add(&answer, i == 0 ? tokenizer : NULL, &stops, 7), YOCO_OK);
+        assert_int_equal(answer.finish, YOCO_FINISH_STOP);
+        assert_int_equal(answer.n, 2);
+        yoco_answer_free(&answer);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +179,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_end_gives_out_what_was_held_back),
         cmocka_unit_test(a_stop_string_inside_a_token),
         cmocka_unit_test(without_a_tokenizer_only_the_length_ends),
+        cmocka_unit_test(ids_of_the_model_end_it_too),
     };
     if (argc != 2)
         return 2;

@@ -43,38 +43,5 @@ isas() {
     done
 }
 
-# write_params FILE DIM LAYERS HIDDEN SELF_HEADS HEADS KV_HEADS VOCAB WINDOW
-write_params() {
-    cat >"$1" <<END
-{"dim": $2, "n_layers": $3, "hidden_dim": $4, "n_self_heads": $5, "n_attn_heads": $6,
- "n_attn_kv_heads": $7, "vocab_size": $8, "sliding_window": $9, "max_seq_len": 8192}
-END
-}
-
-# write_fla FILE swa|gated_retention VOCAB: the config.json of a model of flash-linear-attention, with
-# what such models have and the authors' release has not.
-write_fla() {
-    local self='"num_heads": 6, "num_v_heads": 2, "window_size": 48, "qkv_bias": true'
-    [ "$2" = swa ] || self='"num_heads": 3, "rope_inv_freq": "yoco", "gate_logit_normalizer": 10'
-    cat >"$1" <<END
-{"model_type": "yoco", "hidden_size": 96, "num_hidden_layers": 5, "num_self_decoder_layers": 2,
- "intermediate_size": 200, "vocab_size": $3, "max_position_embeddings": 100000, "norm_eps": 1e-5,
- "eos_token_id": null, "self_decoder_attn": {"type": "$2", $self},
- "cross_decoder_attn": {"num_heads": 6, "num_kv_heads": 3, "qkv_bias": true, "qk_norm": true}}
-END
-}
-
-# is_retention MODEL: whether chunks of this model are multiples of 256.
-is_retention() {
-    grep -Eq '"sliding_window": null|"gated_retention"' "$1"/*.json
-}
-
-# write_ids FILE N VOCAB SALT: N ids that look random.
-write_ids() {
-    awk -v n="$2" -v vocab="$3" -v x="$4" 'BEGIN {
-        for (i = 0; i < n; i++) {
-            x = (x * 1103515 + 12345 + i) % 2147483
-            print x % vocab
-        }
-    }' >"$1"
-}
+# shellcheck source=tests/engine/models.sh
+source "${BASH_SOURCE[0]%/*}/models.sh"

@@ -1,0 +1,103 @@
+#!/bin/bash
+# hf_folders.sh: every command on a folder as Hugging Face has them, with tokenizer.json, for both
+# kinds of self-decoder of flash-linear-attention.
+source "$(dirname "$0")/driver.sh"
+source "$source/tests/engine/models.sh"
+cat "$source"/docs/D*.md >"$folder/text"
+
+# make_folder KIND: "$folder/KIND", with random weights, and a tokenizer of 1012 ids.
+make_folder() {
+    model=$folder/$1
+    write_fla "$folder/shape.json" "$1" 1024
+    succeed "$yoco" init --shape "$folder/shape.json" -o "$model" --seed 3
+    cp "$source"/tests/tokenizer/hf/qwen/tokenizer{,_config}.json "$model"
+    chmod u+w "$model"/*
+}
+
+describe() {
+    succeed "$yoco" info -m "$model"
+    holds 'layers +2 times .*6 times|cross attention, 6 heads of 16 on 3'
+    holds 'tokenizer +yes'
+    succeed "$yoco" info -m "$model" --tensors
+    holds 'model.self_layers.1.attn.q_proj.weight 96 96'
+    holds 'model.cross_layers.2.attn.q_norm.weight 16$'
+    succeed "$yoco" plan -m "$model" --tokens 90K --ranks 3 --chunk 256
+    holds 'shared K,V of the context'
+    succeed "$yoco" plan -m "$model/config.json" --tokens 2000
+    succeed "$yoco" info --models
+    holds '^yoco +YOCOForCausalLM'
+}
+
+# answer RANKS OPTION...: of a document and two questions.
+answer() {
+    local ranks=$1 launcher=()
+    shift
+    [ "$ranks" = 1 ] || launcher=("$mpiexec" -n "$ranks")
+    succeed "${launcher[@]}" "$yoco" run -m "$model" -q 'What is a rank?' -q 'And a chunk?' -n 8 \
+        --threads 1 "$@"
+    cp "$folder/out" "$folder/answer"
+}
+
+run_it() {
+    answer 1 -f "$folder/text" --chunk 512
+    cp "$folder/answer" "$folder/alone"
+    answer 3 -f "$folder/text" --chunk 512
+    cmp -s "$folder/answer" "$folder/alone" || fail "other answers on 3 ranks"
+    succeed "$mpiexec" -n 2 "$yoco" context save -m "$model" -f "$folder/text" --chunk 512 \
+        --threads 1 -o "$folder/context"
+    answer 1 --context "$folder/context"
+    cmp -s "$folder/answer" "$folder/alone" || fail "other answers from a saved context"
+    rm -r "$folder/context"
+}
+
+# The id that an answer begins with ends it, once generation_config.json says so.
+end_it() {
+    local first
+    answer 1 -p 'A ship' --json
+    first=$("$json_tool" "$folder/answer" answers 0 ids 0)
+    printf '{"eos_token_id": [1023, %s]}' "$first" >"$model/generation_config.json"
+    answer 1 -p 'A ship' --json
+    same "reason to end" "$("$json_tool" "$folder/answer" answers 0 finish_reason)" stop
+    same "tokens" "$("$json_tool" "$folder/answer" answers 0 ids 0)" "$first"
+    rm "$model/generation_config.json"
+}
+
+ask_many() {
+    local i
+    mkdir -p "$folder/docs"
+    cp "$folder/text" "$folder/docs"
+    for i in 1 2 3; do
+        printf '{"custom_id":"%s","method":"POST","url":"/v1/completions","body":{%s}}\n' "$i" \
+            '"prompt":"What is it?","max_tokens":4,"document":{"path":"text"}'
+    done >"$folder/jobs"
+    rm -f "$folder/results"
+    succeed "$mpiexec" -n 2 "$yoco" batch -m "$model" -i "$folder/jobs" -o "$folder/results" \
+        --documents "$folder/docs" --chunk 512 --threads 1
+    same "answered jobs" "$(grep -c '"status_code": *200' "$folder/results")" 3
+    succeed "$yoco" eval -m "$model" --haystack "$folder/text" --chunk 256 --threads 1 \
+        --length 512 --depths 2 --trials 1 --needles 2 -o "$folder/eval"
+    same "lines of samples" "$(wc -l <"$folder/eval/samples.jsonl")" 7 # one of the run, and 6 documents
+    rm -r "$folder/eval"
+}
+
+refuse_it() {
+    expect 2 'params.json is of a model of another family' "$yoco" init \
+        --shape "$model/config.json" -o "$folder/other" --overwrite
+    echo '{"model_type": "mamba"}' >"$folder/other/config.json"
+    expect 65 'config.json: model_type "mamba" is not supported; supported are: .*, yoco' \
+        "$yoco" run -m "$folder/other" -p x
+    expect 65 '"mamba" is not supported' "$yoco" plan -m "$folder/other" --tokens 1K
+    expect 66 'model.gguf, weights in the GGUF format' "$yoco" run -m "$folder/gguf" -p x
+}
+
+mkdir "$folder/other" "$folder/gguf"
+touch "$folder/other/params.json" "$folder/gguf/model.gguf"
+for kind in swa gated_retention; do
+    make_folder $kind
+    describe
+    run_it
+    end_it
+    ask_many
+done
+refuse_it
+[ $n_failed = 0 ]

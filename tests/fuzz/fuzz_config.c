@@ -1,0 +1,37 @@
+#include "configs/model/shape.h"
+#include "fuzz.h"
+
+#include <stdlib.h>
+
+/* What every later computation counts on. */
+static bool layer_is_sound(const yoco_model_shape *m, int index)
+{
+    const yoco_layer_shape *l = &m->layers[index];
+    return l->dim == m->dim && l->source >= 0 && l->source <= index && l->n_kv_heads >= 1 &&
+           l->n_heads % l->n_kv_heads == 0 && l->k_dim >= 2 && l->k_dim % 2 == 0 && l->v_dim >= 1 &&
+           l->rotation >= 0 && l->rotation < m->n_rotations &&
+           m->rotations[l->rotation].head_dim == l->k_dim && l->window >= 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    yoco_model_shape *m;
+    yoco_tensor_spec *specs;
+    int n_specs;
+    if (yoco_model_shape_parse("fuzz", (const char *)data, size, &m) != YOCO_OK)
+        return 0;
+    bool sound = m->n_layers >= 2 && m->max_seq_len >= 1 && m->n_ends <= YOCO_MAX_ENDS;
+    for (int i = 0; i < m->n_layers; i++)
+        sound = sound && layer_is_sound(m, i);
+    for (int i = 0; i < m->n_ends; i++)
+        sound = sound && m->ends[i] >= 0 && m->ends[i] < m->vocab_size;
+    if (!sound || yoco_model_tensors(m, &specs, &n_specs) != YOCO_OK)
+        abort();
+    for (int i = 0; i < n_specs; i++)
+        if (specs[i].name[0] == '\0' || specs[i].rule.n_out < 1 ||
+            specs[i].first_row + specs[i].rule.n_out > specs[i].shape[0])
+            abort();
+    yoco_free(specs);
+    yoco_free(m);
+    return 0;
+}

@@ -21,9 +21,9 @@ refuse() {
 refuse "asks for the family of the model, or for its halves" \
     '\b(n_self|n_cross|n_self_layers|n_self_heads|is_retention|sliding_window|n_layers */ *2)\b|yoco_(model_)?config_|yoco_model_config|shape->config' \
     "${rooms[@]/%//*.[ch]}" 'kernels/*.cu' 'kernels/*.cuh'
-refuse "names a kind of layer" 'YOCO_LAYER_(WINDOW|RETENTION|KEEP|CROSS)' \
+refuse "names a kind of layer" '\bYOCO_LAYER_[A-Z]+' \
     "${rooms[@]/%//*.[ch]}" ':!worker/layers/*' ':!partition/transformer.c'
-refuse "knows what a kind of layer asks for, or tells users its name" 'YOCO_RETENTION_ROWS|"[^"]*\b[Rr]etention\b.*"' \
+refuse "knows what a kind of layer asks for, or tells users its name" 'YOCO_(RETENTION|DELTA)_ROWS|"[^"]*\b[Rr]etention\b.*"' \
     'coordinator/*.[ch]'
 
 [ $bad = 0 ] || exit 1

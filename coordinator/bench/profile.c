@@ -510,9 +510,13 @@ static yoco_status profile(profiler *p, const char *path)
 static const yoco_layer_shape *first_with(const yoco_model_shape *shape, yoco_past_form form)
 {
     yoco_past_shape pasts[YOCO_MAX_PASTS];
-    for (int i = 0; i < shape->n_layers; i++)
-        if (yoco_layer_pasts(&shape->layers[i], pasts) > 0 && pasts[0].form == form)
-            return &shape->layers[i];
+    for (int i = 0; i < shape->n_layers; i++) {
+        const yoco_layer_shape *layer = &shape->layers[i];
+        /* A window that bounds no query holds the inputs of convolutions. */
+        bool attends = form != YOCO_PAST_WINDOW || layer->window > 0;
+        if (yoco_layer_pasts(layer, pasts) > 0 && pasts[0].form == form && attends)
+            return layer;
+    }
     return NULL;
 }
 

@@ -5,7 +5,7 @@
 #include "kernels/kernels.h"
 
 /* Gated retention over a piece, in blocks of YOCO_RETENTION_ROWS rows from the piece's first row:
- * - g_t = logsigmoid(gate_t) / gate_divisor
+ * - g_t = gate_scale logsigmoid(gate_t)
  * - S_t = e^g_t S_(t-1) + k_t^T v_t, of shape (head_dim of k, head_dim of v)
  * - o_t = q_t S_t
  *
@@ -24,9 +24,9 @@ typedef struct yoco_retention_args {
     const float *q, *k,
         *v;            /* (n_rows, n_heads, head_dim), q and k rotated, k scaled by head_dim^-1/2 */
     const float *gate; /* (n_rows, n_heads), as its product left it */
-    float gate_divisor;   /* 16 in the paper */
-    float *decay;         /* (n_rows, n_heads), sum of g from the block's first row to this one */
-    float *state;         /* (n_blocks, n_heads, head_dim, head_dim) */
+    double gate_scale; /* 1/16 in the paper */
+    float *decay;      /* (n_rows, n_heads), sum of g from the block's first row to this one */
+    float *state;      /* (n_blocks, n_heads, head_dim, head_dim) */
     const float *edge_in; /* (n_heads, head_dim, head_dim) */
     float *edge_out;      /* (n_heads, head_dim, head_dim), may be edge_in */
     float *out;           /* (n_rows, n_heads, head_dim) */
@@ -38,7 +38,7 @@ typedef struct yoco_retention_step_args {
     int n_heads, head_dim;
     const float *q, *k, *v; /* (n_rows, n_heads, head_dim), as above */
     const float *gate;      /* (n_rows, n_heads) */
-    float gate_divisor;
+    double gate_scale;
     float *const
         *state; /* (n_rows) pointers in host memory, each to (n_heads, head_dim, head_dim) */
     float *out; /* (n_rows, n_heads, head_dim) */

@@ -10,7 +10,9 @@
 /* In RMSNorm of the queries of a cross layer the library leaves its own default. */
 static const float q_norm_eps = 1e-5f;
 
-typedef enum mixer { MIXER_RETENTION, MIXER_WINDOW } mixer;
+typedef enum mixer { MIXER_RETENTION, MIXER_WINDOW, MIXER_DELTA, N_MIXERS } mixer;
+
+static const char *const mixer_names[N_MIXERS] = {"gated_retention", "swa", "gated_deltanet"};
 
 /* What self_decoder_attn and cross_decoder_attn say. */
 typedef struct attention {
@@ -27,6 +29,9 @@ typedef struct config {
     mixer mixer;
     int window;
     attention self, cross;
+    /* gated_deltanet: self.n_kv_heads are those of q and k */
+    int v_dim, n_taps;
+    bool doubles_beta;
 } config;
 
 static yoco_status heads_check(const yoco_fields *f, const char *kv_field, int dim, attention *a)
@@ -68,21 +73,66 @@ static yoco_status attention_read(const yoco_fields *f, const char *kv_field, in
     return YOCO_OK;
 }
 
+/* Heads of values, and what they are wide; as every head keeps a state, all are bounded together.
+ */
+static yoco_status delta_heads_read(const yoco_fields *f, config *c)
+{
+    attention *a = &c->self;
+    double expand = 2;
+    a->n_kv_heads = 6;
+    a->head_dim = 256;
+    YOCO_TRY(yoco_field_int_if(f, "num_heads", 1, YOCO_MAX_DIM, &a->n_kv_heads));
+    a->n_heads = a->n_kv_heads;
+    YOCO_TRY(yoco_field_int_if(f, "num_v_heads", 1, YOCO_MAX_DIM, &a->n_heads));
+    YOCO_TRY(yoco_field_int_if(f, "head_dim", 1, YOCO_MAX_HEAD_DIM, &a->head_dim));
+    YOCO_TRY(yoco_field_real_if(f, "expand_v", 1e-3, 1e3, &expand));
+    double v_dim = a->head_dim * expand;
+    c->v_dim = (int)v_dim;
+    if (c->v_dim != v_dim || c->v_dim < 1 || c->v_dim > YOCO_MAX_HEAD_DIM) {
+        yoco_log_error("%s: %sexpand_v %g times %shead_dim %d is not an integer from 1 to %d",
+                       f->file, f->prefix, expand, f->prefix, a->head_dim, YOCO_MAX_HEAD_DIM);
+        return YOCO_ERR_DATA;
+    }
+    if (a->n_heads % a->n_kv_heads != 0) {
+        yoco_log_error("%s: %snum_v_heads %d is not a multiple of num_heads %d", f->file, f->prefix,
+                       a->n_heads, a->n_kv_heads);
+        return YOCO_ERR_DATA;
+    }
+    if ((int64_t)a->n_heads * yoco_i64_max(a->head_dim, c->v_dim) > YOCO_MAX_HIDDEN_DIM) {
+        yoco_log_error("%s: %d heads of %s are wider than %d together", f->file, a->n_heads,
+                       f->prefix, YOCO_MAX_HIDDEN_DIM);
+        return YOCO_ERR_DATA;
+    }
+    return YOCO_OK;
+}
+
+static yoco_status delta_read(const yoco_fields *f, config *c)
+{
+    static const char *const parts[] = {"use_gate", "use_short_conv"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        bool used = true;
+        YOCO_TRY(yoco_field_bool_if(f, parts[i], &used));
+        if (!used) {
+            yoco_log_error("%s: %s%s is false, and gated_deltanet is supported with it only",
+                           f->file, f->prefix, parts[i]);
+            return YOCO_ERR_DATA;
+        }
+    }
+    c->n_taps = 4;
+    YOCO_TRY(yoco_field_int_if(f, "conv_size", 2, 64, &c->n_taps));
+    YOCO_TRY(yoco_field_bool_if(f, "allow_neg_eigval", &c->doubles_beta));
+    return delta_heads_read(f, c);
+}
+
 /* Retention has as many heads of K,V as of queries and no bias, whatever the fields say; `swa`
  * turns halves, by frequencies of its own. */
 static yoco_status self_read(const yoco_fields *f, config *c)
 {
-    static const char *const types[] = {"gated_retention", "swa"};
-    int type = -1;
-    YOCO_TRY(yoco_field_word_if(f, "type", types, 2, &type));
-    if (type < 0) {
-        yoco_log_error(
-            "%s: field %stype is missing: the default, gated_deltanet, is not supported; "
-            "supported are gated_retention and swa",
-            f->file, f->prefix);
-        return YOCO_ERR_DATA;
-    }
-    c->mixer = type == 0 ? MIXER_RETENTION : MIXER_WINDOW;
+    int type = MIXER_DELTA;
+    YOCO_TRY(yoco_field_word_if(f, "type", mixer_names, N_MIXERS, &type));
+    c->mixer = (mixer)type;
+    if (c->mixer == MIXER_DELTA)
+        return delta_read(f, c);
     c->decay_divisor = 16;
     YOCO_TRY(attention_read(f, "num_v_heads", 6, c->dim, &c->self));
     c->self.q_norm = false;
@@ -151,31 +201,54 @@ static yoco_layer_shape layer_of(const config *c, const attention *a, int index)
                               .hidden_dim = c->hidden_dim};
 }
 
+static yoco_layer_shape self_layer(const config *c, int index, int rotation)
+{
+    yoco_layer_shape layer = layer_of(c, &c->self, index);
+    switch (c->mixer) {
+    case MIXER_WINDOW:
+        layer.kind = YOCO_LAYER_WINDOW;
+        layer.rotation = rotation;
+        layer.window = c->window;
+        break;
+    case MIXER_RETENTION:
+        layer.kind = YOCO_LAYER_RETENTION;
+        layer.rotation = rotation;
+        layer.decay_divisor = (float)c->decay_divisor;
+        break;
+    case MIXER_DELTA: /* turns nothing */
+    case N_MIXERS:
+        layer.kind = YOCO_LAYER_DELTA;
+        layer.v_dim = c->v_dim;
+        layer.n_taps = c->n_taps;
+        layer.beta_scale = c->doubles_beta ? 2 : 1;
+        layer.out_eps = (float)c->norm_eps;
+        break;
+    }
+    return layer;
+}
+
+static yoco_layer_shape cross_layer(const config *c, int rotation, bool keeps)
+{
+    yoco_layer_shape layer = layer_of(c, &c->cross, c->n_self);
+    layer.kind = keeps ? YOCO_LAYER_KEEP : YOCO_LAYER_CROSS;
+    layer.rotation = rotation;
+    if (keeps) {
+        layer.n_heads = layer.hidden_dim = 0;
+    } else if (c->cross.q_norm) {
+        layer.traits |= YOCO_TRAIT_Q_NORM;
+        layer.q_norm_eps = q_norm_eps;
+    }
+    return layer;
+}
+
 static void add_layers(const config *c, yoco_model_shape *shape)
 {
-    int self = yoco_model_add_rotation(shape, &c->self.rotation);
+    int self = c->mixer == MIXER_DELTA ? 0 : yoco_model_add_rotation(shape, &c->self.rotation);
     int cross = yoco_model_add_rotation(shape, &c->cross.rotation);
-    for (int i = 0; i < c->n_self; i++) {
-        yoco_layer_shape *layer = &shape->layers[i];
-        *layer = layer_of(c, &c->self, i);
-        layer->rotation = self;
-        layer->kind = c->mixer == MIXER_WINDOW ? YOCO_LAYER_WINDOW : YOCO_LAYER_RETENTION;
-        layer->window = c->window;
-        layer->decay_divisor = c->mixer == MIXER_WINDOW ? 0 : (float)c->decay_divisor;
-    }
-    for (int i = c->n_self; i < shape->n_layers; i++) {
-        yoco_layer_shape *layer = &shape->layers[i];
-        bool keeps = i == c->n_self;
-        *layer = layer_of(c, &c->cross, c->n_self);
-        layer->kind = keeps ? YOCO_LAYER_KEEP : YOCO_LAYER_CROSS;
-        layer->rotation = cross;
-        if (keeps)
-            layer->n_heads = layer->hidden_dim = 0;
-        if (!keeps && c->cross.q_norm) {
-            layer->traits |= YOCO_TRAIT_Q_NORM;
-            layer->q_norm_eps = q_norm_eps;
-        }
-    }
+    for (int i = 0; i < c->n_self; i++)
+        shape->layers[i] = self_layer(c, i, self);
+    for (int i = c->n_self; i < shape->n_layers; i++)
+        shape->layers[i] = cross_layer(c, cross, i == c->n_self);
 }
 
 static yoco_status make(const char *name, json_t *root, yoco_model_shape **out)
@@ -202,13 +275,27 @@ static yoco_status make(const char *name, json_t *root, yoco_model_shape **out)
 }
 
 static const char *const names[YOCO_N_ROLES] = {
-    [YOCO_ROLE_MIXER_NORM] = "attn_norm.weight", [YOCO_ROLE_Q] = "attn.q_proj.weight",
-    [YOCO_ROLE_K] = "attn.k_proj.weight",        [YOCO_ROLE_V] = "attn.v_proj.weight",
-    [YOCO_ROLE_Q_BIAS] = "attn.q_proj.bias",     [YOCO_ROLE_K_BIAS] = "attn.k_proj.bias",
-    [YOCO_ROLE_V_BIAS] = "attn.v_proj.bias",     [YOCO_ROLE_Q_NORM] = "attn.q_norm.weight",
-    [YOCO_ROLE_G] = "attn.g_proj.weight",        [YOCO_ROLE_DECAY] = "attn.gk_proj.weight",
-    [YOCO_ROLE_OUT] = "attn.o_proj.weight",      [YOCO_ROLE_FFN_NORM] = "mlp_norm.weight",
-    [YOCO_ROLE_FC1] = "mlp.gate_proj.weight",    [YOCO_ROLE_GATE] = "mlp.up_proj.weight",
+    [YOCO_ROLE_MIXER_NORM] = "attn_norm.weight",
+    [YOCO_ROLE_Q] = "attn.q_proj.weight",
+    [YOCO_ROLE_K] = "attn.k_proj.weight",
+    [YOCO_ROLE_V] = "attn.v_proj.weight",
+    [YOCO_ROLE_Q_BIAS] = "attn.q_proj.bias",
+    [YOCO_ROLE_K_BIAS] = "attn.k_proj.bias",
+    [YOCO_ROLE_V_BIAS] = "attn.v_proj.bias",
+    [YOCO_ROLE_Q_NORM] = "attn.q_norm.weight",
+    [YOCO_ROLE_G] = "attn.g_proj.weight",
+    [YOCO_ROLE_DECAY] = "attn.gk_proj.weight",
+    [YOCO_ROLE_BETA] = "attn.b_proj.weight",
+    [YOCO_ROLE_Q_TAPS] = "attn.q_conv1d.weight",
+    [YOCO_ROLE_K_TAPS] = "attn.k_conv1d.weight",
+    [YOCO_ROLE_V_TAPS] = "attn.v_conv1d.weight",
+    [YOCO_ROLE_A_LOG] = "attn.A_log",
+    [YOCO_ROLE_DT_BIAS] = "attn.dt_bias",
+    [YOCO_ROLE_OUT_NORM] = "attn.o_norm.weight",
+    [YOCO_ROLE_OUT] = "attn.o_proj.weight",
+    [YOCO_ROLE_FFN_NORM] = "mlp_norm.weight",
+    [YOCO_ROLE_FC1] = "mlp.gate_proj.weight",
+    [YOCO_ROLE_GATE] = "mlp.up_proj.weight",
     [YOCO_ROLE_FC2] = "mlp.down_proj.weight",
 };
 
@@ -217,6 +304,13 @@ static const char *const keep_names[YOCO_N_ROLES] = {
     [YOCO_ROLE_V] = "v_proj.weight",           [YOCO_ROLE_K_BIAS] = "k_proj.bias",
     [YOCO_ROLE_V_BIAS] = "v_proj.bias",
 };
+
+static const char *name_of(const yoco_layer_shape *layer, yoco_role role)
+{
+    if (layer->kind == YOCO_LAYER_DELTA && role == YOCO_ROLE_DECAY)
+        return "attn.a_proj.weight";
+    return names[role];
+}
 
 static void name_tensor(const yoco_model_shape *shape, yoco_tensor_spec *spec)
 {
@@ -227,7 +321,12 @@ static void name_tensor(const yoco_model_shape *shape, yoco_tensor_spec *spec)
     else
         snprintf(spec->name, sizeof spec->name, "model.%s.%d.%s",
                  layer < kept ? "self_layers" : "cross_layers",
-                 layer < kept ? layer : layer - kept - 1, names[role]);
+                 layer < kept ? layer : layer - kept - 1, name_of(&shape->layers[layer], role));
+    if (role >= YOCO_ROLE_Q_TAPS && role <= YOCO_ROLE_V_TAPS) { /* (channels, 1, taps) */
+        spec->n_dims = 3;
+        spec->shape[2] = spec->shape[1];
+        spec->shape[1] = 1;
+    }
 }
 
 const yoco_family yoco_family_fla = {

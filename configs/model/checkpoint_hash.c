@@ -19,6 +19,11 @@ static void layer_add(yoco_hasher *hasher, const yoco_layer_shape *l)
              l->v_dim, l->window, l->rotation, l->hidden_dim, l->traits, (double)l->q_norm_eps,
              (double)l->decay_divisor);
     text_add(hasher, text);
+    if (l->kind != YOCO_LAYER_DELTA)
+        return;
+    snprintf(text, sizeof text, "%d %.9g %.9g", l->n_taps, (double)l->beta_scale,
+             (double)l->out_eps);
+    text_add(hasher, text);
 }
 
 static void shape_add(yoco_hasher *hasher, const yoco_model_shape *m)

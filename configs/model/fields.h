@@ -7,11 +7,13 @@
 
 /* Bounds far above any real model and low enough that no product of sizes overflows 63 bits: the
  * largest are K and V of a sequence (max_seq_len * dim * 8 bytes), all window edges (n_layers *
- * window * dim * 16 bytes) and all weights (n_layers * dim * hidden_dim * 12 bytes). */
+ * window * dim * 16 bytes), all weights (n_layers * dim * hidden_dim * 12 bytes) and all states
+ * (n_layers * hidden_dim * head_dim * 4 bytes). */
 enum {
     YOCO_MAX_CONFIG_BYTES = 1 << 20,
     YOCO_MAX_DIM = 1 << 20,
     YOCO_MAX_HIDDEN_DIM = 1 << 22,
+    YOCO_MAX_HEAD_DIM = 1 << 12,
     YOCO_MAX_LAYERS = 1 << 12,
     YOCO_MAX_VOCAB = 1 << 24,
     YOCO_MAX_WINDOW = 1 << 24,

@@ -149,7 +149,7 @@ static yoco_retention_args retention_args(const profiler *p)
                                  .k = p->wide,
                                  .v = p->wide,
                                  .gate = p->partial,
-                                 .gate_divisor = p->stateful->decay_divisor,
+                                 .gate_scale = 1.0 / (double)p->stateful->decay_divisor,
                                  .decay = p->partial + p->rows * p->stateful->n_heads,
                                  .state = p->state,
                                  .edge_in = p->state,

@@ -65,10 +65,10 @@ static int64_t element(const block_task *t, int64_t row)
     return (t->first + row) * t->stride + (int64_t)t->head * t->args->head_dim;
 }
 
-static double log_decay(float gate, float divisor)
+static double log_decay(float gate, double scale)
 {
     double x = gate;
-    return (fmin(x, 0.0) - log1p(exp(-fabs(x)))) / (double)divisor;
+    return (fmin(x, 0.0) - log1p(exp(-fabs(x)))) * scale;
 }
 
 /* Fills args->decay, and the same sums in f64: differences of near rows must stay exact where the
@@ -78,7 +78,7 @@ static void sum_decay(const block_task *t, double *decay)
     double sum = 0;
     for (int64_t row = 0; row < t->n_rows; row++) {
         int64_t at = (t->first + row) * t->args->n_heads + t->head;
-        sum += log_decay(t->args->gate[at], t->args->gate_divisor);
+        sum += log_decay(t->args->gate[at], t->args->gate_scale);
         decay[row] = sum;
         t->args->decay[at] = (float)sum;
     }
@@ -281,7 +281,7 @@ static void step_head(const yoco_retention_step_args *args, int64_t row, int hea
     int64_t dim = args->head_dim, at = (row * args->n_heads + head) * dim;
     float *state = args->state[row] + head * dim * dim;
     float gate = args->gate[row * args->n_heads + head];
-    vf decay = vf_set((float)exp(log_decay(gate, args->gate_divisor)));
+    vf decay = vf_set((float)exp(log_decay(gate, args->gate_scale)));
     for (int64_t j = 0; j < dim; j += VF_LANES) {
         vf v = row_load(args->v + at + j, dim - j), out = vf_set(0.0f);
         for (int64_t i = 0; i < dim; i++) {

@@ -108,7 +108,7 @@ __global__ void __launch_bounds__(STEP_COLUMNS *STEP_GROUPS)
     int64_t j = (int64_t)blockIdx.y * STEP_COLUMNS + column;
     const float *q = args.q + i * dim, *k = args.k + i * dim;
     float *state = in_global(states.at[i / args.n_heads]) + head * dim * dim + j;
-    float decay = expf((float)log_decay(args.gate[i], args.gate_divisor)), sum = 0.0f;
+    float decay = expf((float)log_decay(args.gate[i], args.gate_scale)), sum = 0.0f;
     if (j < dim) {
         float v = args.v[i * dim + j];
         for (int64_t m = group; m < dim; m += STEP_GROUPS) {

@@ -14,9 +14,9 @@ bool yoco_cuda_retention_tiles_correct(yoco_device *device, const yoco_retention
 constexpr int DECAY_THREADS = YOCO_RETENTION_ROWS;
 constexpr int DECAY_WARPS = DECAY_THREADS / WARP;
 
-__device__ inline double log_decay(float gate, float divisor)
+__device__ inline double log_decay(float gate, double scale)
 {
-    return ((double)fminf(gate, 0.0f) - (double)log1pf(expf(-fabsf(gate)))) / (double)divisor;
+    return ((double)fminf(gate, 0.0f) - (double)log1pf(expf(-fabsf(gate)))) * scale;
 }
 
 /* Rows of a block of one head. */
@@ -37,7 +37,7 @@ __device__ inline void sum_decays(const yoco_retention_args &args, const retenti
 {
     int t = threadIdx.x, lane = t % WARP, warp = t / WARP;
     int64_t at = (rows.first + t) * args.n_heads + head;
-    double sum = t < rows.n_rows ? log_decay(args.gate[at], args.gate_divisor) : 0;
+    double sum = t < rows.n_rows ? log_decay(args.gate[at], args.gate_scale) : 0;
     for (int delta = 1; delta < WARP; delta *= 2) {
         double before = __shfl_up_sync(ALL_LANES, sum, delta);
         if (lane >= delta)

@@ -4,10 +4,10 @@
 
 #include <math.h>
 
-static double log_decay(float gate, float divisor)
+static double log_decay(float gate, double scale)
 {
     double x = gate;
-    return (fmin(x, 0.0) - log1p(exp(-fabs(x)))) / (double)divisor;
+    return (fmin(x, 0.0) - log1p(exp(-fabs(x)))) * scale;
 }
 
 static double dot(const float *a, const float *b, int n)
@@ -41,7 +41,7 @@ static void local_block(const yoco_retention_args *args, int64_t block, int head
 
     for (int64_t t = 0; t < n_rows; t++) {
         int64_t gate = (first + t) * args->n_heads + head;
-        sum += log_decay(args->gate[gate], args->gate_divisor);
+        sum += log_decay(args->gate[gate], args->gate_scale);
         decay[t] = sum;
         args->decay[gate] = (float)sum;
     }
@@ -113,7 +113,7 @@ static void step(yoco_device *device, const yoco_retention_step_args *args)
     for (int64_t i = 0; i < args->n_rows * args->n_heads; i++) {
         const float *q = args->q + i * dim, *k = args->k + i * dim, *v = args->v + i * dim;
         float *state = args->state[i / args->n_heads] + i % args->n_heads * dim * dim;
-        double decay = exp(log_decay(args->gate[i], args->gate_divisor));
+        double decay = exp(log_decay(args->gate[i], args->gate_scale));
         for (int j = 0; j < dim; j++) {
             double sum = 0;
             for (int m = 0; m < dim; m++) {

@@ -1,5 +1,5 @@
 #!/bin/bash
-# hf_folders.sh: every command on a folder as Hugging Face has them, with tokenizer.json, for both
+# hf_folders.sh: every command on a folder as Hugging Face has them, with tokenizer.json, for all
 # kinds of self-decoder of flash-linear-attention.
 source "$(dirname "$0")/driver.sh"
 source "$source/tests/engine/models.sh"
@@ -19,7 +19,7 @@ describe() {
     holds 'layers +2 times .*6 times|cross attention, 6 heads of 16 on 3'
     holds 'tokenizer +yes'
     succeed "$yoco" info -m "$model" --tensors
-    holds 'model.self_layers.1.attn.q_proj.weight 96 96'
+    holds 'model.self_layers.1.mlp.up_proj.weight 200 96'
     holds 'model.cross_layers.2.attn.q_norm.weight 16$'
     succeed "$yoco" plan -m "$model" --tokens 90K --ranks 3 --chunk 256
     holds 'shared K,V of the context'
@@ -92,7 +92,7 @@ refuse_it() {
 
 mkdir "$folder/other" "$folder/gguf"
 touch "$folder/other/params.json" "$folder/gguf/model.gguf"
-for kind in swa gated_retention; do
+for kind in swa gated_retention gated_deltanet; do
     make_folder $kind
     describe
     run_it

@@ -129,6 +129,40 @@ static void test_fla_retention(void **state)
     yoco_free(m);
 }
 
+static void test_fla_delta(void **state)
+{
+    (void)state;
+    yoco_model_shape *m =
+        fla_shape("\"swa\", \"num_heads\": 4, \"num_v_heads\": 2",
+                  "\"gated_deltanet\", \"num_heads\": 3, \"num_v_heads\": 6, \"head_dim\": 5, "
+                  "\"expand_v\": 2.4, \"allow_neg_eigval\": true");
+    const yoco_layer_shape *layer = &m->layers[0];
+    yoco_tensor_spec *specs;
+    int n_specs, n_taps = 0;
+    assert_int_equal(layer->kind, YOCO_LAYER_DELTA);
+    assert_int_equal(layer->n_heads, 6);
+    assert_int_equal(layer->n_kv_heads, 3);
+    assert_int_equal(layer->k_dim, 5);
+    assert_int_equal(layer->v_dim, 12);
+    assert_int_equal(layer->n_taps, 4);
+    assert_true(layer->beta_scale == 2 && layer->out_eps == 1e-6f);
+    assert_int_equal(m->n_rotations, 1); /* of the cross-decoder */
+    assert_int_equal(yoco_model_tensors(m, &specs, &n_specs), YOCO_OK);
+    for (int i = 0; i < n_specs; i++) {
+        bool is_taps = strcmp(specs[i].name, "model.self_layers.1.attn.v_conv1d.weight") == 0;
+        if (!is_taps)
+            continue;
+        n_taps++;
+        assert_int_equal(specs[i].n_dims, 3);
+        assert_int_equal(specs[i].shape[0], 72);
+        assert_int_equal(specs[i].shape[1], 1);
+        assert_int_equal(specs[i].shape[2], 4);
+    }
+    assert_int_equal(n_taps, 1);
+    yoco_free(specs);
+    yoco_free(m);
+}
+
 static void test_fla_frequencies(void **state)
 {
     (void)state;
@@ -148,10 +182,20 @@ static void test_fla_refused(void **state)
     static const struct {
         const char *from, *to, *line;
     } rows[] = {
-        {"\"swa\"", "\"gated_deltanet\"",
-         "config.json: field self_decoder_attn.type is \"gated_deltanet\"; give one that is "
-         "supported: gated_retention, swa"},
-        {"\"type\": \"swa\", ", "", "self_decoder_attn.type is missing"},
+        {"\"swa\"", "\"mamba\"",
+         "config.json: field self_decoder_attn.type is \"mamba\"; give one that is supported: "
+         "gated_retention, swa, gated_deltanet"},
+        {"\"swa\"", "\"gated_deltanet\", \"use_gate\": false",
+         "self_decoder_attn.use_gate is false, and gated_deltanet is supported with it only"},
+        {"\"swa\"", "\"gated_deltanet\", \"use_short_conv\": false", "use_short_conv is false"},
+        {"\"swa\"", "\"gated_deltanet\", \"conv_size\": 1", "conv_size is 1"},
+        {"\"swa\"", "\"gated_deltanet\", \"expand_v\": 0.3", "is not an integer from 1 to 4096"},
+        {"\"swa\"", "\"gated_deltanet\", \"head_dim\": 4096, \"expand_v\": 2",
+         "2 times self_decoder_attn.head_dim 4096"},
+        {"\"swa\"", "\"gated_deltanet\"", "num_v_heads 2 is not a multiple of num_heads 4"},
+        {"\"swa\", \"num_heads\": 4, \"num_v_heads\": 2",
+         "\"gated_deltanet\", \"num_heads\": 65536, \"num_v_heads\": 65536",
+         "65536 heads of self_decoder_attn. are wider"},
         {"\"yoco\"}", "\"linear\"}", "cross_decoder_attn.rope_inv_freq is \"linear\""},
         {"\"swish\"", "\"powlu\"", "hidden_act is \"powlu\"; give one that is supported: silu"},
         {"\"swish\"", "1", "hidden_act is 1"},
@@ -411,6 +455,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_model_types_that_are_none),
         cmocka_unit_test(test_fla_windows),
         cmocka_unit_test(test_fla_retention),
+        cmocka_unit_test(test_fla_delta),
         cmocka_unit_test(test_fla_frequencies),
         cmocka_unit_test(test_fla_refused),
         cmocka_unit_test(test_ends),

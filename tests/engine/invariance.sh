@@ -1,5 +1,5 @@
 #!/bin/bash
-# invariance.sh YOCO MPIEXEC DUMP_TOOL window|retention|swa|gated_retention DTYPE PART...: the bytes of a dump do not
+# invariance.sh YOCO MPIEXEC DUMP_TOOL window|retention|swa|gated_retention|gated_deltanet DTYPE PART...: the bytes of a dump do not
 # depend on ranks and threads (part ranks_and_threads), on any instruction set (instruction_sets), and
 # a question's answer does not depend on the others (questions).
 source "$(dirname "$0")/driver.sh"
@@ -16,6 +16,7 @@ case $kind in
 esac
 case $kind in
     window | swa) short_chunk=20 chunk=300 long_chunk=1300 ;;
+    gated_deltanet) short_chunk=3 chunk=300 long_chunk=1300 ;;
     *) short_chunk=256 chunk=512 long_chunk=1280 ;;
 esac
 check init "$yoco" init --shape "$shape" -o "$model" --dtype bf16 --seed 3

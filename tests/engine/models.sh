@@ -9,11 +9,14 @@ write_params() {
 END
 }
 
-# write_fla FILE swa|gated_retention VOCAB: the config.json of a model of flash-linear-attention, with
+# write_fla FILE swa|gated_retention|gated_deltanet VOCAB: the config.json of a model of flash-linear-attention, with
 # what such models have and the authors' release has not.
 write_fla() {
     local self='"num_heads": 6, "num_v_heads": 2, "window_size": 48, "qkv_bias": true'
-    [ "$2" = swa ] || self='"num_heads": 3, "rope_inv_freq": "yoco", "gate_logit_normalizer": 10'
+    case $2 in
+        gated_retention) self='"num_heads": 3, "rope_inv_freq": "yoco", "gate_logit_normalizer": 10' ;;
+        gated_deltanet) self='"num_heads": 2, "num_v_heads": 4, "head_dim": 20, "expand_v": 1.5' ;;
+    esac
     cat >"$1" <<END
 {"model_type": "yoco", "hidden_size": 96, "num_hidden_layers": 5, "num_self_decoder_layers": 2,
  "intermediate_size": 200, "vocab_size": $3, "max_position_embeddings": 100000, "norm_eps": 1e-5,

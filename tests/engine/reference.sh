@@ -22,6 +22,7 @@ prompt+=(--prompt-ids "$folder/prompt.ids" -n "$("$tool" ids "$expected" $genera
 
 chunks=(13 100 2048)
 is_retention "$model" && chunks=(256 512 2048)
+grep -qs gated_deltanet "$model/config.json" && chunks=(2 100 2048) # below the convolution
 
 # compare RANKS CHUNK OPTION...
 compare() {

@@ -68,6 +68,18 @@ END
                        "qkv_bias": true},
  "cross_decoder_attn": {"num_heads": 1, "qkv_bias": true, "rope_inv_freq": "yoco"}}
 END
+    fla delta 33 1 3 64 <<END
+{$common, "hidden_size": 24, "num_hidden_layers": 3, "num_self_decoder_layers": 2,
+ "intermediate_size": 50,
+ "self_decoder_attn": {"type": "gated_deltanet", "num_heads": 1, "num_v_heads": 3, "head_dim": 7,
+                       "expand_v": 3, "conv_size": 2, "allow_neg_eigval": true},
+ "cross_decoder_attn": {"num_heads": 3, "qk_norm": true}}
+END
+    fla delta-default 33 3 300 <<END
+{$common, "hidden_size": 24, "num_hidden_layers": 2, "num_self_decoder_layers": 1,
+ "intermediate_size": 50, "self_decoder_attn": {"num_heads": 2, "head_dim": 16},
+ "cross_decoder_attn": {"num_heads": 2}}
+END
     fla retention 33 256 <<END
 {$common, "hidden_size": 36, "num_hidden_layers": 4, "num_self_decoder_layers": 3,
  "intermediate_size": 50,

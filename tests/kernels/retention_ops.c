@@ -19,7 +19,7 @@ yoco_retention_args make_retention(rig *r, test_random *random, const retention_
         .k = random_values(r, random, n, 1.0f / sqrtf((float)shape->head_dim)),
         .v = random_values(r, random, n, 1.0f),
         .gate = random_values(r, random, shape->n_rows * shape->n_heads, shape->gate_scale),
-        .gate_divisor = 12,
+        .gate_scale = 1.0 / 12,
     };
     args.edge_in = random_values(r, random, retention_state_size(&args), 1.0f);
     return args;

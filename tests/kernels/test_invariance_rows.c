@@ -168,7 +168,7 @@ static float *step_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
                                                                   .k = args.k,
                                                                   .v = args.v,
                                                                   .gate = args.gate,
-                                                                  .gate_divisor = args.gate_divisor,
+                                                                  .gate_scale = args.gate_scale,
                                                                   .state = states});
     int64_t row = args.n_heads * args.head_dim;
     float *both = rig_host(r, (size_t)(n_rows * (row + n_state)) * sizeof *both);

@@ -72,7 +72,7 @@ static void steps_case(rig *tested, rig *reference, const retention_shape *shape
                                      .k = args.k,
                                      .v = args.v,
                                      .gate = args.gate,
-                                     .gate_divisor = args.gate_divisor,
+                                     .gate_scale = args.gate_scale,
                                      .state = got};
     float *got_out = run_retention_step(tested, step);
     step.state = want;

@@ -26,10 +26,10 @@ static int close_rig(void **state)
     return 0;
 }
 
-/* e^g of one gate: sigmoid(gate)^(1/divisor). */
-static double decay_of(float gate, float divisor)
+/* e^g of one gate: sigmoid(gate)^scale. */
+static double decay_of(float gate, double scale)
 {
-    return pow(1 / (1 + exp(-(double)gate)), 1.0 / (double)divisor);
+    return pow(1 / (1 + exp(-(double)gate)), scale);
 }
 
 /* Gives out, and the state after the last row. */
@@ -43,7 +43,7 @@ static float *naive_retention(const yoco_retention_args *args, float *state_out)
             state[i] = args->edge_in[head * dim * dim + i];
         for (int64_t t = 0; t < args->n_rows; t++) {
             int64_t at = (t * args->n_heads + head) * dim;
-            double decay = decay_of(args->gate[t * args->n_heads + head], args->gate_divisor);
+            double decay = decay_of(args->gate[t * args->n_heads + head], args->gate_scale);
             for (int j = 0; j < dim; j++) {
                 double sum = 0;
                 for (int i = 0; i < dim; i++) {
@@ -113,7 +113,7 @@ static void test_parts(void **state)
         for (int64_t t = 0; t < args.n_rows; t++) {
             if (t % YOCO_RETENTION_ROWS == 0)
                 sum = 0;
-            sum += log(decay_of(args.gate[t * args.n_heads + head], args.gate_divisor));
+            sum += log(decay_of(args.gate[t * args.n_heads + head], args.gate_scale));
             float decay = got.decay[t * args.n_heads + head];
             assert_true(fabs(decay - sum) <= 1e-6 * fabs(sum));
         }
@@ -158,7 +158,7 @@ static void test_steps(void **state)
                                          .k = one.k,
                                          .v = one.v,
                                          .gate = one.gate,
-                                         .gate_divisor = one.gate_divisor,
+                                         .gate_scale = one.gate_scale,
                                          .state = states};
         check_close(&r, "step", run_retention_step(&r, step), want + t * row, row, 2e-6);
     }

@@ -75,7 +75,7 @@ static yoco_retention_args args_of(const yoco_pass *p, const parts *m)
                                  .k = m->k,
                                  .v = m->v,
                                  .gate = m->gate,
-                                 .gate_divisor = s->decay_divisor,
+                                 .gate_scale = 1.0 / (double)s->decay_divisor,
                                  .decay = m->decay,
                                  .state = m->states,
                                  .edge_in = edge,
@@ -112,16 +112,17 @@ static yoco_status step(yoco_pass *p)
     make_inputs(p, &m);
     for (int64_t i = 0; i < p->n_rows; i++)
         w->states[i] = yoco_state_branch(w, past_of(p), p->branches[i]);
-    w->ops->retention->step(w->device, &(yoco_retention_step_args){.n_rows = p->n_rows,
-                                                                   .n_heads = s->n_heads,
-                                                                   .head_dim = s->k_dim,
-                                                                   .q = m.q,
-                                                                   .k = m.k,
-                                                                   .v = m.v,
-                                                                   .gate = m.gate,
-                                                                   .gate_divisor = s->decay_divisor,
-                                                                   .state = w->states,
-                                                                   .out = m.out});
+    w->ops->retention->step(
+        w->device, &(yoco_retention_step_args){.n_rows = p->n_rows,
+                                               .n_heads = s->n_heads,
+                                               .head_dim = s->k_dim,
+                                               .q = m.q,
+                                               .k = m.k,
+                                               .v = m.v,
+                                               .gate = m.gate,
+                                               .gate_scale = 1.0 / (double)s->decay_divisor,
+                                               .state = w->states,
+                                               .out = m.out});
     gate_output(p, &m);
     return YOCO_OK;
 }

@@ -238,4 +238,5 @@ static yoco_status step(yoco_pass *p)
     return YOCO_OK;
 }
 
-const yoco_layer_ops yoco_delta_layer = {.keep = keep, .mix = mix, .step = step};
+const yoco_layer_ops yoco_delta_layer = {
+    .needs = {{YOCO_FAMILY(conv)}, {YOCO_FAMILY(delta)}}, .keep = keep, .mix = mix, .step = step};

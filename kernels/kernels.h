@@ -53,6 +53,19 @@ typedef struct yoco_matrix {
     const void *data; /* (n_out, n_in), of any alignment */
 } yoco_matrix;
 
+/* Of attention, where Q and K have heads of head_dim, V and the output heads of v_dim: query head h
+ * reads V head h / (n_heads / n_v_heads); and where n_kv_heads / n_v_heads K heads share a V head,
+ * neighbouring query heads read them in turn. */
+static inline int yoco_v_head(int n_heads, int n_v_heads, int head)
+{
+    return head / (n_heads / n_v_heads);
+}
+static inline int yoco_k_head(int n_heads, int n_kv_heads, int n_v_heads, int head)
+{
+    int shared = n_kv_heads / n_v_heads;
+    return yoco_v_head(n_heads, n_v_heads, head) * shared + head % shared;
+}
+
 /* Of a device that only starts an op when it is called: all run in one stream. */
 typedef struct yoco_stream_ops {
     /* The stream of all ops, for transports that follow it (comm.h). */
@@ -70,13 +83,15 @@ typedef struct yoco_stream_ops {
                         float *flags);
 } yoco_stream_ops;
 
-typedef struct yoco_dense_ops yoco_dense_ops;         /* ops_dense.h */
-typedef struct yoco_window_ops yoco_window_ops;       /* ops_window.h */
-typedef struct yoco_retention_ops yoco_retention_ops; /* ops_retention.h */
-typedef struct yoco_conv_ops yoco_conv_ops;           /* ops_conv.h */
-typedef struct yoco_delta_ops yoco_delta_ops;         /* ops_delta.h */
-typedef struct yoco_attend_ops yoco_attend_ops;       /* ops_attend.h */
-typedef struct yoco_choose_ops yoco_choose_ops;       /* ops_choose.h */
+typedef struct yoco_dense_ops yoco_dense_ops;               /* ops_dense.h */
+typedef struct yoco_window_ops yoco_window_ops;             /* ops_window.h */
+typedef struct yoco_retention_ops yoco_retention_ops;       /* ops_retention.h */
+typedef struct yoco_attend_ops yoco_attend_ops;             /* ops_attend.h */
+typedef struct yoco_choose_ops yoco_choose_ops;             /* ops_choose.h */
+typedef struct yoco_mamba_ops yoco_mamba_ops;               /* ops_mamba.h */
+typedef struct yoco_differential_ops yoco_differential_ops; /* ops_differential.h */
+typedef struct yoco_conv_ops yoco_conv_ops;                 /* ops_conv.h */
+typedef struct yoco_delta_ops yoco_delta_ops;               /* ops_delta.h */
 
 typedef struct yoco_ops {
     const char *name;
@@ -134,6 +149,8 @@ typedef struct yoco_ops {
     const yoco_delta_ops *delta;
     const yoco_attend_ops *attend;
     const yoco_choose_ops *choose;
+    const yoco_mamba_ops *mamba;
+    const yoco_differential_ops *differential;
 } yoco_ops;
 
 extern const yoco_ops yoco_reference_ops; /* plain C, the oracle */

@@ -11,7 +11,8 @@
 typedef struct yoco_kv_segment {
     int64_t first_query, n_queries;
     int64_t n_rows, chunk_rows; /* n_rows 0 is legal */
-    const void *k, *v;          /* (n_rows, n_kv_heads, head_dim), K rotated */
+    const void *k;              /* (n_rows, n_kv_heads, head_dim), rotated */
+    const void *v;              /* (n_rows, n_v_heads, v_dim) */
     int64_t first_partial; /* index of its first partial; it owns n_blocks * n_queries of them */
 } yoco_kv_segment;
 
@@ -52,22 +53,22 @@ static inline int64_t yoco_kv_block(int64_t n_rows, int64_t chunk_rows, int64_t 
  * every rescale is exact. */
 typedef struct yoco_attend_args {
     int64_t n_queries;
-    int n_heads, n_kv_heads, head_dim; /* query head h reads K,V head h / (n_heads / n_kv_heads) */
-    float scale_log2;                  /* head_dim^-1/2 * log2(e) */
+    int n_heads, n_kv_heads, n_v_heads, head_dim, v_dim; /* see yoco_k_head */
+    float scale_log2;                                    /* head_dim^-1/2 * log2(e) */
     int n_segments;
     const yoco_kv_segment *segments; /* (n_segments), host memory */
     yoco_dtype kv_dtype;
     const float *q;   /* (n_queries, n_heads, head_dim), rotated */
     float *max, *sum; /* (partials, n_heads) */
-    float *partial;   /* (partials, n_heads, head_dim) */
+    float *partial;   /* (partials, n_heads, v_dim) */
 
     int l_exponent;        /* see worker/merge_scale.h */
-    const int *o_exponent; /* (n_kv_heads, head_dim) */
+    const int *o_exponent; /* (n_v_heads, v_dim) */
     float *global_max;     /* (n_queries, n_heads): written by partials, read by the others */
     int *bad;              /* partials may set it, host memory, until synchronize returns */
-    int64_t *fixed;        /* (n_queries, n_heads, 1 + head_dim): l, then o */
+    int64_t *fixed;        /* (n_queries, n_heads, 1 + v_dim): l, then o */
     yoco_dtype out_dtype;
-    void *out; /* (n_queries, n_heads, head_dim) */
+    void *out; /* (n_queries, n_heads, v_dim) */
 } yoco_attend_args;
 
 struct yoco_attend_ops {

@@ -43,6 +43,18 @@ typedef struct yoco_rms_norm_args {
     void *out; /* (n_rows, dim) */
 } yoco_rms_norm_args;
 
+/* out = (x - mean) / sqrt(variance + eps) * weight + bias, per row; the variance is the mean of
+ * (x - mean)^2. In place is legal where out_dtype is f32. */
+typedef struct yoco_layer_norm_args {
+    int64_t n_rows;
+    int dim;
+    float eps;
+    const float *x;             /* (n_rows, dim) */
+    const float *weight, *bias; /* (dim) */
+    yoco_dtype out_dtype;
+    void *out; /* (n_rows, dim) */
+} yoco_layer_norm_args;
+
 /* cos and sin of position * frequency; angles in f64, so exact at any position. */
 typedef struct yoco_rope_table_args {
     int64_t n_rows;
@@ -97,6 +109,7 @@ typedef struct yoco_swiglu_args {
 struct yoco_dense_ops {
     void (*embed)(yoco_device *device, const yoco_embed_args *args);
     void (*rms_norm)(yoco_device *device, const yoco_rms_norm_args *args);
+    void (*layer_norm)(yoco_device *device, const yoco_layer_norm_args *args);
     void (*linear_slabs)(yoco_device *device,
                          const yoco_linear_args *args);                     /* prefill: many rows */
     void (*linear_rows)(yoco_device *device, const yoco_linear_args *args); /* decode: few rows */

@@ -12,32 +12,33 @@ enum { YOCO_WINDOW_VIEW_PARTS = 3 }; /* shared edge, two halves of a branch's ri
 typedef struct yoco_window_args {
     int64_t n_edge, q_begin, q_end;
     int window;
-    int n_heads, n_kv_heads, head_dim; /* query head h reads K,V head h / (n_heads / n_kv_heads) */
-    float scale_log2;                  /* head_dim^-1/2 * log2(e) */
-    const float *q;                    /* (rows of the piece, n_heads, head_dim), rotated */
+    int n_heads, n_kv_heads, n_v_heads, head_dim, v_dim; /* see yoco_k_head */
+    float scale_log2;                                    /* head_dim^-1/2 * log2(e) */
+    const float *q; /* (rows of the piece, n_heads, head_dim), rotated */
     yoco_dtype kv_dtype;
-    const void *k, *v; /* (n_edge + rows of the piece, n_kv_heads, head_dim), K rotated */
+    const void *k; /* (n_edge + rows of the piece, n_kv_heads, head_dim), rotated */
+    const void *v; /* (n_edge + rows of the piece, n_v_heads, v_dim) */
     yoco_dtype out_dtype;
-    void *out; /* (rows of the piece, n_heads, head_dim); only rows q_begin..q_end-1 are written */
+    void *out; /* (rows of the piece, n_heads, v_dim); only rows q_begin..q_end-1 are written */
 } yoco_window_args;
 
 /* Decode: the rows one query sees, in position order, as up to three runs of rows. */
 typedef struct yoco_window_view {
-    const void *k[YOCO_WINDOW_VIEW_PARTS],
-        *v[YOCO_WINDOW_VIEW_PARTS];         /* (n_rows[i], n_kv_heads, head_dim) */
+    const void *k[YOCO_WINDOW_VIEW_PARTS];  /* (n_rows[i], n_kv_heads, head_dim) */
+    const void *v[YOCO_WINDOW_VIEW_PARTS];  /* (n_rows[i], n_v_heads, v_dim) */
     int64_t n_rows[YOCO_WINDOW_VIEW_PARTS]; /* 0 is legal; the sum is at least 1 */
 } yoco_window_view;
 
 typedef struct yoco_window_step_args {
     int64_t n_queries;
-    int n_heads, n_kv_heads, head_dim;
-    int window; /* bound on the rows of a view */
+    int n_heads, n_kv_heads, n_v_heads, head_dim, v_dim; /* see yoco_k_head */
+    int window;                                          /* bound on the rows of a view */
     float scale_log2;
     const float *q; /* (n_queries, n_heads, head_dim), rotated */
     yoco_dtype kv_dtype;
     const yoco_window_view *views; /* (n_queries), host memory */
     yoco_dtype out_dtype;
-    void *out; /* (n_queries, n_heads, head_dim) */
+    void *out; /* (n_queries, n_heads, v_dim) */
 } yoco_window_step_args;
 
 struct yoco_window_ops {

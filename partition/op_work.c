@@ -20,15 +20,16 @@ double yoco_window_pairs(int64_t n_edge, int64_t begin, int64_t end, int64_t win
            (double)(end - full) * (double)window;
 }
 
-/* A score and a weighted sum: 4 flops for each pair and channel. */
-yoco_work yoco_work_window(int64_t n_edge, int64_t q_begin, int64_t q_end, int window, int64_t dim,
-                           int64_t kv_dim, size_t element)
+/* A score and a weighted sum: 2 flops for each pair and channel of Q, and of the output. */
+yoco_work yoco_work_window(int64_t n_edge, int64_t q_begin, int64_t q_end, int window,
+                           const yoco_widths *widths, size_t element)
 {
-    double queries = (double)(q_end - q_begin), width = (double)dim, past = (double)window;
+    double queries = (double)(q_end - q_begin), past = (double)window, size = (double)element;
+    double q = (double)widths->q, out = (double)widths->out, kv = (double)(widths->k + widths->v);
     return (yoco_work){.kind = YOCO_WORK_WINDOW,
-                       .flops = 4 * width * yoco_window_pairs(n_edge, q_begin, q_end, window),
-                       .bytes = width * queries * (F32_BYTES + (double)element) +
-                                2 * (double)element * (double)kv_dim * (queries + past)};
+                       .flops = 2 * (q + out) * yoco_window_pairs(n_edge, q_begin, q_end, window),
+                       .bytes =
+                           queries * (q * F32_BYTES + out * size) + kv * size * (queries + past)};
 }
 
 static double blocks(int64_t n_rows)
@@ -119,14 +120,44 @@ yoco_work yoco_work_delta_step(int64_t n_rows, int64_t heads, int64_t k_dim, int
         .kind = YOCO_WORK_STATE, .flops = 7 * elements, .bytes = 2 * F32_BYTES * elements};
 }
 
-yoco_work yoco_work_attend(int64_t n_queries, int64_t n_rows, int64_t dim, int64_t kv_dim,
+yoco_work yoco_work_mamba_local(int64_t n_rows, int64_t n_channels, int64_t n_states)
+{
+    double rows = (double)n_rows, width = (double)n_channels, states = (double)n_states;
+    return (yoco_work){.kind = YOCO_WORK_STATE,
+                       .flops = 7 * rows * width * states,
+                       .bytes = F32_BYTES * (rows * (4 * width + 2 * states) + width * states)};
+}
+
+yoco_work yoco_work_mamba_scan(int64_t n_channels, int64_t n_states)
+{
+    double elements = (double)n_channels * (double)n_states;
+    return (yoco_work){
+        .kind = YOCO_WORK_STATE, .flops = 4 * elements, .bytes = 5 * F32_BYTES * elements};
+}
+
+yoco_work yoco_work_mamba_correct(int64_t n_rows, int64_t n_channels, int64_t n_states)
+{
+    double rows = (double)n_rows, width = (double)n_channels, states = (double)n_states;
+    return (yoco_work){.kind = YOCO_WORK_STATE,
+                       .flops = 5 * rows * width * states,
+                       .bytes = F32_BYTES * (rows * (3 * width + states) + 2 * width * states)};
+}
+
+yoco_work yoco_work_mamba_step(int64_t n_rows, int64_t n_channels, int64_t n_states)
+{
+    double elements = (double)n_rows * (double)n_channels * (double)n_states;
+    return (yoco_work){
+        .kind = YOCO_WORK_STATE, .flops = 7 * elements, .bytes = 3 * F32_BYTES * elements};
+}
+
+yoco_work yoco_work_attend(int64_t n_queries, int64_t n_rows, const yoco_widths *widths,
                            size_t element, int64_t n_partials)
 {
-    double rows = (double)n_rows, width = (double)dim;
+    double rows = (double)n_rows, q = (double)widths->q, out = (double)widths->out;
     return (yoco_work){.kind = YOCO_WORK_ATTEND,
-                       .flops = 4 * width * rows * (double)n_queries,
-                       .bytes = 2 * (double)element * (double)kv_dim * rows +
-                                F32_BYTES * width * (double)(n_queries + n_partials)};
+                       .flops = 2 * (q + out) * rows * (double)n_queries,
+                       .bytes = (double)element * (double)(widths->k + widths->v) * rows +
+                                F32_BYTES * (q * (double)n_queries + out * (double)n_partials)};
 }
 
 yoco_work yoco_work_pointwise(double bytes)

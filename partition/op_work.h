@@ -24,9 +24,21 @@ static inline double yoco_host_copy_s(const yoco_hardware *hardware, size_t byte
 /* Slabs are padded to 64 rows. y is read too where the product accumulates. */
 yoco_work yoco_work_linear(yoco_work_kind kind, int64_t n_rows, int64_t n_out, int64_t n_in,
                            size_t element, bool accumulate);
+/* The selective scan: for each row, channel and state 7 flops where it steps, 5 where it corrects,
+ * an exponential being one. */
+yoco_work yoco_work_mamba_local(int64_t n_rows, int64_t n_channels, int64_t n_states);
+yoco_work yoco_work_mamba_scan(int64_t n_channels, int64_t n_states);
+yoco_work yoco_work_mamba_correct(int64_t n_rows, int64_t n_channels, int64_t n_states);
+yoco_work yoco_work_mamba_step(int64_t n_rows, int64_t n_channels, int64_t n_states);
+
+/* Elements of a row in attention. */
+typedef struct yoco_widths {
+    int64_t q, k, v, out;
+} yoco_widths;
+
 /* Query rows q_begin..q_end-1 of a piece behind n_edge rows, as in yoco_window_args. */
-yoco_work yoco_work_window(int64_t n_edge, int64_t q_begin, int64_t q_end, int window, int64_t dim,
-                           int64_t kv_dim, size_t element);
+yoco_work yoco_work_window(int64_t n_edge, int64_t q_begin, int64_t q_end, int window,
+                           const yoco_widths *widths, size_t element);
 yoco_work yoco_work_retention_local(int64_t n_rows, int64_t dim, int64_t head_dim);
 yoco_work yoco_work_retention_scan(int64_t n_rows, int64_t dim, int64_t head_dim);
 yoco_work yoco_work_retention_correct(int64_t n_rows, int64_t dim, int64_t head_dim);
@@ -36,8 +48,8 @@ yoco_work yoco_work_delta_local(int64_t n_rows, int64_t heads, int64_t k_dim, in
 yoco_work yoco_work_delta_scan(int64_t n_rows, int64_t heads, int64_t k_dim, int64_t v_dim);
 yoco_work yoco_work_delta_out(int64_t n_rows, int64_t heads, int64_t k_dim, int64_t v_dim);
 yoco_work yoco_work_delta_step(int64_t n_rows, int64_t heads, int64_t k_dim, int64_t v_dim);
-/* n_queries over n_rows rows of K,V of width kv_dim; partials are of width dim. */
-yoco_work yoco_work_attend(int64_t n_queries, int64_t n_rows, int64_t dim, int64_t kv_dim,
+/* n_queries over n_rows rows of K,V; partials are as wide as the output. */
+yoco_work yoco_work_attend(int64_t n_queries, int64_t n_rows, const yoco_widths *widths,
                            size_t element, int64_t n_partials);
 /* Reads and writes that many bytes. */
 yoco_work yoco_work_pointwise(double bytes);

@@ -11,7 +11,7 @@ update=no
 [ "${1:-}" != --update ] || { update=yes; shift; }
 resources=tests/cuda_host/resources.txt
 trace=${1:-/dev/null}
-may_spill=' attend_kernel '
+may_spill=' attend_kernel window_kernel '
 nvcc=$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)
 [ -x "$nvcc" ] || { echo "nvcc not found: put it in PATH"; exit 2; }
 folder=$(mktemp -d)

@@ -62,7 +62,7 @@ static yoco_status reduce_max(yoco_worker *w, const yoco_attend_args *args)
 
 static yoco_status reduce_sum(yoco_worker *w, const yoco_attend_args *args)
 {
-    int64_t n = args->n_queries * args->n_heads * (1 + args->head_dim);
+    int64_t n = args->n_queries * args->n_heads * (1 + args->v_dim);
     size_t bytes = (size_t)n * sizeof(int64_t);
     void *data;
     YOCO_TRY(yoco_share_begin(w, args->fixed, bytes, &data));

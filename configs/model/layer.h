@@ -22,6 +22,7 @@ typedef struct yoco_layer_shape {
     int dim;    /* of the residual stream */
     int n_heads, n_kv_heads, k_dim, v_dim; /* n_heads 0: no queries. DELTA: n_heads of V and of the
                                               output, n_kv_heads of Q and of K */
+    int n_v_heads;  /* of V, where neighbouring heads of K share one; 0: as many as of K */
     int window;     /* rows that a query sees, itself included; 0: no such bound */
     int rotation;   /* of Q and K: which of the model's */
     int hidden_dim; /* of the feed-forward part; 0: none */
@@ -133,6 +134,11 @@ static inline size_t yoco_past_state_bytes(const yoco_past_shape *past)
     return (size_t)(past->state[0] * past->state[1] * past->state[2]) * sizeof(float);
 }
 
+static inline int yoco_layer_v_heads(const yoco_layer_shape *layer)
+{
+    return layer->n_v_heads > 0 ? layer->n_v_heads : layer->n_kv_heads;
+}
+
 /* Widths of Q, K, V and of a mixer's output, in elements of a row. */
 static inline int64_t yoco_layer_q_width(const yoco_layer_shape *layer)
 {
@@ -145,7 +151,7 @@ static inline int64_t yoco_layer_k_width(const yoco_layer_shape *layer)
 }
 static inline int64_t yoco_layer_v_width(const yoco_layer_shape *layer)
 {
-    return (int64_t)(layer->kind == YOCO_LAYER_DELTA ? layer->n_heads : layer->n_kv_heads) *
+    return (int64_t)(layer->kind == YOCO_LAYER_DELTA ? layer->n_heads : yoco_layer_v_heads(layer)) *
            layer->v_dim;
 }
 static inline int64_t yoco_layer_out_width(const yoco_layer_shape *layer)

@@ -55,7 +55,7 @@ static void add_question(const dump *d, tensor_list *list)
         yoco_tensor rows = {.dtype = YOCO_F32, .n_dims = 3, .shape = {n_rows, c->n_kv_heads}};
         rows.shape[2] = c->k_dim;
         add_tensor(list, "key_cache", first ? -1 : l, rows);
-        rows.shape[2] = c->v_dim;
+        rows.shape[2] = yoco_layer_v_width(c) / c->n_kv_heads;
         add_tensor(list, "value_cache", first ? -1 : l, rows);
         first = false;
     }

@@ -126,18 +126,21 @@ static int window_of(const profiler *p)
 
 static void run_window(profiler *p)
 {
-    p->ops->window->attend(p->device, &(yoco_window_args){.q_end = p->rows,
-                                                          .window = window_of(p),
-                                                          .n_heads = p->windowed->n_heads,
-                                                          .n_kv_heads = p->windowed->n_kv_heads,
-                                                          .head_dim = p->windowed->k_dim,
-                                                          .scale_log2 = 0.1f,
-                                                          .q = p->wide,
-                                                          .kv_dtype = p->session->device.dtype,
-                                                          .k = p->k,
-                                                          .v = p->v,
-                                                          .out_dtype = p->session->device.dtype,
-                                                          .out = p->out});
+    p->ops->window->attend(p->device,
+                           &(yoco_window_args){.q_end = p->rows,
+                                               .window = window_of(p),
+                                               .n_heads = p->windowed->n_heads,
+                                               .n_kv_heads = p->windowed->n_kv_heads,
+                                               .n_v_heads = yoco_layer_v_heads(p->windowed),
+                                               .head_dim = p->windowed->k_dim,
+                                               .v_dim = p->windowed->v_dim,
+                                               .scale_log2 = 0.1f,
+                                               .q = p->wide,
+                                               .kv_dtype = p->session->device.dtype,
+                                               .k = p->k,
+                                               .v = p->v,
+                                               .out_dtype = p->session->device.dtype,
+                                               .out = p->out});
 }
 
 static yoco_retention_args retention_args(const profiler *p)
@@ -188,7 +191,9 @@ static void attend(profiler *p, int64_t n_queries)
     p->ops->attend->partials(p->device, &(yoco_attend_args){.n_queries = n_queries,
                                                             .n_heads = c->n_heads,
                                                             .n_kv_heads = c->n_kv_heads,
+                                                            .n_v_heads = yoco_layer_v_heads(c),
                                                             .head_dim = c->k_dim,
+                                                            .v_dim = c->v_dim,
                                                             .scale_log2 = 0.1f,
                                                             .n_segments = 1,
                                                             .segments = &segment,
@@ -286,6 +291,14 @@ static yoco_status measure_products(profiler *p, yoco_hardware *h)
     return YOCO_OK;
 }
 
+static yoco_widths widths_of(const yoco_layer_shape *layer)
+{
+    return (yoco_widths){.q = yoco_layer_q_width(layer),
+                         .k = yoco_layer_k_width(layer),
+                         .v = yoco_layer_v_width(layer),
+                         .out = yoco_layer_out_width(layer)};
+}
+
 /* What no layer of the model does gets the products' rate, and is of no use. */
 static yoco_status measure_mixers(profiler *p, yoco_hardware *h)
 {
@@ -295,8 +308,8 @@ static yoco_status measure_mixers(profiler *p, yoco_hardware *h)
     rate[YOCO_WORK_WINDOW] = rate[YOCO_WORK_RETENTION] = rate[YOCO_WORK_STATE] = (yoco_rate){
         .flop_s = rate[YOCO_WORK_SLABS].flop_s, .byte_s = rate[YOCO_WORK_POINTWISE].byte_s};
     if ((c = p->windowed)) {
-        yoco_work window = yoco_work_window(0, 0, p->rows, window_of(p), yoco_layer_out_width(c),
-                                            yoco_layer_k_width(c), p->element);
+        const yoco_widths widths = widths_of(c);
+        yoco_work window = yoco_work_window(0, 0, p->rows, window_of(p), &widths, p->element);
         YOCO_TRY(rate_of(p, run_window, window.flops, launch_s, &rate[YOCO_WORK_WINDOW].flop_s));
     }
     if ((c = p->stateful)) {
@@ -316,9 +329,9 @@ static yoco_status measure_attend(profiler *p, yoco_hardware *h)
     const yoco_layer_shape *c = p->merged;
     yoco_rate *rate = &h->device.rate[YOCO_WORK_ATTEND];
     double launch_s = h->device.launch_s;
-    int64_t kv_dim = yoco_layer_k_width(c);
-    yoco_work one = yoco_work_attend(FEW_QUERIES, CONTEXT_ROWS, c->dim, kv_dim, p->element, 0);
-    yoco_work many = yoco_work_attend(MANY_QUERIES, CONTEXT_ROWS, c->dim, kv_dim, p->element, 0);
+    const yoco_widths widths = widths_of(c);
+    yoco_work one = yoco_work_attend(FEW_QUERIES, CONTEXT_ROWS, &widths, p->element, 0);
+    yoco_work many = yoco_work_attend(MANY_QUERIES, CONTEXT_ROWS, &widths, p->element, 0);
     YOCO_TRY(rate_of(p, run_attend_one, one.bytes, launch_s, &rate->byte_s));
     return rate_of(p, run_attend_many, many.flops, launch_s, &rate->flop_s);
 }
@@ -399,7 +412,10 @@ static yoco_status make_buffers(profiler *p)
         heads = (size_t)yoco_i64_max((int64_t)heads, c->n_heads);
         state = scratch > state ? scratch : state;
     }
-    size_t context = (size_t)CONTEXT_ROWS * (size_t)yoco_layer_k_width(p->merged) * p->element;
+    size_t context =
+        (size_t)CONTEXT_ROWS *
+        (size_t)yoco_i64_max(yoco_layer_k_width(p->merged), yoco_layer_v_width(p->merged)) *
+        p->element;
     size_t window = rows * dim * p->element;
     size_t partials = (size_t)CONTEXT_ROWS / YOCO_BLOCK_ROWS * MANY_QUERIES;
     size_t maxima = (2 * partials + MANY_QUERIES) * heads;

@@ -183,4 +183,6 @@ const yoco_ops yoco_cpu_ops = {
     .delta = &yoco_cpu_delta,
     .attend = &yoco_cpu_attend,
     .choose = &yoco_cpu_choose,
+    .mamba = &yoco_cpu_mamba,
+    .differential = &yoco_cpu_differential,
 };

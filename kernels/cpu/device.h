@@ -87,12 +87,14 @@ size_t yoco_cpu_weight_bytes(const yoco_device_options *options, int64_t n_out, 
 void yoco_cpu_linear_slabs(yoco_device *device, const yoco_linear_args *args);
 void yoco_cpu_rope_table(yoco_device *device, const yoco_rope_table_args *args);
 
-extern const yoco_dense_ops yoco_cpu_dense;         /* dispatch.c */
-extern const yoco_window_ops yoco_cpu_window;       /* dispatch.c */
-extern const yoco_retention_ops yoco_cpu_retention; /* dispatch.c */
-extern const yoco_conv_ops yoco_cpu_conv;           /* dispatch.c */
-extern const yoco_delta_ops yoco_cpu_delta;         /* dispatch.c */
-extern const yoco_attend_ops yoco_cpu_attend;       /* merge.c */
-extern const yoco_choose_ops yoco_cpu_choose;       /* choose.c */
+extern const yoco_dense_ops yoco_cpu_dense;               /* dispatch.c */
+extern const yoco_window_ops yoco_cpu_window;             /* dispatch.c */
+extern const yoco_retention_ops yoco_cpu_retention;       /* dispatch.c */
+extern const yoco_mamba_ops yoco_cpu_mamba;               /* dispatch.c */
+extern const yoco_differential_ops yoco_cpu_differential; /* dispatch.c */
+extern const yoco_attend_ops yoco_cpu_attend;             /* merge.c */
+extern const yoco_choose_ops yoco_cpu_choose;             /* choose.c */
+extern const yoco_conv_ops yoco_cpu_conv;                 /* dispatch.c */
+extern const yoco_delta_ops yoco_cpu_delta;               /* dispatch.c */
 
 #endif

@@ -3,6 +3,8 @@
 #include "kernels/ops_conv.h"
 #include "kernels/ops_delta.h"
 #include "kernels/ops_dense.h"
+#include "kernels/ops_differential.h"
+#include "kernels/ops_mamba.h"
 #include "kernels/ops_retention.h"
 #include "kernels/ops_window.h"
 
@@ -14,6 +16,7 @@
 
 FORWARD(dense, embed, yoco_embed_args)
 FORWARD(dense, rms_norm, yoco_rms_norm_args)
+FORWARD(dense, layer_norm, yoco_layer_norm_args)
 FORWARD(dense, linear_slabs, yoco_linear_args)
 FORWARD(dense, linear_rows, yoco_linear_args)
 FORWARD(dense, rope_table, yoco_rope_table_args)
@@ -25,6 +28,7 @@ FORWARD(dense, swiglu, yoco_swiglu_args)
 const yoco_dense_ops yoco_cpu_dense = {
     .embed = dense_embed,
     .rms_norm = dense_rms_norm,
+    .layer_norm = dense_layer_norm,
     .linear_slabs = dense_linear_slabs,
     .linear_rows = dense_linear_rows,
     .rope_table = dense_rope_table,
@@ -53,6 +57,22 @@ const yoco_retention_ops yoco_cpu_retention = {
     .correct = retention_correct,
     .step = retention_step,
 };
+
+FORWARD(mamba, local, yoco_mamba_args)
+FORWARD(mamba, scan, yoco_mamba_args)
+FORWARD(mamba, correct, yoco_mamba_args)
+FORWARD(mamba, step, yoco_mamba_step_args)
+
+const yoco_mamba_ops yoco_cpu_mamba = {
+    .local = mamba_local,
+    .scan = mamba_scan,
+    .correct = mamba_correct,
+    .step = mamba_step,
+};
+
+FORWARD(differential, combine, yoco_differential_args)
+
+const yoco_differential_ops yoco_cpu_differential = {.combine = differential_combine};
 
 FORWARD(conv, round, yoco_conv_args)
 FORWARD(conv, piece, yoco_conv_args)

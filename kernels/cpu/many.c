@@ -12,7 +12,7 @@ enum {
 typedef struct tiles {
     float *lanes;   /* (n_rows, VF_LANES): maxima, then sums */
     float *keys;    /* (head_dim, TILE_COLUMNS) */
-    float *values;  /* (VALUE_ROWS, padded head_dim) */
+    float *values;  /* (VALUE_ROWS, padded v_dim) */
     float *weights; /* (GROUP_ROWS, VALUE_ROWS) */
 } tiles;
 
@@ -22,9 +22,9 @@ typedef struct next_tile {
     int64_t first, n;
 } next_tile;
 
-int64_t many_scratch(int64_t n_rows, int head_dim)
+int64_t many_scratch(int64_t n_rows, int head_dim, int v_dim)
 {
-    return n_rows * VF_LANES + head_dim * TILE_COLUMNS + VALUE_ROWS * tile_padded(head_dim) +
+    return n_rows * VF_LANES + head_dim * TILE_COLUMNS + VALUE_ROWS * tile_padded(v_dim) +
            GROUP_ROWS * VALUE_ROWS;
 }
 
@@ -33,7 +33,7 @@ static tiles cut(const many_queries *m)
     tiles t = {.lanes = m->scratch};
     t.keys = t.lanes + m->n_rows * VF_LANES;
     t.values = t.keys + m->head_dim * TILE_COLUMNS;
-    t.weights = t.values + VALUE_ROWS * tile_padded(m->head_dim);
+    t.weights = t.values + VALUE_ROWS * tile_padded(m->v_dim);
     return t;
 }
 
@@ -143,7 +143,7 @@ static void weigh(const float *scores, float max, int64_t n, float *weights, flo
 static void add_tile(const many_queries *m, const tiles *t, int64_t key, int64_t n,
                      const next_tile *next)
 {
-    int64_t padded = tile_padded(m->head_dim);
+    int64_t padded = tile_padded(m->v_dim);
     product sums = {.n_columns = padded,
                     .depth = n,
                     .a = t->weights,

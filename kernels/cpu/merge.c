@@ -27,10 +27,10 @@ static int64_t partial_at(const yoco_attend_args *args, const partial_run *run, 
     int64_t at = (run->first + block * run->stride) * args->n_heads + head;
     if (block + AHEAD < run->n_blocks) {
         int64_t next = at + AHEAD * run->stride * args->n_heads;
-        const char *o = (const char *)(args->partial + next * args->head_dim);
+        const char *o = (const char *)(args->partial + next * args->v_dim);
         __builtin_prefetch(args->max + next);
         __builtin_prefetch(args->sum + next);
-        for (size_t i = 0; i < (size_t)args->head_dim * sizeof(float); i += LINE)
+        for (size_t i = 0; i < (size_t)args->v_dim * sizeof(float); i += LINE)
             __builtin_prefetch(o + i);
     }
     return at;
@@ -44,7 +44,7 @@ static int64_t merge_work(const yoco_attend_args *args)
         const yoco_kv_segment *segment = &args->segments[i];
         n += yoco_kv_n_blocks(segment->n_rows, segment->chunk_rows) * segment->n_queries;
     }
-    return n * args->n_heads * args->head_dim;
+    return n * args->n_heads * args->v_dim;
 }
 
 static bool all_finite(const float *x, int64_t n)
@@ -69,7 +69,7 @@ static bool max_of(const yoco_attend_args *args, int64_t query, int64_t head, fl
         for (int64_t b = 0; b < run.n_blocks; b++) {
             int64_t at = partial_at(args, &run, b, head);
             finite = finite && all_finite(args->max + at, 1) && all_finite(args->sum + at, 1) &&
-                     all_finite(args->partial + at * args->head_dim, args->head_dim);
+                     all_finite(args->partial + at * args->v_dim, args->v_dim);
             max = fmaxf(max, args->max[at]);
         }
     }
@@ -100,19 +100,19 @@ static double power_of_two(int exponent)
 static void add_partial(const yoco_device *device, const yoco_attend_args *args, int64_t at,
                         int64_t head, float global_max, int64_t *fixed)
 {
-    int group = args->n_heads / args->n_kv_heads;
-    const int *o_exponent = args->o_exponent + head / group * args->head_dim;
+    int group = args->n_heads / args->n_v_heads;
+    const int *o_exponent = args->o_exponent + head / group * args->v_dim;
     /* A shift below this bound leaves nothing of any partial. */
     int shift = (int)fmaxf(args->max[at] - global_max, -800.0f);
     device->simd->add_fixed(&args->sum[at], &args->l_exponent, shift, 1, fixed);
-    device->simd->add_fixed(args->partial + at * args->head_dim, o_exponent, shift, args->head_dim,
+    device->simd->add_fixed(args->partial + at * args->v_dim, o_exponent, shift, args->v_dim,
                             fixed + 1);
 }
 
 static void merge_sum(yoco_device *device, const yoco_attend_args *args)
 {
     int n_threads = yoco_cpu_threads(device, merge_work(args));
-    int64_t n_fixed = 1 + args->head_dim;
+    int64_t n_fixed = 1 + args->v_dim;
 #pragma omp parallel for num_threads(n_threads)
     for (int64_t i = 0; i < args->n_queries * args->n_heads; i++) {
         int64_t *fixed = args->fixed + i * n_fixed;
@@ -130,14 +130,14 @@ static void merge_sum(yoco_device *device, const yoco_attend_args *args)
 
 static void finish_head(const yoco_attend_args *args, int64_t i)
 {
-    int group = args->n_heads / args->n_kv_heads;
-    const int64_t *fixed = args->fixed + i * (1 + args->head_dim);
-    const int *exponent = args->o_exponent + i % args->n_heads / group * args->head_dim;
+    int group = args->n_heads / args->n_v_heads;
+    const int64_t *fixed = args->fixed + i * (1 + args->v_dim);
+    const int *exponent = args->o_exponent + i % args->n_heads / group * args->v_dim;
     double l = (double)fixed[0] * power_of_two(-args->l_exponent);
-    for (int j = 0; j < args->head_dim; j++) {
+    for (int j = 0; j < args->v_dim; j++) {
         double o = (double)fixed[1 + j] * power_of_two(-exponent[j]);
         float value = fixed[0] == 0 ? 0.0f : (float)(o / l);
-        int64_t at = i * args->head_dim + j;
+        int64_t at = i * args->v_dim + j;
         if (args->out_dtype == YOCO_F32)
             ((float *)args->out)[at] = value;
         else
@@ -148,7 +148,7 @@ static void finish_head(const yoco_attend_args *args, int64_t i)
 static void merge_finish(yoco_device *device, const yoco_attend_args *args)
 {
     int64_t n = args->n_queries * args->n_heads;
-    int n_threads = yoco_cpu_threads(device, n * args->head_dim);
+    int n_threads = yoco_cpu_threads(device, n * args->v_dim);
 #pragma omp parallel for num_threads(n_threads)
     for (int64_t i = 0; i < n; i++)
         finish_head(args, i);

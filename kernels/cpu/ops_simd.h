@@ -11,11 +11,13 @@
 #include "kernels/ops_retention.h"
 #include "kernels/ops_window.h"
 
-extern const yoco_dense_ops YOCO_SIMD(yoco_cpu_dense);         /* pointwise.c */
-extern const yoco_window_ops YOCO_SIMD(yoco_cpu_window);       /* window.c */
-extern const yoco_retention_ops YOCO_SIMD(yoco_cpu_retention); /* retention.c */
-extern const yoco_conv_ops YOCO_SIMD(yoco_cpu_conv);           /* conv.c */
-extern const yoco_delta_ops YOCO_SIMD(yoco_cpu_delta);         /* delta.c */
+extern const yoco_dense_ops YOCO_SIMD(yoco_cpu_dense);               /* pointwise.c */
+extern const yoco_window_ops YOCO_SIMD(yoco_cpu_window);             /* window.c */
+extern const yoco_retention_ops YOCO_SIMD(yoco_cpu_retention);       /* retention.c */
+extern const yoco_mamba_ops YOCO_SIMD(yoco_cpu_mamba);               /* mamba.c */
+extern const yoco_differential_ops YOCO_SIMD(yoco_cpu_differential); /* differential.c */
+extern const yoco_conv_ops YOCO_SIMD(yoco_cpu_conv);                 /* conv.c */
+extern const yoco_delta_ops YOCO_SIMD(yoco_cpu_delta);               /* delta.c */
 
 /* rows.c */
 void YOCO_SIMD(linear_rows)(yoco_device *device, const yoco_linear_args *args);

@@ -59,6 +59,41 @@ static void rms_norm(yoco_device *device, const yoco_rms_norm_args *args)
         norm_row(args, row);
 }
 
+/* Elements i and on of a row less its mean; 0 past its end. */
+VF_INLINE vf from_mean(const float *x, int i, int dim, float mean)
+{
+    vf inside = row_load(x + i, dim - i) - vf_set(mean);
+    return dim - i >= VF_LANES ? inside : vf_select(vi_lane() < dim - i, inside, vf_set(0.0f));
+}
+
+/* Sums as those of norm_row. */
+static void layer_norm_row(const yoco_layer_norm_args *args, int64_t row)
+{
+    int dim = args->dim;
+    const float *x = args->x + row * dim;
+    vf sum = vf_set(0.0f), squares = vf_set(0.0f);
+    for (int i = 0; i < dim; i += VF_LANES)
+        sum += row_load(x + i, dim - i);
+    float mean = vf_sum(sum) / (float)dim;
+    for (int i = 0; i < dim; i += VF_LANES) {
+        vf xi = from_mean(x, i, dim, mean);
+        squares = vf_fma(xi, xi, squares);
+    }
+    vf scale = vf_set(1.0f / sqrtf(vf_sum(squares) / (float)dim + args->eps));
+    for (int i = 0; i < dim; i += VF_LANES) {
+        vf out = vf_fma(from_mean(x, i, dim, mean) * scale, row_load(args->weight + i, dim - i),
+                        row_load(args->bias + i, dim - i));
+        row_store(args->out_dtype, args->out, row * dim + i, out, dim - i);
+    }
+}
+
+static void layer_norm(yoco_device *device, const yoco_layer_norm_args *args)
+{
+#pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n_rows * args->dim))
+    for (int64_t row = 0; row < args->n_rows; row++)
+        layer_norm_row(args, row);
+}
+
 /* A vector's worth of one head: VF_LANES / 2 pairs, or the n_pairs that are left. */
 static void rotate_pairs(const yoco_rope_args *args, int64_t row, int64_t at, int pair, int n_pairs)
 {
@@ -160,6 +195,7 @@ static void swiglu(yoco_device *device, const yoco_swiglu_args *args)
 const yoco_dense_ops YOCO_SIMD(yoco_cpu_dense) = {
     .embed = embed,
     .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
     .linear_slabs = yoco_cpu_linear_slabs,
     .linear_rows = YOCO_SIMD(linear_rows),
     .rope_table = yoco_cpu_rope_table,

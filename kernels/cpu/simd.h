@@ -11,6 +11,8 @@ struct yoco_simd {
     const yoco_dense_ops *dense;
     const yoco_window_ops *window;
     const yoco_retention_ops *retention;
+    const yoco_mamba_ops *mamba;
+    const yoco_differential_ops *differential;
     const yoco_conv_ops *conv;
     const yoco_delta_ops *delta;
 

@@ -22,29 +22,29 @@ typedef struct window_tile {
     int64_t first, n;
     float *q;       /* (n, head_dim), times scale_log2 */
     float *keys;    /* (head_dim, TILE_COLUMNS) */
-    float *values;  /* (BLOCK_KEYS, padded) */
+    float *values;  /* (BLOCK_KEYS, padded v_dim) */
     float *weights; /* (n, WEIGHT_STRIDE): scores, then 2^(score - max) */
-    float *out;     /* (n, padded), not divided */
+    float *out;     /* (n, padded v_dim), not divided */
     float *max;     /* (n) */
     float *sum;     /* (n, VF_LANES), by row of K modulo VF_LANES */
 } window_tile;
 
-static int64_t tile_floats(int head_dim)
+static int64_t tile_floats(int head_dim, int v_dim)
 {
-    int64_t padded = tile_padded(head_dim);
-    return TILE_QUERIES * (2 * padded + WEIGHT_STRIDE + 1 + VF_LANES) + padded * TILE_COLUMNS +
-           BLOCK_KEYS * padded;
+    int64_t k_padded = tile_padded(head_dim), v_padded = tile_padded(v_dim);
+    return TILE_QUERIES * (k_padded + v_padded + WEIGHT_STRIDE + 1 + VF_LANES) +
+           k_padded * TILE_COLUMNS + BLOCK_KEYS * v_padded;
 }
 
 static window_tile tile_cut(const yoco_window_args *args, float *scratch)
 {
-    int64_t padded = tile_padded(args->head_dim);
+    int64_t k_padded = tile_padded(args->head_dim), v_padded = tile_padded(args->v_dim);
     window_tile t = {.args = args, .keys = scratch};
-    t.values = t.keys + padded * TILE_COLUMNS;
-    t.weights = t.values + BLOCK_KEYS * padded;
+    t.values = t.keys + k_padded * TILE_COLUMNS;
+    t.weights = t.values + BLOCK_KEYS * v_padded;
     t.q = t.weights + TILE_QUERIES * WEIGHT_STRIDE;
-    t.out = t.q + TILE_QUERIES * padded;
-    t.sum = t.out + TILE_QUERIES * padded;
+    t.out = t.q + TILE_QUERIES * k_padded;
+    t.sum = t.out + TILE_QUERIES * v_padded;
     t.max = t.sum + TILE_QUERIES * VF_LANES;
     return t;
 }
@@ -105,7 +105,7 @@ static void raise_max(window_tile *t, int64_t query, vf max)
     float old = t->max[query], new = ceilf(vf_max_lane(max)) + 0.0f;
     if (!(new > old))
         return;
-    int padded = tile_padded(t->args->head_dim);
+    int padded = tile_padded(t->args->v_dim);
     vf scale = vf_exp2(vf_set(old - new));
     float *sum = t->sum + query * VF_LANES, *out = t->out + query * padded;
     vf_store(sum, vf_load(sum) * scale);
@@ -139,7 +139,7 @@ static void query_weights(window_tile *t, int64_t query, int64_t block, int64_t 
 /* Queries query .. query + n - 1: weights, then their share of the output. */
 static void group_values(window_tile *t, int64_t query, int64_t n, int64_t block, int64_t block_end)
 {
-    int padded = tile_padded(t->args->head_dim);
+    int padded = tile_padded(t->args->v_dim);
     int64_t begin = yoco_i64_max(block, first_key(t, query));
     int64_t end = yoco_i64_min(block_end, last_key(t, query + n - 1) + 1);
     if (begin >= end)
@@ -166,7 +166,7 @@ static void tile_block(window_tile *t, int64_t block)
     int64_t end = yoco_i64_min(block + BLOCK_KEYS, last_key(t, t->n - 1) + 1);
     block_scores(t, block, begin, end);
     tile_load_values(&t->v, begin, end - begin,
-                     t->values + (begin - block) * tile_padded(t->args->head_dim));
+                     t->values + (begin - block) * tile_padded(t->args->v_dim));
     for (int64_t query = 0; query < t->n; query += TILE_ROWS)
         group_values(t, query, yoco_i64_min(TILE_ROWS, t->n - query), block, end);
 }
@@ -174,12 +174,11 @@ static void tile_block(window_tile *t, int64_t block)
 static void tile_run(window_tile *t, int head)
 {
     const yoco_window_args *args = t->args;
-    int dim = args->head_dim, padded = tile_padded(dim);
-    int64_t row_size = (int64_t)args->n_heads * dim;
-    int64_t at = t->first * row_size + (int64_t)head * dim;
+    int dim = args->head_dim, v_dim = args->v_dim, padded = tile_padded(v_dim);
     for (int64_t query = 0; query < t->n; query++) {
+        const float *q = args->q + ((t->first + query) * args->n_heads + head) * dim;
         for (int i = 0; i < dim; i++)
-            t->q[query * dim + i] = args->q[at + query * row_size + i] * args->scale_log2;
+            t->q[query * dim + i] = q[i] * args->scale_log2;
         t->max[query] = -INFINITY;
     }
     memset(t->sum, 0, (size_t)(t->n * VF_LANES) * sizeof(float));
@@ -189,28 +188,38 @@ static void tile_run(window_tile *t, int head)
         tile_block(t, block);
     for (int64_t query = 0; query < t->n; query++) {
         vf sum = vf_set(vf_sum(vf_load(t->sum + query * VF_LANES)));
-        for (int i = 0; i < dim; i += VF_LANES)
-            row_store(args->out_dtype, args->out, at + query * row_size + i,
-                      vf_load(t->out + query * padded + i) / sum, dim - i);
+        int64_t at = ((t->first + query) * args->n_heads + head) * v_dim;
+        for (int i = 0; i < v_dim; i += VF_LANES)
+            row_store(args->out_dtype, args->out, at + i,
+                      vf_load(t->out + query * padded + i) / sum, v_dim - i);
     }
+}
+
+static head_rows rows_of_head(const void *rows, yoco_dtype dtype, int n_heads, int head, int dim)
+{
+    size_t head_bytes = (size_t)dim * yoco_dtype_bytes(dtype);
+    return (head_rows){.first = (const char *)rows + (size_t)head * head_bytes,
+                       .row_bytes = (size_t)n_heads * head_bytes,
+                       .dtype = dtype,
+                       .head_dim = dim};
 }
 
 static void attend(yoco_device *device, const yoco_window_args *args)
 {
     int64_t n_tiles = yoco_div_up(args->q_end - args->q_begin, TILE_QUERIES);
-    size_t head_bytes = (size_t)args->head_dim * yoco_dtype_bytes(args->kv_dtype);
-    if (!yoco_cpu_reserve(device, (size_t)tile_floats(args->head_dim) * sizeof(float)))
+    size_t floats = (size_t)tile_floats(args->head_dim, args->v_dim);
+    if (!yoco_cpu_reserve(device, floats * sizeof(float)))
         return;
         /* Head by head: the tiles of a head share its keys in cache. */
 #pragma omp parallel for num_threads(device->options.n_threads) schedule(dynamic)
     for (int64_t task = 0; task < n_tiles * args->n_heads; task++) {
-        int head = (int)(task / n_tiles), kv_head = head / (args->n_heads / args->n_kv_heads);
+        int head = (int)(task / n_tiles);
         window_tile t = tile_cut(args, yoco_cpu_scratch(device, omp_get_thread_num()));
-        t.k = t.v = (head_rows){.row_bytes = (size_t)args->n_kv_heads * head_bytes,
-                                .dtype = args->kv_dtype,
-                                .head_dim = args->head_dim};
-        t.k.first = (const char *)args->k + (size_t)kv_head * head_bytes;
-        t.v.first = (const char *)args->v + (size_t)kv_head * head_bytes;
+        t.k = rows_of_head(args->k, args->kv_dtype, args->n_kv_heads,
+                           yoco_k_head(args->n_heads, args->n_kv_heads, args->n_v_heads, head),
+                           args->head_dim);
+        t.v = rows_of_head(args->v, args->kv_dtype, args->n_v_heads,
+                           yoco_v_head(args->n_heads, args->n_v_heads, head), args->v_dim);
         t.first = args->q_begin + task % n_tiles * TILE_QUERIES;
         t.n = yoco_i64_min(TILE_QUERIES, args->q_end - t.first);
         tile_run(&t, head);

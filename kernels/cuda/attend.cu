@@ -12,24 +12,19 @@ __global__ void __launch_bounds__(RUN_THREADS)
              n_queries = (unsigned)s->segment.n_queries;
     unsigned head = task % (unsigned)args.n_heads, p = task / (unsigned)args.n_heads;
     int64_t n_rows, row = kv_block(s->segment, p / n_queries, &n_rows);
-    kv_run run = {};
-    run.dtype = args.kv_dtype;
-    run.row_size = (int64_t)args.n_kv_heads * args.head_dim;
-    run.first = (int64_t)(head / (unsigned)(args.n_heads / args.n_kv_heads)) * args.head_dim;
-    run.head_dim = args.head_dim;
-    run.scale_log2 = args.scale_log2;
-    size_t skipped = (size_t)(row * run.row_size) * (run.dtype == YOCO_BF16 ? 2 : 4);
-    run.view.k[0] = (const char *)s->segment.k + skipped;
-    run.view.v[0] = (const char *)s->segment.v + skipped;
+    kv_run run = run_of(args, (int)head);
+    size_t skipped = (size_t)row * (run.dtype == YOCO_BF16 ? 2 : 4);
+    run.view.k[0] = (const char *)s->segment.k + skipped * (size_t)run.k_size;
+    run.view.v[0] = (const char *)s->segment.v + skipped * (size_t)run.v_size;
     run.view.n_rows[0] = n_rows;
     int64_t query = s->segment.first_query + p % n_queries;
     int64_t at = (s->segment.first_partial + p) * args.n_heads + head;
-    run_memory m = run_cut(shared, args.head_dim);
+    run_memory m = run_cut(shared, args.head_dim, args.v_dim);
     float max, sum;
     run_attend(run, args.q + (query * args.n_heads + head) * args.head_dim, m, &max, &sum);
     bool finite = is_finite(max) && is_finite(sum);
-    for (int j = threadIdx.x; j < args.head_dim; j += RUN_THREADS) {
-        args.partial[at * args.head_dim + j] = m.values[j];
+    for (int j = threadIdx.x; j < args.v_dim; j += RUN_THREADS) {
+        args.partial[at * args.v_dim + j] = m.values[j];
         finite = finite && is_finite(m.values[j]);
     }
     if (!finite)
@@ -59,6 +54,7 @@ void yoco_cuda_attend_partials(yoco_device *device, const yoco_attend_args *args
         return n_blocks * n_queries * args->n_heads;
     };
     if (yoco_cuda_send_segments(device, SEGMENTS_ATTEND, args, n_tasks, &list))
-        YOCO_LAUNCH(attend_kernel, (unsigned)list.n_tasks, RUN_THREADS, run_bytes(args->head_dim),
-                    device->stream, attend_args(device, args), list);
+        YOCO_LAUNCH(attend_kernel, (unsigned)list.n_tasks, RUN_THREADS,
+                    run_bytes(args->head_dim, args->v_dim), device->stream,
+                    attend_args(device, args), list);
 }

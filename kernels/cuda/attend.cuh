@@ -8,7 +8,8 @@
 void yoco_cuda_attend_partials(yoco_device *device, const yoco_attend_args *args);
 
 /* Partials on tensor cores. False where it does not take these arguments: it wants bf16 and heads
- * of 32, 64 or 128 on 16-byte boundaries. Which kernel runs depends on the model alone. */
+ * of 32, 64 or 128, as many and as wide of V as of K, on 16-byte boundaries. Which kernel runs
+ * depends on the model alone. */
 bool yoco_cuda_attend_tiles(yoco_device *device, const yoco_attend_args *args);
 
 /* What partials reads and writes, without what points to host memory or is the merge's. */

@@ -331,7 +331,8 @@ static bool takes(const yoco_attend_args *args)
         if (!is_aligned(args->segments[i].k, 16) || !is_aligned(args->segments[i].v, 16))
             return false;
     }
-    return args->kv_dtype == YOCO_BF16;
+    return args->kv_dtype == YOCO_BF16 && args->n_v_heads == args->n_kv_heads &&
+           args->v_dim == args->head_dim;
 }
 
 bool yoco_cuda_attend_tiles(yoco_device *device, const yoco_attend_args *args)

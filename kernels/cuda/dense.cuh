@@ -6,6 +6,7 @@
 #include "kernels/ops_dense.h"
 
 void yoco_cuda_rms_norm(yoco_device *device, const yoco_rms_norm_args *args);
+void yoco_cuda_layer_norm(yoco_device *device, const yoco_layer_norm_args *args);
 void yoco_cuda_linear_rows(yoco_device *device, const yoco_linear_args *args);
 void yoco_cuda_linear_slabs(yoco_device *device, const yoco_linear_args *args);
 

@@ -155,14 +155,16 @@ void yoco_cuda_slabs_close(yoco_device *device);
 yoco_status yoco_cuda_slabs_choose(yoco_device *device, yoco_weight *weight);
 
 /* The families, each in the file that is named. */
-extern const yoco_stream_ops yoco_cuda_stream;       /* graph.cu */
-extern const yoco_dense_ops yoco_cuda_dense;         /* pointwise.cu */
-extern const yoco_window_ops yoco_cuda_window;       /* window.cu */
-extern const yoco_retention_ops yoco_cuda_retention; /* retention.cu */
-extern const yoco_conv_ops yoco_cuda_conv;           /* conv.cu */
-extern const yoco_delta_ops yoco_cuda_delta;         /* delta.cu */
-extern const yoco_attend_ops yoco_cuda_attend;       /* merge.cu */
-extern const yoco_choose_ops yoco_cuda_choose;       /* draw.cu */
+extern const yoco_stream_ops yoco_cuda_stream;             /* graph.cu */
+extern const yoco_dense_ops yoco_cuda_dense;               /* pointwise.cu */
+extern const yoco_window_ops yoco_cuda_window;             /* window.cu */
+extern const yoco_retention_ops yoco_cuda_retention;       /* retention.cu */
+extern const yoco_attend_ops yoco_cuda_attend;             /* merge.cu */
+extern const yoco_choose_ops yoco_cuda_choose;             /* draw.cu */
+extern const yoco_mamba_ops yoco_cuda_mamba;               /* mamba.cu */
+extern const yoco_differential_ops yoco_cuda_differential; /* differential.cu */
+extern const yoco_conv_ops yoco_cuda_conv;                 /* conv.cu */
+extern const yoco_delta_ops yoco_cuda_delta;               /* delta.cu */
 
 /* hash.cu */
 uint64_t yoco_cuda_hash(yoco_device *device, const void *ptr, size_t bytes);

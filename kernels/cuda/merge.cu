@@ -43,8 +43,8 @@ __global__ void merge_sum_kernel(yoco_attend_args args, segment_list list)
     int64_t step = (int64_t)n_queries * n_heads; /* from block to block */
     float global_max = args.global_max[row];
     const int *o_exponent =
-        args.o_exponent + head / (n_heads / (unsigned)args.n_kv_heads) * args.head_dim;
-    for (int j = threadIdx.x; j <= args.head_dim; j += blockDim.x) {
+        args.o_exponent + head / (n_heads / (unsigned)args.n_v_heads) * args.v_dim;
+    for (int j = threadIdx.x; j <= args.v_dim; j += blockDim.x) {
         int exponent = j == 0 ? args.l_exponent : o_exponent[j - 1];
         uint64_t sum = 0; /* wraps where values are not finite */
 #pragma unroll 8
@@ -52,10 +52,10 @@ __global__ void merge_sum_kernel(yoco_attend_args args, segment_list list)
             int64_t at = partial + b * step;
             /* A shift below this bound leaves nothing of any partial. */
             int shift = (int)fmaxf(args.max[at] - global_max, -800.0f);
-            float x = j == 0 ? args.sum[at] : args.partial[at * args.head_dim + j - 1];
+            float x = j == 0 ? args.sum[at] : args.partial[at * args.v_dim + j - 1];
             sum += (uint64_t)fix(x, shift + exponent);
         }
-        atomicAdd((unsigned long long *)&args.fixed[row * (1 + args.head_dim) + j],
+        atomicAdd((unsigned long long *)&args.fixed[row * (1 + args.v_dim) + j],
                   (unsigned long long)sum);
     }
 }
@@ -63,7 +63,7 @@ __global__ void merge_sum_kernel(yoco_attend_args args, segment_list list)
 static void merge_sum(yoco_device *device, const yoco_attend_args *args)
 {
     segment_list list;
-    int64_t n = args->n_queries * args->n_heads * (1 + args->head_dim);
+    int64_t n = args->n_queries * args->n_heads * (1 + args->v_dim);
     yoco_cuda_zero(device, args->fixed, (size_t)n * sizeof(int64_t));
     auto n_tasks = [=](int64_t n_blocks, int64_t n_queries) {
         return yoco_div_up(n_blocks, SUM_BLOCKS) * n_queries * args->n_heads;
@@ -77,14 +77,14 @@ static void merge_sum(yoco_device *device, const yoco_attend_args *args)
 __global__ void merge_finish_kernel(yoco_attend_args args)
 {
     int64_t row = blockIdx.x;
-    unsigned group = (unsigned)(args.n_heads / args.n_kv_heads);
-    const int64_t *fixed = args.fixed + row * (1 + args.head_dim);
+    unsigned group = (unsigned)(args.n_heads / args.n_v_heads);
+    const int64_t *fixed = args.fixed + row * (1 + args.v_dim);
     const int *exponents =
-        args.o_exponent + blockIdx.x % (unsigned)args.n_heads / group * args.head_dim;
+        args.o_exponent + blockIdx.x % (unsigned)args.n_heads / group * args.v_dim;
     double l = (double)fixed[0] * power_of_two_f64(-args.l_exponent);
-    for (int j = threadIdx.x; j < args.head_dim; j += blockDim.x) {
+    for (int j = threadIdx.x; j < args.v_dim; j += blockDim.x) {
         double o = (double)fixed[1 + j] * power_of_two_f64(-exponents[j]);
-        store_value(args.out_dtype, args.out, row * args.head_dim + j,
+        store_value(args.out_dtype, args.out, row * args.v_dim + j,
                     fixed[0] == 0 ? 0.0f : (float)(o / l));
     }
 }

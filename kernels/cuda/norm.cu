@@ -1,5 +1,5 @@
-/* RMSNorm: a block per row where rows are long, else a warp per row, eight to a block. How a row is
- * summed depends on its length only. */
+/* RMSNorm and LayerNorm: a block per row where rows are long, else a warp per row, eight to a
+ * block. How a row is summed depends on its length only. */
 #include "kernels/cuda/dense.cuh"
 #include "kernels/cuda/values.cuh"
 
@@ -54,5 +54,39 @@ void yoco_cuda_rms_norm(yoco_device *device, const yoco_rms_norm_args *args)
     int threads = args->dim >= LONG_ROW ? NORM_THREADS : WARP;
     unsigned grid = (unsigned)yoco_div_up(args->n_rows * threads, NORM_THREADS);
     YOCO_LAUNCH(rms_norm_kernel, grid, NORM_THREADS, NORM_WARPS * sizeof(float), device->stream,
+                *args, threads);
+}
+
+__device__ static float row_sum(float x, int threads, float *shared)
+{
+    return threads == WARP ? warp_sum(x) : block_sum(x, shared);
+}
+
+__global__ void __launch_bounds__(NORM_THREADS)
+    layer_norm_kernel(yoco_layer_norm_args args, int threads)
+{
+    YOCO_SHARED(shared);
+    int64_t row = ((int64_t)blockIdx.x * NORM_THREADS + threadIdx.x) / threads;
+    int first = (int)(threadIdx.x % (unsigned)threads), dim = args.dim;
+    bool inside = row < args.n_rows;
+    const float *x = args.x + (inside ? row : 0) * dim;
+    float sum = 0.0f, squares = 0.0f;
+    for (int i = first; i < dim; i += threads)
+        sum += x[i];
+    float mean = row_sum(sum, threads, (float *)shared) / (float)dim;
+    for (int i = first; i < dim; i += threads)
+        squares = fmaf(x[i] - mean, x[i] - mean, squares);
+    __syncthreads(); /* before the sums are written over */
+    float root = sqrtf(row_sum(squares, threads, (float *)shared) / (float)dim + args.eps);
+    for (int i = first; inside && i < dim; i += threads)
+        store_value(args.out_dtype, args.out, row * dim + i,
+                    fmaf((x[i] - mean) / root, args.weight[i], args.bias[i]));
+}
+
+void yoco_cuda_layer_norm(yoco_device *device, const yoco_layer_norm_args *args)
+{
+    int threads = args->dim >= LONG_ROW ? NORM_THREADS : WARP;
+    unsigned grid = (unsigned)yoco_div_up(args->n_rows * threads, NORM_THREADS);
+    YOCO_LAUNCH(layer_norm_kernel, grid, NORM_THREADS, NORM_WARPS * sizeof(float), device->stream,
                 *args, threads);
 }

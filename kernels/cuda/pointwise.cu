@@ -172,6 +172,7 @@ static void rope(yoco_device *device, const yoco_rope_args *args)
 const yoco_dense_ops yoco_cuda_dense = {
     .embed = embed,
     .rms_norm = yoco_cuda_rms_norm,
+    .layer_norm = yoco_cuda_layer_norm,
     .linear_slabs = yoco_cuda_linear_slabs,
     .linear_rows = yoco_cuda_linear_rows,
     .rope_table = rope_table,

@@ -13,43 +13,60 @@ constexpr int RUN_WARPS = RUN_THREADS / WARP;
 struct kv_run {
     yoco_window_view view; /* of whole rows */
     yoco_dtype dtype;
-    int64_t row_size, first; /* elements of a row, and where the head begins in it */
-    int head_dim;
+    int64_t k_size, k_first, v_size,
+        v_first; /* elements of a row, and where the head begins in it */
+    int head_dim, v_dim;
     float scale_log2;
 };
 
+/* What query head `head` of an op reads; the rows are the caller's to add. */
+template <typename Args> __device__ inline kv_run run_of(const Args &args, int head)
+{
+    int v_head = head / (args.n_heads / args.n_v_heads), shared = args.n_kv_heads / args.n_v_heads;
+    kv_run run = {};
+    run.dtype = args.kv_dtype;
+    run.k_size = (int64_t)args.n_kv_heads * args.head_dim;
+    run.k_first = (int64_t)(v_head * shared + head % shared) * args.head_dim;
+    run.v_size = (int64_t)args.n_v_heads * args.v_dim;
+    run.v_first = (int64_t)v_head * args.v_dim;
+    run.head_dim = args.head_dim;
+    run.v_dim = args.v_dim;
+    run.scale_log2 = args.scale_log2;
+    return run;
+}
+
 struct run_memory {
     float *q;      /* (head_dim, rounded up to 8) */
-    float *values; /* (head_dim): sum of 2^(score - max) v */
+    float *values; /* (v_dim): sum of 2^(score - max) v */
     float *scores; /* (RUN_KEYS) */
     float *warps;  /* (2, RUN_WARPS) */
 };
 
-static inline size_t run_bytes(int head_dim)
+static inline size_t run_bytes(int head_dim, int v_dim)
 {
-    return sizeof(float) *
-           (size_t)(yoco_round_up(head_dim, 8) + head_dim + RUN_KEYS + 2 * RUN_WARPS);
+    return sizeof(float) * (size_t)(yoco_round_up(head_dim, 8) + v_dim + RUN_KEYS + 2 * RUN_WARPS);
 }
 
-__device__ inline run_memory run_cut(unsigned char *shared, int head_dim)
+__device__ inline run_memory run_cut(unsigned char *shared, int head_dim, int v_dim)
 {
     run_memory m;
     m.q = (float *)shared;
     m.values = m.q + (head_dim + 7) / 8 * 8;
-    m.scores = m.values + head_dim;
+    m.scores = m.values + v_dim;
     m.warps = m.scores + RUN_KEYS;
     return m;
 }
 
-/* The head's part of row `row`; parts: the view's k or v. No index into arrays: registers have
- * none. */
-__device__ inline const char *run_row(const kv_run &run, const void *const (&parts)[3], int64_t row)
+/* The head's part of row `row`, `first` elements from its begin; parts: the view's k or v. No index
+ * into arrays: registers have none. */
+__device__ inline const char *run_row(const kv_run &run, const void *const (&parts)[3],
+                                      int64_t row_size, int64_t head_first, int64_t row)
 {
     int64_t first = run.view.n_rows[0], second = first + run.view.n_rows[1];
     const void *part = row < first ? parts[0] : row < second ? parts[1] : parts[2];
     row -= row < first ? 0 : row < second ? first : second;
     int64_t element = run.dtype == YOCO_BF16 ? 2 : 4;
-    return in_global((const char *)part + (row * run.row_size + run.first) * element);
+    return in_global((const char *)part + (row * row_size + head_first) * element);
 }
 
 /* Eight lanes per key. */
@@ -60,7 +77,7 @@ __device__ inline void run_scores(const kv_run &run, const run_memory &m, int64_
         int key = base + warp * 4 + lane / 8;
         float sum = 0.0f, k[8];
         if (key < n) {
-            const char *row = run_row(run, run.view.k, first + key);
+            const char *row = run_row(run, run.view.k, run.k_size, run.k_first, first + key);
             for (int i = lane % 8 * 8; i < run.head_dim; i += 64) {
                 load_8(run.dtype, row, i, run.head_dim, k);
                 for (int j = 0; j < 8; j++)
@@ -104,12 +121,15 @@ __device__ inline float run_weights(const run_memory &m, int n, float *max, floa
 __device__ inline void run_values(const kv_run &run, const run_memory &m, int64_t first, int n,
                                   float factor)
 {
-    for (int j = threadIdx.x; j < run.head_dim; j += RUN_THREADS) {
+    for (int j = threadIdx.x; j < run.v_dim; j += RUN_THREADS) {
         float sum = m.values[j] * factor;
 #pragma unroll 8
         for (int key = 0; key < n; key++)
-            sum = fmaf(m.scores[key],
-                       load_value(run.dtype, run_row(run, run.view.v, first + key), j), sum);
+            sum =
+                fmaf(m.scores[key],
+                     load_value(run.dtype,
+                                run_row(run, run.view.v, run.v_size, run.v_first, first + key), j),
+                     sum);
         m.values[j] = sum;
     }
 }
@@ -122,7 +142,7 @@ __device__ inline void run_attend(const kv_run &run, const float *q, const run_m
     int64_t n_rows = run.view.n_rows[0] + run.view.n_rows[1] + run.view.n_rows[2];
     for (int i = threadIdx.x; i < (run.head_dim + 7) / 8 * 8; i += RUN_THREADS)
         m.q[i] = i < run.head_dim ? q[i] * run.scale_log2 : 0.0f;
-    for (int i = threadIdx.x; i < run.head_dim; i += RUN_THREADS)
+    for (int i = threadIdx.x; i < run.v_dim; i += RUN_THREADS)
         m.values[i] = 0.0f;
     *max = -INFINITY;
     *sum = 0.0f;

@@ -5,10 +5,12 @@ set(YOCO_CUDA_SOURCES
     attend_tiles.cu
     conv.cu
     delta.cu
+    differential.cu
     draw.cu
     graph.cu
     hash.cu
     load.cu
+    mamba.cu
     memory.cu
     merge.cu
     norm.cu

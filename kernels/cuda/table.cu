@@ -202,4 +202,6 @@ const yoco_ops yoco_cuda_ops = {
     .delta = &yoco_cuda_delta,
     .attend = &yoco_cuda_attend,
     .choose = &yoco_cuda_choose,
+    .mamba = &yoco_cuda_mamba,
+    .differential = &yoco_cuda_differential,
 };

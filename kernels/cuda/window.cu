@@ -7,7 +7,7 @@
 __device__ static void store_head(const kv_run &run, const run_memory &m, float sum,
                                   yoco_dtype out_dtype, void *out, int64_t at)
 {
-    for (int j = threadIdx.x; j < run.head_dim; j += RUN_THREADS)
+    for (int j = threadIdx.x; j < run.v_dim; j += RUN_THREADS)
         store_value(out_dtype, out, at + j, m.values[j] / sum);
 }
 
@@ -18,41 +18,28 @@ __global__ void __launch_bounds__(RUN_THREADS) window_kernel(yoco_window_args ar
     int head = (int)(blockIdx.x % (unsigned)args.n_heads);
     int64_t last = args.n_edge + row;
     int64_t first = last - args.window + 1 > 0 ? last - args.window + 1 : 0;
-    int64_t row_size = (int64_t)args.n_kv_heads * args.head_dim;
-    size_t skipped = (size_t)(first * row_size) * (args.kv_dtype == YOCO_BF16 ? 2 : 4);
-    kv_run run = {};
-    run.view.k[0] = (const char *)args.k + skipped;
-    run.view.v[0] = (const char *)args.v + skipped;
+    size_t skipped = (size_t)first * (args.kv_dtype == YOCO_BF16 ? 2 : 4);
+    kv_run run = run_of(args, head);
+    run.view.k[0] = (const char *)args.k + skipped * (size_t)run.k_size;
+    run.view.v[0] = (const char *)args.v + skipped * (size_t)run.v_size;
     run.view.n_rows[0] = last - first + 1;
-    run.dtype = args.kv_dtype;
-    run.row_size = row_size;
-    run.first = (int64_t)(head / (args.n_heads / args.n_kv_heads)) * args.head_dim;
-    run.head_dim = args.head_dim;
-    run.scale_log2 = args.scale_log2;
-    int64_t at = (row * args.n_heads + head) * args.head_dim;
-    run_memory m = run_cut(shared, args.head_dim);
+    int64_t at = row * args.n_heads + head;
+    run_memory m = run_cut(shared, args.head_dim, args.v_dim);
     float max, sum;
-    run_attend(run, args.q + at, m, &max, &sum);
-    store_head(run, m, sum, args.out_dtype, args.out, at);
+    run_attend(run, args.q + at * args.head_dim, m, &max, &sum);
+    store_head(run, m, sum, args.out_dtype, args.out, at * args.v_dim);
 }
 
 __global__ void __launch_bounds__(RUN_THREADS)
     window_step_kernel(yoco_window_step_args args, by_value<yoco_window_view, MOST_VIEWS> views)
 {
     YOCO_SHARED(shared);
-    kv_run run;
+    kv_run run = run_of(args, (int)(blockIdx.x % (unsigned)args.n_heads));
     run.view = views.at[blockIdx.x / (unsigned)args.n_heads];
-    run.dtype = args.kv_dtype;
-    run.row_size = (int64_t)args.n_kv_heads * args.head_dim;
-    int head = (int)(blockIdx.x % (unsigned)args.n_heads);
-    run.first = (int64_t)(head / (args.n_heads / args.n_kv_heads)) * args.head_dim;
-    run.head_dim = args.head_dim;
-    run.scale_log2 = args.scale_log2;
-    int64_t at = (int64_t)blockIdx.x * args.head_dim;
-    run_memory m = run_cut(shared, args.head_dim);
+    run_memory m = run_cut(shared, args.head_dim, args.v_dim);
     float max, sum;
-    run_attend(run, args.q + at, m, &max, &sum);
-    store_head(run, m, sum, args.out_dtype, args.out, at);
+    run_attend(run, args.q + (int64_t)blockIdx.x * args.head_dim, m, &max, &sum);
+    store_head(run, m, sum, args.out_dtype, args.out, (int64_t)blockIdx.x * args.v_dim);
 }
 
 static void attend(yoco_device *device, const yoco_window_args *args)
@@ -60,8 +47,8 @@ static void attend(yoco_device *device, const yoco_window_args *args)
     int64_t n = (args->q_end - args->q_begin) * args->n_heads;
     if (n <= 0 || yoco_cuda_window_tiles(device, args))
         return;
-    YOCO_LAUNCH(window_kernel, (unsigned)n, RUN_THREADS, run_bytes(args->head_dim), device->stream,
-                *args);
+    YOCO_LAUNCH(window_kernel, (unsigned)n, RUN_THREADS, run_bytes(args->head_dim, args->v_dim),
+                device->stream, *args);
 }
 
 static void step(yoco_device *device, const yoco_window_step_args *args)
@@ -73,7 +60,7 @@ static void step(yoco_device *device, const yoco_window_step_args *args)
         int64_t n = yoco_i64_min(MOST_VIEWS, args->n_queries - first);
         yoco_window_step_args own = yoco_cuda_step_part(args, first, n, &views);
         YOCO_LAUNCH(window_step_kernel, (unsigned)(n * args->n_heads), RUN_THREADS,
-                    run_bytes(args->head_dim), device->stream, own, views);
+                    run_bytes(args->head_dim, args->v_dim), device->stream, own, views);
     }
 }
 

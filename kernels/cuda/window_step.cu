@@ -299,7 +299,8 @@ static bool takes(const yoco_window_step_args *args)
         for (int part = 0; part < YOCO_WINDOW_VIEW_PARTS; part++)
             if (!is_aligned(args->views[i].k[part], 16) || !is_aligned(args->views[i].v[part], 16))
                 return false;
-    return args->kv_dtype == YOCO_BF16;
+    return args->kv_dtype == YOCO_BF16 && args->n_v_heads == args->n_kv_heads &&
+           args->v_dim == args->head_dim;
 }
 
 bool yoco_cuda_window_step_tiles(yoco_device *device, const yoco_window_step_args *args)

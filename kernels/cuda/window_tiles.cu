@@ -227,6 +227,8 @@ template <int DIM> static bool launch_window(yoco_device *device, const yoco_win
 
 bool yoco_cuda_window_tiles(yoco_device *device, const yoco_window_args *args)
 {
+    if (args->n_v_heads != args->n_kv_heads || args->v_dim != args->head_dim)
+        return false;
     if (args->kv_dtype != YOCO_BF16 || !is_aligned(args->k, 16) || !is_aligned(args->v, 16) ||
         !is_aligned(args->q, 16) || !is_aligned(args->out, 8))
         return false;

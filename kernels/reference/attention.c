@@ -13,23 +13,42 @@ typedef struct scan {
     float scale_log2;
     const yoco_window_view *view;
     yoco_dtype kv_dtype;
-    int n_kv_heads, kv_head, head_dim;
+    int n_k_heads, k_head, k_dim;
+    int n_v_heads, v_head, v_dim;
     float max;                    /* ceil of the maximum score in base 2 */
     double sum;                   /* sum of 2^(score - max) */
     double values[PASS_CHANNELS]; /* sum of 2^(score - max) v, for the channels of the last pass */
 } scan;
 
-static int64_t element(const scan *s, int64_t row)
+/* Of query head `head`, whose query, rows and dtype the caller adds. */
+static scan scan_of(int n_heads, int n_k_heads, int n_v_heads, int k_dim, int v_dim, int head)
 {
-    return (row * s->n_kv_heads + s->kv_head) * s->head_dim;
+    return (scan){.n_k_heads = n_k_heads,
+                  .k_head = yoco_k_head(n_heads, n_k_heads, n_v_heads, head),
+                  .k_dim = k_dim,
+                  .n_v_heads = n_v_heads,
+                  .v_head = yoco_v_head(n_heads, n_v_heads, head),
+                  .v_dim = v_dim};
+}
+
+static float load_k(const scan *s, int part, int64_t row, int i)
+{
+    int64_t head = row * s->n_k_heads + s->k_head;
+    return reference_load(s->kv_dtype, s->view->k[part], head * s->k_dim + i);
+}
+
+static float load_v(const scan *s, int part, int64_t row, int i)
+{
+    int64_t head = row * s->n_v_heads + s->v_head;
+    return reference_load(s->kv_dtype, s->view->v[part], head * s->v_dim + i);
 }
 
 /* In base 2, and f32: its ceil is then exact. */
 static float score(const scan *s, int part, int64_t row)
 {
     double dot = 0;
-    for (int i = 0; i < s->head_dim; i++)
-        dot += (double)s->q[i] * reference_load(s->kv_dtype, s->view->k[part], element(s, row) + i);
+    for (int i = 0; i < s->k_dim; i++)
+        dot += (double)s->q[i] * load_k(s, part, row, i);
     return (float)(dot * s->scale_log2);
 }
 
@@ -46,7 +65,7 @@ static void scan_max(scan *s)
 
 static int scan_channels(scan *s, int first)
 {
-    int n = s->head_dim - first < PASS_CHANNELS ? s->head_dim - first : PASS_CHANNELS;
+    int n = s->v_dim - first < PASS_CHANNELS ? s->v_dim - first : PASS_CHANNELS;
     s->sum = 0;
     for (int i = 0; i < n; i++)
         s->values[i] = 0;
@@ -55,8 +74,7 @@ static int scan_channels(scan *s, int first)
             double weight = exp2((double)score(s, part, row) - s->max);
             s->sum += weight;
             for (int i = 0; i < n; i++)
-                s->values[i] += weight * reference_load(s->kv_dtype, s->view->v[part],
-                                                        element(s, row) + first + i);
+                s->values[i] += weight * load_v(s, part, row, first + i);
         }
     }
     return n;
@@ -66,7 +84,7 @@ static int scan_channels(scan *s, int first)
 static void window_head(scan *s, yoco_dtype out_dtype, void *out, int64_t at)
 {
     scan_max(s);
-    for (int first = 0; first < s->head_dim; first += PASS_CHANNELS) {
+    for (int first = 0; first < s->v_dim; first += PASS_CHANNELS) {
         int n = scan_channels(s, first);
         for (int i = 0; i < n; i++)
             reference_store(out_dtype, out, at + first + i, (float)(s->values[i] / s->sum));
@@ -76,25 +94,24 @@ static void window_head(scan *s, yoco_dtype out_dtype, void *out, int64_t at)
 static void attend(yoco_device *device, const yoco_window_args *args)
 {
     (void)device;
-    int row_size = args->n_heads * args->head_dim;
-    size_t row_bytes =
-        (size_t)(args->n_kv_heads * args->head_dim) * yoco_dtype_bytes(args->kv_dtype);
+    size_t element = yoco_dtype_bytes(args->kv_dtype);
+    size_t k_bytes = (size_t)args->n_kv_heads * (size_t)args->head_dim * element;
+    size_t v_bytes = (size_t)args->n_v_heads * (size_t)args->v_dim * element;
     for (int64_t row = args->q_begin; row < args->q_end; row++) {
         int64_t last = args->n_edge + row;
         int64_t first = yoco_i64_max(0, last - args->window + 1);
-        yoco_window_view view = {.k = {(const char *)args->k + (size_t)first * row_bytes},
-                                 .v = {(const char *)args->v + (size_t)first * row_bytes},
+        yoco_window_view view = {.k = {(const char *)args->k + (size_t)first * k_bytes},
+                                 .v = {(const char *)args->v + (size_t)first * v_bytes},
                                  .n_rows = {last - first + 1}};
         for (int head = 0; head < args->n_heads; head++) {
-            int64_t at = row * row_size + head * args->head_dim;
-            scan s = {.q = args->q + at,
-                      .scale_log2 = args->scale_log2,
-                      .view = &view,
-                      .kv_dtype = args->kv_dtype,
-                      .n_kv_heads = args->n_kv_heads,
-                      .kv_head = head / (args->n_heads / args->n_kv_heads),
-                      .head_dim = args->head_dim};
-            window_head(&s, args->out_dtype, args->out, at);
+            int64_t index = row * args->n_heads + head;
+            scan s = scan_of(args->n_heads, args->n_kv_heads, args->n_v_heads, args->head_dim,
+                             args->v_dim, head);
+            s.q = args->q + index * args->head_dim;
+            s.scale_log2 = args->scale_log2;
+            s.view = &view;
+            s.kv_dtype = args->kv_dtype;
+            window_head(&s, args->out_dtype, args->out, index * args->v_dim);
         }
     }
 }
@@ -104,15 +121,14 @@ static void step(yoco_device *device, const yoco_window_step_args *args)
     (void)device;
     for (int64_t query = 0; query < args->n_queries; query++) {
         for (int head = 0; head < args->n_heads; head++) {
-            int64_t at = (query * args->n_heads + head) * args->head_dim;
-            scan s = {.q = args->q + at,
-                      .scale_log2 = args->scale_log2,
-                      .view = &args->views[query],
-                      .kv_dtype = args->kv_dtype,
-                      .n_kv_heads = args->n_kv_heads,
-                      .kv_head = head / (args->n_heads / args->n_kv_heads),
-                      .head_dim = args->head_dim};
-            window_head(&s, args->out_dtype, args->out, at);
+            int64_t index = query * args->n_heads + head;
+            scan s = scan_of(args->n_heads, args->n_kv_heads, args->n_v_heads, args->head_dim,
+                             args->v_dim, head);
+            s.q = args->q + index * args->head_dim;
+            s.scale_log2 = args->scale_log2;
+            s.view = &args->views[query];
+            s.kv_dtype = args->kv_dtype;
+            window_head(&s, args->out_dtype, args->out, index * args->v_dim);
         }
     }
 }
@@ -127,19 +143,18 @@ static void attend_block(const yoco_attend_args *args, const yoco_window_view *b
                          int64_t p)
 {
     for (int head = 0; head < args->n_heads; head++) {
-        scan s = {.q = args->q + (query * args->n_heads + head) * args->head_dim,
-                  .scale_log2 = args->scale_log2,
-                  .view = block,
-                  .kv_dtype = args->kv_dtype,
-                  .n_kv_heads = args->n_kv_heads,
-                  .kv_head = head / (args->n_heads / args->n_kv_heads),
-                  .head_dim = args->head_dim};
+        scan s = scan_of(args->n_heads, args->n_kv_heads, args->n_v_heads, args->head_dim,
+                         args->v_dim, head);
+        s.q = args->q + (query * args->n_heads + head) * args->head_dim;
+        s.scale_log2 = args->scale_log2;
+        s.view = block;
+        s.kv_dtype = args->kv_dtype;
         int64_t at = p * args->n_heads + head;
         scan_max(&s);
-        for (int first = 0; first < args->head_dim; first += PASS_CHANNELS) {
+        for (int first = 0; first < args->v_dim; first += PASS_CHANNELS) {
             int n = scan_channels(&s, first);
             for (int i = 0; i < n; i++)
-                args->partial[at * args->head_dim + first + i] = (float)s.values[i];
+                args->partial[at * args->v_dim + first + i] = (float)s.values[i];
         }
         args->max[at] = s.max;
         args->sum[at] = (float)s.sum;
@@ -148,16 +163,17 @@ static void attend_block(const yoco_attend_args *args, const yoco_window_view *b
 
 void reference_attend_partials(const yoco_attend_args *args)
 {
-    size_t row_bytes =
-        (size_t)args->n_kv_heads * (size_t)args->head_dim * yoco_dtype_bytes(args->kv_dtype);
+    size_t element = yoco_dtype_bytes(args->kv_dtype);
+    size_t k_bytes = (size_t)args->n_kv_heads * (size_t)args->head_dim * element;
+    size_t v_bytes = (size_t)args->n_v_heads * (size_t)args->v_dim * element;
     for (int i = 0; i < args->n_segments; i++) {
         const yoco_kv_segment *segment = &args->segments[i];
         int64_t n_blocks = yoco_kv_n_blocks(segment->n_rows, segment->chunk_rows);
         for (int64_t b = 0; b < n_blocks; b++) {
             int64_t n_rows;
             int64_t row = yoco_kv_block(segment->n_rows, segment->chunk_rows, b, &n_rows);
-            yoco_window_view block = {.k = {(const char *)segment->k + (size_t)row * row_bytes},
-                                      .v = {(const char *)segment->v + (size_t)row * row_bytes},
+            yoco_window_view block = {.k = {(const char *)segment->k + (size_t)row * k_bytes},
+                                      .v = {(const char *)segment->v + (size_t)row * v_bytes},
                                       .n_rows = {n_rows}};
             for (int64_t query = 0; query < segment->n_queries; query++)
                 attend_block(args, &block, segment->first_query + query,

@@ -174,4 +174,6 @@ const yoco_ops yoco_reference_ops = {
     .delta = &yoco_reference_delta,
     .attend = &yoco_reference_attend,
     .choose = &yoco_reference_choose,
+    .mamba = &yoco_reference_mamba,
+    .differential = &yoco_reference_differential,
 };

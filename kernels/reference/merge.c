@@ -23,8 +23,8 @@ static void visit_max(const yoco_attend_args *args, int64_t partial, int64_t que
         float *max = &args->global_max[query * args->n_heads + head];
         if (!isfinite(args->max[at]) || !isfinite(args->sum[at]))
             *args->bad = 1;
-        for (int j = 0; j < args->head_dim; j++) {
-            if (!isfinite(args->partial[at * args->head_dim + j]))
+        for (int j = 0; j < args->v_dim; j++) {
+            if (!isfinite(args->partial[at * args->v_dim + j]))
                 *args->bad = 1;
         }
         *max = fmaxf(*max, args->max[at]);
@@ -54,25 +54,24 @@ static void add_fixed(int64_t *fixed, int64_t value)
 
 static void visit_sum(const yoco_attend_args *args, int64_t partial, int64_t query)
 {
-    int group = args->n_heads / args->n_kv_heads;
+    int group = args->n_heads / args->n_v_heads;
     for (int head = 0; head < args->n_heads; head++) {
         int64_t at = partial * args->n_heads + head;
         int64_t out = query * args->n_heads + head;
-        int64_t *fixed = args->fixed + out * (1 + args->head_dim);
+        int64_t *fixed = args->fixed + out * (1 + args->v_dim);
         /* Where the bound holds, the partial is far below the last bit of the fixed point. */
         int shift = (int)fmaxf(args->max[at] - args->global_max[out], -1000.0f);
         add_fixed(fixed, fix(args->sum[at], shift + args->l_exponent));
-        for (int j = 0; j < args->head_dim; j++)
-            add_fixed(fixed + 1 + j,
-                      fix(args->partial[at * args->head_dim + j],
-                          shift + args->o_exponent[head / group * args->head_dim + j]));
+        for (int j = 0; j < args->v_dim; j++)
+            add_fixed(fixed + 1 + j, fix(args->partial[at * args->v_dim + j],
+                                         shift + args->o_exponent[head / group * args->v_dim + j]));
     }
 }
 
 static void merge_sum(yoco_device *device, const yoco_attend_args *args)
 {
     (void)device;
-    for (int64_t i = 0; i < args->n_queries * args->n_heads * (1 + args->head_dim); i++)
+    for (int64_t i = 0; i < args->n_queries * args->n_heads * (1 + args->v_dim); i++)
         args->fixed[i] = 0;
     each_partial(args, visit_sum);
 }
@@ -80,14 +79,14 @@ static void merge_sum(yoco_device *device, const yoco_attend_args *args)
 static void merge_finish(yoco_device *device, const yoco_attend_args *args)
 {
     (void)device;
-    int group = args->n_heads / args->n_kv_heads;
+    int group = args->n_heads / args->n_v_heads;
     for (int64_t i = 0; i < args->n_queries * args->n_heads; i++) {
-        const int64_t *fixed = args->fixed + i * (1 + args->head_dim);
-        const int *exponent = args->o_exponent + i % args->n_heads / group * args->head_dim;
+        const int64_t *fixed = args->fixed + i * (1 + args->v_dim);
+        const int *exponent = args->o_exponent + i % args->n_heads / group * args->v_dim;
         double l = ldexp((double)fixed[0], -args->l_exponent);
-        for (int j = 0; j < args->head_dim; j++) {
+        for (int j = 0; j < args->v_dim; j++) {
             double o = ldexp((double)fixed[1 + j], -exponent[j]);
-            reference_store(args->out_dtype, args->out, i * args->head_dim + j,
+            reference_store(args->out_dtype, args->out, i * args->v_dim + j,
                             fixed[0] == 0 ? 0.0f : (float)(o / l));
         }
     }

@@ -46,12 +46,14 @@ static inline void reference_store(yoco_dtype dtype, void *data, int64_t index, 
 /* attention.c: the partials, without their maxima. */
 void reference_attend_partials(const yoco_attend_args *args);
 
-extern const yoco_dense_ops yoco_reference_dense;         /* rows.c */
-extern const yoco_window_ops yoco_reference_window;       /* attention.c */
-extern const yoco_retention_ops yoco_reference_retention; /* retention.c */
-extern const yoco_conv_ops yoco_reference_conv;           /* conv.c */
-extern const yoco_delta_ops yoco_reference_delta;         /* delta.c */
-extern const yoco_attend_ops yoco_reference_attend;       /* merge.c */
-extern const yoco_choose_ops yoco_reference_choose;       /* choose.c */
+extern const yoco_dense_ops yoco_reference_dense;               /* rows.c */
+extern const yoco_window_ops yoco_reference_window;             /* attention.c */
+extern const yoco_retention_ops yoco_reference_retention;       /* retention.c */
+extern const yoco_attend_ops yoco_reference_attend;             /* merge.c */
+extern const yoco_choose_ops yoco_reference_choose;             /* choose.c */
+extern const yoco_mamba_ops yoco_reference_mamba;               /* mamba.c */
+extern const yoco_differential_ops yoco_reference_differential; /* differential.c */
+extern const yoco_conv_ops yoco_reference_conv;                 /* conv.c */
+extern const yoco_delta_ops yoco_reference_delta;               /* delta.c */
 
 #endif

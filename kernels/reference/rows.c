@@ -34,6 +34,24 @@ static void rms_norm(yoco_device *device, const yoco_rms_norm_args *args)
     }
 }
 
+static void layer_norm(yoco_device *device, const yoco_layer_norm_args *args)
+{
+    (void)device;
+    for (int64_t row = 0; row < args->n_rows; row++) {
+        const float *x = args->x + row * args->dim;
+        double sum = 0, squares = 0;
+        for (int i = 0; i < args->dim; i++)
+            sum += x[i];
+        double mean = sum / args->dim;
+        for (int i = 0; i < args->dim; i++)
+            squares += (x[i] - mean) * (x[i] - mean);
+        double root = sqrt(squares / args->dim + args->eps);
+        for (int i = 0; i < args->dim; i++)
+            reference_store(args->out_dtype, args->out, row * args->dim + i,
+                            (float)((x[i] - mean) / root * args->weight[i] + args->bias[i]));
+    }
+}
+
 static void multiply(const yoco_device *device, const yoco_linear_args *args)
 {
     int64_t n_in = args->weight->n_in, n_out = args->weight->n_out;
@@ -126,6 +144,7 @@ static void swiglu(yoco_device *device, const yoco_swiglu_args *args)
 const yoco_dense_ops yoco_reference_dense = {
     .embed = embed,
     .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
     .linear_slabs = linear,
     .linear_rows = linear,
     .rope_table = rope_table,

@@ -6,6 +6,8 @@
 #include "kernels/ops_conv.h"
 #include "kernels/ops_delta.h"
 #include "kernels/ops_dense.h"
+#include "kernels/ops_differential.h"
+#include "kernels/ops_mamba.h"
 #include "kernels/ops_retention.h"
 #include "kernels/ops_window.h"
 
@@ -198,6 +200,12 @@ static void rms_norm(yoco_device *device, const yoco_rms_norm_args *a)
     charge_bytes((double)(a->n_rows * a->dim) * (F32_BYTES + bytes_of(a->out_dtype)));
 }
 
+static void layer_norm(yoco_device *device, const yoco_layer_norm_args *a)
+{
+    (void)device;
+    charge_bytes((double)(a->n_rows * a->dim) * (F32_BYTES + bytes_of(a->out_dtype)));
+}
+
 static void linear(const yoco_device *device, const yoco_linear_args *a, yoco_work_kind kind)
 {
     for (; a; a = a->next)
@@ -252,6 +260,7 @@ static void swiglu(yoco_device *device, const yoco_swiglu_args *a)
 static const yoco_dense_ops dense_ops = {
     .embed = embed,
     .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
     .linear_slabs = linear_slabs,
     .linear_rows = linear_rows,
     .rope_table = rope_table,
@@ -260,26 +269,34 @@ static const yoco_dense_ops dense_ops = {
     .cast = cast,
     .swiglu = swiglu,
 };
+static yoco_widths widths_of(int n_heads, int n_k_heads, int n_v_heads, int k_dim, int v_dim)
+{
+    return (yoco_widths){.q = (int64_t)n_heads * k_dim,
+                         .k = (int64_t)n_k_heads * k_dim,
+                         .v = (int64_t)n_v_heads * v_dim,
+                         .out = (int64_t)n_heads * v_dim};
+}
 
 static void window_attend(yoco_device *device, const yoco_window_args *a)
 {
     (void)device;
-    charge(YOCO_TALLY_REPEATED,
-           yoco_work_window(a->n_edge, a->q_begin, a->q_end, a->window,
-                            (int64_t)a->n_heads * a->head_dim, (int64_t)a->n_kv_heads * a->head_dim,
-                            yoco_dtype_bytes(a->kv_dtype)));
+    const yoco_widths widths =
+        widths_of(a->n_heads, a->n_kv_heads, a->n_v_heads, a->head_dim, a->v_dim);
+    charge(YOCO_TALLY_REPEATED, yoco_work_window(a->n_edge, a->q_begin, a->q_end, a->window,
+                                                 &widths, yoco_dtype_bytes(a->kv_dtype)));
 }
 
 static void window_step(yoco_device *device, const yoco_window_step_args *a)
 {
     (void)device;
-    int64_t n_rows = 0, dim = (int64_t)a->n_heads * a->head_dim,
-            kv_dim = (int64_t)a->n_kv_heads * a->head_dim;
+    int64_t n_rows = 0;
+    const yoco_widths widths =
+        widths_of(a->n_heads, a->n_kv_heads, a->n_v_heads, a->head_dim, a->v_dim);
     for (int64_t i = 0; i < a->n_queries; i++)
         for (int part = 0; part < YOCO_WINDOW_VIEW_PARTS; part++)
             n_rows += a->views[i].n_rows[part];
     charge(YOCO_TALLY_REPEATED,
-           yoco_work_attend(1, n_rows, dim, kv_dim, yoco_dtype_bytes(a->kv_dtype), 0));
+           yoco_work_attend(1, n_rows, &widths, yoco_dtype_bytes(a->kv_dtype), 0));
 }
 
 static const yoco_window_ops window_ops = {
@@ -381,6 +398,46 @@ static const yoco_delta_ops delta_ops = {.prepare = delta_prepare,
                                          .out = delta_out,
                                          .step = delta_step};
 
+static void mamba_local(yoco_device *device, const yoco_mamba_args *a)
+{
+    (void)device;
+    charge(YOCO_TALLY_REPEATED, yoco_work_mamba_local(a->n_rows, a->n_channels, a->n_states));
+}
+
+static void mamba_scan(yoco_device *device, const yoco_mamba_args *a)
+{
+    (void)device;
+    charge(YOCO_TALLY_REPEATED, yoco_work_mamba_scan(a->n_channels, a->n_states));
+}
+
+static void mamba_correct(yoco_device *device, const yoco_mamba_args *a)
+{
+    (void)device;
+    charge(YOCO_TALLY_REPEATED, yoco_work_mamba_correct(a->n_rows, a->n_channels, a->n_states));
+}
+
+static void mamba_step(yoco_device *device, const yoco_mamba_step_args *a)
+{
+    (void)device;
+    charge(YOCO_TALLY_REPEATED, yoco_work_mamba_step(a->n_rows, a->n_channels, a->n_states));
+}
+
+static const yoco_mamba_ops mamba_ops = {
+    .local = mamba_local,
+    .scan = mamba_scan,
+    .correct = mamba_correct,
+    .step = mamba_step,
+};
+
+static void combine(yoco_device *device, const yoco_differential_args *a)
+{
+    (void)device;
+    charge_bytes((double)(a->n_rows * a->n_pairs * a->dim) *
+                 (2 * F32_BYTES + bytes_of(a->out_dtype)));
+}
+
+static const yoco_differential_ops differential_ops = {.combine = combine};
+
 static int64_t count_partials(const yoco_attend_args *a)
 {
     int64_t n = 0;
@@ -392,19 +449,18 @@ static int64_t count_partials(const yoco_attend_args *a)
 
 static void attend_partials(yoco_device *device, const yoco_attend_args *a)
 {
-    int64_t dim = (int64_t)a->n_heads * a->head_dim;
+    const yoco_widths widths =
+        widths_of(a->n_heads, a->n_kv_heads, a->n_v_heads, a->head_dim, a->v_dim);
     for (int i = 0; i < a->n_segments; i++) {
         const yoco_kv_segment *s = &a->segments[i];
         if (s->n_rows > 0)
             charge(YOCO_TALLY_ATTENTION,
-                   yoco_work_attend(s->n_queries, s->n_rows, dim,
-                                    (int64_t)a->n_kv_heads * a->head_dim,
-                                    yoco_dtype_bytes(a->kv_dtype),
+                   yoco_work_attend(s->n_queries, s->n_rows, &widths, yoco_dtype_bytes(a->kv_dtype),
                                     s->n_queries * yoco_kv_n_blocks(s->n_rows, s->chunk_rows)));
     }
     /* The maxima of the partials. */
     charge_part_bytes(YOCO_TALLY_ATTENTION,
-                      F32_BYTES * (double)(count_partials(a) * a->n_heads * (1 + a->head_dim)));
+                      F32_BYTES * (double)(count_partials(a) * a->n_heads * (1 + a->v_dim)));
     device->is_merging = true;
 }
 
@@ -412,14 +468,14 @@ static void merge_sum(yoco_device *device, const yoco_attend_args *a)
 {
     (void)device;
     charge_part_bytes(YOCO_TALLY_ATTENTION,
-                      (double)(a->n_heads * (1 + a->head_dim)) *
+                      (double)(a->n_heads * (1 + a->v_dim)) *
                           (F32_BYTES * (double)count_partials(a) + 8 * (double)a->n_queries));
 }
 
 static void merge_finish(yoco_device *device, const yoco_attend_args *a)
 {
     device->is_merging = false;
-    charge_part_bytes(YOCO_TALLY_MERGE, (double)(a->n_queries * a->n_heads * a->head_dim) *
+    charge_part_bytes(YOCO_TALLY_MERGE, (double)(a->n_queries * a->n_heads * a->v_dim) *
                                             (8 + bytes_of(a->out_dtype)));
 }
 
@@ -480,4 +536,6 @@ const yoco_ops yoco_tally_ops = {
     .delta = &delta_ops,
     .attend = &attend_ops,
     .choose = &choose_ops,
+    .mamba = &mamba_ops,
+    .differential = &differential_ops,
 };

@@ -10,9 +10,11 @@ static int v_exponent(int64_t channel)
 
 yoco_attend_args make_attend(rig *r, test_random *random, const attend_shape *shape)
 {
-    int64_t kv_size = shape->n_kv_heads * shape->head_dim;
-    int *o_exponent = rig_host(r, (size_t)kv_size * sizeof *o_exponent);
-    for (int64_t j = 0; j < kv_size; j++)
+    int n_v_heads = or_else(shape->n_v_heads, shape->n_kv_heads);
+    int v_dim = or_else(shape->v_dim, shape->head_dim);
+    int64_t k_size = shape->n_kv_heads * shape->head_dim, v_size = n_v_heads * v_dim;
+    int *o_exponent = rig_host(r, (size_t)v_size * sizeof *o_exponent);
+    for (int64_t j = 0; j < v_size; j++)
         o_exponent[j] = ATTEND_L_EXPONENT - v_exponent(j);
 
     yoco_kv_segment *segments = rig_host(r, ATTEND_MAX_SEGMENTS * sizeof *segments);
@@ -20,15 +22,15 @@ yoco_attend_args make_attend(rig *r, test_random *random, const attend_shape *sh
     int n_segments = 0;
     while (n_segments < ATTEND_MAX_SEGMENTS && shape->segments[n_segments].n_queries > 0) {
         yoco_kv_segment *s = &segments[n_segments];
-        int64_t n = shape->segments[n_segments].n_rows * kv_size;
+        int64_t n = shape->segments[n_segments].n_rows * v_size;
         float *v = random_values(r, random, n, 1.0f);
         for (int64_t i = 0; i < n; i++)
-            v[i] = ldexpf(v[i], v_exponent(i % kv_size));
+            v[i] = ldexpf(v[i], v_exponent(i % v_size));
         *s = (yoco_kv_segment){.first_query = shape->segments[n_segments].first_query,
                                .n_queries = shape->segments[n_segments].n_queries,
                                .n_rows = shape->segments[n_segments].n_rows,
                                .chunk_rows = shape->segments[n_segments].chunk_rows,
-                               .k = random_values(r, random, n, 1.0f),
+                               .k = random_values(r, random, n / v_size * k_size, 1.0f),
                                .v = v,
                                .first_partial = n_partials};
         n_partials += yoco_kv_n_blocks(s->n_rows, s->chunk_rows) * s->n_queries;
@@ -38,7 +40,9 @@ yoco_attend_args make_attend(rig *r, test_random *random, const attend_shape *sh
         .n_queries = shape->n_queries,
         .n_heads = shape->n_heads,
         .n_kv_heads = shape->n_kv_heads,
+        .n_v_heads = n_v_heads,
         .head_dim = shape->head_dim,
+        .v_dim = v_dim,
         .scale_log2 = scale_log2(shape->head_dim),
         .n_segments = n_segments,
         .segments = segments,
@@ -66,20 +70,20 @@ int64_t attend_n_partials(const yoco_attend_args *args)
 static yoco_attend_args begin_attend(rig *r, const yoco_attend_args *args)
 {
     yoco_attend_args device = *args;
-    int64_t kv_size = args->n_kv_heads * args->head_dim;
+    int64_t k_size = args->n_kv_heads * args->head_dim, v_size = args->n_v_heads * args->v_dim;
     int64_t n = attend_n_partials(args) * args->n_heads;
     yoco_kv_segment *segments = rig_host(r, (size_t)args->n_segments * sizeof *segments);
     for (int i = 0; i < args->n_segments; i++) {
         segments[i] = args->segments[i];
-        int64_t size = segments[i].n_rows * kv_size;
-        segments[i].k = size ? rig_upload(r, segments[i].k, size, args->kv_dtype) : NULL;
-        segments[i].v = size ? rig_upload(r, segments[i].v, size, args->kv_dtype) : NULL;
+        int64_t rows = segments[i].n_rows;
+        segments[i].k = rows ? rig_upload(r, segments[i].k, rows * k_size, args->kv_dtype) : NULL;
+        segments[i].v = rows ? rig_upload(r, segments[i].v, rows * v_size, args->kv_dtype) : NULL;
     }
     device.segments = segments;
     device.q = rig_upload(r, args->q, args->n_queries * args->n_heads * args->head_dim, YOCO_F32);
     device.max = rig_device(r, NULL, (size_t)n * sizeof(float));
     device.sum = rig_device(r, NULL, (size_t)n * sizeof(float));
-    device.partial = rig_device(r, NULL, (size_t)(n * args->head_dim) * sizeof(float));
+    device.partial = rig_device(r, NULL, (size_t)(n * args->v_dim) * sizeof(float));
     device.global_max =
         rig_device(r, NULL, (size_t)(args->n_queries * args->n_heads) * sizeof(float));
     r->ops->attend->partials(r->device, &device);
@@ -114,10 +118,9 @@ static yoco_attend_args upload_partials(rig *r, const yoco_attend_args *args)
     int64_t n = attend_n_partials(args) * args->n_heads;
     device.max = rig_upload(r, args->max, n, YOCO_F32);
     device.sum = rig_upload(r, args->sum, n, YOCO_F32);
-    device.partial = rig_upload(r, args->partial, n * args->head_dim, YOCO_F32);
-    device.o_exponent =
-        rig_device(r, args->o_exponent,
-                   (size_t)(args->n_kv_heads * args->head_dim) * sizeof *args->o_exponent);
+    device.partial = rig_upload(r, args->partial, n * args->v_dim, YOCO_F32);
+    device.o_exponent = rig_device(
+        r, args->o_exponent, (size_t)(args->n_v_heads * args->v_dim) * sizeof *args->o_exponent);
     return device;
 }
 
@@ -126,7 +129,7 @@ void run_merge_sum(rig *r, yoco_attend_args *args)
     yoco_attend_args device = upload_partials(r, args);
     int64_t n = args->n_queries * args->n_heads;
     device.global_max = rig_upload(r, args->global_max, n, YOCO_F32);
-    device.fixed = rig_device(r, NULL, (size_t)(n * (1 + args->head_dim)) * sizeof(int64_t));
+    device.fixed = rig_device(r, NULL, (size_t)(n * (1 + args->v_dim)) * sizeof(int64_t));
     r->ops->attend->merge_sum(r->device, &device);
     args->fixed = rig_fetch(r, device.fixed);
 }
@@ -136,11 +139,10 @@ float *run_merge_finish(rig *r, yoco_attend_args args)
     yoco_attend_args device = upload_partials(r, &args);
     int64_t n = args.n_queries * args.n_heads;
     device.global_max = rig_upload(r, args.global_max, n, YOCO_F32);
-    device.fixed = rig_device(r, args.fixed, (size_t)(n * (1 + args.head_dim)) * sizeof(int64_t));
-    device.out =
-        rig_device(r, NULL, (size_t)(n * args.head_dim) * yoco_dtype_bytes(args.out_dtype));
+    device.fixed = rig_device(r, args.fixed, (size_t)(n * (1 + args.v_dim)) * sizeof(int64_t));
+    device.out = rig_device(r, NULL, (size_t)(n * args.v_dim) * yoco_dtype_bytes(args.out_dtype));
     r->ops->attend->merge_finish(r->device, &device);
-    return rig_download(r, device.out, n * args.head_dim, args.out_dtype);
+    return rig_download(r, device.out, n * args.v_dim, args.out_dtype);
 }
 
 float *run_attention(rig *r, yoco_attend_args args)

@@ -14,6 +14,7 @@ typedef struct attend_shape {
     struct {
         int64_t first_query, n_queries, n_rows, chunk_rows;
     } segments[ATTEND_MAX_SEGMENTS]; /* n_queries 0 ends the list */
+    int n_v_heads, v_dim;            /* 0: as n_kv_heads and head_dim */
 } attend_shape;
 
 /* The channels of V differ in size, and o_exponent with them. No segment is longer than 2^20. */

@@ -27,6 +27,23 @@ float *run_rms_norm(rig *r, yoco_rms_norm_args args)
     return out;
 }
 
+float *run_layer_norm(rig *r, yoco_layer_norm_args args)
+{
+    int64_t n = args.n_rows * args.dim;
+    args.x = rig_upload(r, args.x, n, YOCO_F32);
+    args.weight = rig_upload(r, args.weight, args.dim, YOCO_F32);
+    args.bias = rig_upload(r, args.bias, args.dim, YOCO_F32);
+    args.out = rig_device(r, NULL, (size_t)n * yoco_dtype_bytes(args.out_dtype));
+    r->ops->dense->layer_norm(r->device, &args);
+    float *out = rig_download(r, args.out, n, args.out_dtype);
+    if (args.out_dtype == YOCO_F32) {
+        args.out = (void *)args.x;
+        r->ops->dense->layer_norm(r->device, &args);
+        check_equal(r, "layer_norm in place", rig_fetch(r, args.out), out, (size_t)n * sizeof *out);
+    }
+    return out;
+}
+
 float *run_linear(rig *r, bool slabs, const yoco_matrix *weight, yoco_linear_args args)
 {
     args.weight = rig_weight(r, weight, YOCO_WEIGHT_LINEAR);

@@ -7,6 +7,7 @@
 
 float *run_embed(rig *r, const yoco_matrix *table, yoco_embed_args args);
 float *run_rms_norm(rig *r, yoco_rms_norm_args args);
+float *run_layer_norm(rig *r, yoco_layer_norm_args args);
 /* args.y: what to accumulate on, or NULL. */
 float *run_linear(rig *r, bool slabs, const yoco_matrix *weight, yoco_linear_args args);
 void run_rope_table(rig *r, yoco_rope_table_args args, float **cos, float **sin);

@@ -33,6 +33,12 @@ void each_rig(void (*body)(rig *tested, rig *reference));
 /* Calls body with each backend and isa, the reference too, in f32 and bf16; body opens the rigs. */
 void each_backend(void (*body)(const yoco_ops *ops, yoco_device_options options));
 
+/* n, or what stands for 0. */
+static inline int or_else(int n, int instead)
+{
+    return n > 0 ? n : instead;
+}
+
 /* Seeded inputs, the same on every machine. */
 typedef struct test_random {
     uint64_t state;

@@ -3,7 +3,9 @@ set(YOCO_OPS_TESTING
     attend_ops.c
     delta_ops.c
     dense_ops.c
+    differential_ops.c
     invariance.c
+    mamba_ops.c
     ops_testing.c
     retention_ops.c
     window_ops.c)

@@ -27,7 +27,7 @@ static float *window_rows(rig *r, const void *all, int64_t first, int64_t n_rows
     yoco_window_args args = *(const yoco_window_args *)all;
     args.q_begin = first;
     args.q_end = first + n_rows;
-    return run_window_attend(r, WINDOW_ROWS, args) + first * args.n_heads * args.head_dim;
+    return run_window_attend(r, WINDOW_ROWS, args) + first * args.n_heads * args.v_dim;
 }
 
 static float *window_step_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
@@ -45,19 +45,14 @@ static void window(const yoco_ops *ops, yoco_device_options options)
         {.n_rows = WINDOW_ROWS, .n_edge = 32, .window = 33, .n_heads = 2, .head_dim = 16},
         {.n_rows = WINDOW_ROWS, .n_edge = 5, .window = 200, .n_heads = 3, .head_dim = 10},
         {.n_rows = WINDOW_ROWS, .n_edge = 149, .window = 150, .n_heads = 1, .head_dim = 32},
-        {.n_rows = WINDOW_ROWS,
-         .n_edge = 39,
-         .window = 40,
-         .n_heads = 6,
-         .n_kv_heads = 2,
-         .head_dim = 32},
+        {WINDOW_ROWS, 32, 33, 4, 16, .n_kv_heads = 2, .n_v_heads = 1, .v_dim = 32},
     };
     thread_rigs rigs;
     thread_rigs_open(&rigs, ops, options);
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         rig *r = &rigs.with[0];
-        int64_t row_size = shapes[i].n_heads * shapes[i].head_dim;
         yoco_window_args args = make_window(r, &rnd, &shapes[i]);
+        int64_t row_size = args.n_heads * args.v_dim;
         check_invariance(&rigs, "window_attend", window_rows, &args, WINDOW_ROWS, row_size, 1);
         args = make_window(r, &rnd, &shapes[i]);
         yoco_window_step_args steps = make_window_steps(r, &rnd, WINDOW_ROWS, &args);
@@ -79,7 +74,7 @@ static float *attend_rows(rig *r, const void *all, int64_t first, int64_t n_quer
     run_attend(r, &args);
 
     int64_t n_blocks = yoco_kv_n_blocks(segment.n_rows, segment.chunk_rows);
-    size_t heads = (size_t)args.n_heads, values = heads * (size_t)args.head_dim;
+    size_t heads = (size_t)args.n_heads, values = heads * (size_t)args.v_dim;
     float *out = rig_host(r, (size_t)(n_queries * n_blocks) * (2 * heads + values) * sizeof *out);
     float *at = out;
     for (int64_t query = 0; query < n_queries; query++) {
@@ -101,6 +96,7 @@ static void attend(const yoco_ops *ops, yoco_device_options options)
         {66, 6, 2, 10, 30, {{0, 66, 1100, 4096}}},
         {65, 3, 3, 36, 3, {{0, 65, 90, 1024}}},
         {66, 2, 1, 32, 3, {{0, 66, 100, 63}}},
+        {66, 8, 4, 10, 3, {{0, 66, 100, 63}}, .n_v_heads = 2, .v_dim = 20},
     };
     thread_rigs rigs;
     thread_rigs_open(&rigs, ops, options);
@@ -108,7 +104,7 @@ static void attend(const yoco_ops *ops, yoco_device_options options)
         yoco_attend_args args = make_attend(&rigs.with[0], &rnd, &shapes[i]);
         int64_t n_blocks = yoco_kv_n_blocks(args.segments->n_rows, args.segments->chunk_rows);
         check_invariance(&rigs, "attend", attend_rows, &args, args.n_queries,
-                         n_blocks * args.n_heads * (2 + args.head_dim), 1);
+                         n_blocks * args.n_heads * (2 + args.v_dim), 1);
     }
     thread_rigs_close(&rigs);
 }
@@ -144,7 +140,7 @@ typedef struct merged {
 
 static merged merge_ranks(rig *r, yoco_attend_args args, int n_ranks)
 {
-    int64_t n_heads = args.n_queries * args.n_heads, n_fixed = n_heads * (1 + args.head_dim);
+    int64_t n_heads = args.n_queries * args.n_heads, n_fixed = n_heads * (1 + args.v_dim);
     yoco_attend_args ranks[MAX_RANKS];
     yoco_kv_segment segments[MAX_RANKS];
     int bad;
@@ -182,7 +178,7 @@ static void ranks(const yoco_ops *ops, yoco_device_options options)
     thread_rigs rigs;
     thread_rigs_open(&rigs, ops, options);
     yoco_attend_args args = make_attend(&rigs.with[0], &rnd, &shape);
-    size_t n = (size_t)(args.n_queries * args.n_heads), dim = (size_t)args.head_dim;
+    size_t n = (size_t)(args.n_queries * args.n_heads), dim = (size_t)args.v_dim;
     merged one = merge_ranks(&rigs.with[0], args, 1);
     for (int n_ranks = 1; n_ranks <= MAX_RANKS; n_ranks++) {
         rig *r = &rigs.with[n_ranks % N_THREAD_RIGS];
@@ -219,7 +215,7 @@ static void merge_order(const yoco_ops *ops, yoco_device_options options)
         check_equal(r, "the maxima", other.global_max, args.global_max, n * sizeof(float));
         run_merge_sum(r, &other);
         check_equal(r, "merge_sum", other.fixed, args.fixed,
-                    n * (1 + (size_t)args.head_dim) * sizeof(int64_t));
+                    n * (1 + (size_t)args.v_dim) * sizeof(int64_t));
     }
     thread_rigs_close(&rigs);
 }

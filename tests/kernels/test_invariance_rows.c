@@ -1,5 +1,6 @@
 /* Row ops and retention: the same bits whatever shares the call, on any number of threads. */
 #include "tests/kernels/dense_ops.h"
+#include "tests/kernels/differential_ops.h"
 #include "tests/kernels/invariance.h"
 #include "tests/kernels/retention_ops.h"
 
@@ -24,6 +25,22 @@ static float *norm_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
     args.n_rows = n_rows;
     args.x += first * args.dim;
     return run_rms_norm(r, args);
+}
+
+static float *layer_norm_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
+{
+    yoco_layer_norm_args args = *(const yoco_layer_norm_args *)all;
+    args.n_rows = n_rows;
+    args.x += first * args.dim;
+    return run_layer_norm(r, args);
+}
+
+static float *combine_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
+{
+    yoco_differential_args args = *(const yoco_differential_args *)all;
+    args.n_rows = n_rows;
+    args.x += first * 2 * args.n_pairs * args.dim;
+    return run_combine(r, args);
 }
 
 static float *rope_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
@@ -65,6 +82,22 @@ static void row_ops(const yoco_ops *ops, yoco_device_options options)
                                .weight = random_values(r, &rnd, DIM, 1.0f),
                                .out_dtype = options.dtype};
     check_invariance(&rigs, "rms_norm", norm_rows, &norm, ROWS, DIM, 1);
+    yoco_layer_norm_args layer_norm = {.dim = DIM,
+                                       .eps = 1e-5f,
+                                       .x = random_values(r, &rnd, ROWS * DIM, 1.0f),
+                                       .weight = random_values(r, &rnd, DIM, 1.0f),
+                                       .bias = random_values(r, &rnd, DIM, 1.0f),
+                                       .out_dtype = options.dtype};
+    check_invariance(&rigs, "layer_norm", layer_norm_rows, &layer_norm, ROWS, DIM, 1);
+    yoco_differential_args combine = {.n_pairs = 2,
+                                      .dim = DIM,
+                                      .lambda = 0.3f,
+                                      .scale = 0.7f,
+                                      .eps = 1e-5f,
+                                      .x = random_values(r, &rnd, ROWS * 4 * DIM, 1.0f),
+                                      .weight = random_values(r, &rnd, DIM, 1.0f),
+                                      .out_dtype = options.dtype};
+    check_invariance(&rigs, "combine", combine_rows, &combine, ROWS, 2 * DIM, 1);
     for (int halves = 0; halves <= 1; halves++) {
         yoco_rope_args rope = {.n_heads = HEADS,
                                .head_dim = HEAD_DIM,

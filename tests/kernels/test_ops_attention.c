@@ -28,8 +28,8 @@ static double window_tolerance(const rig *tested, const yoco_window_args *args)
 
 static void window_case(rig *tested, rig *reference, const window_shape *shape)
 {
-    int64_t n = shape->n_rows * shape->n_heads * shape->head_dim;
     yoco_window_args args = make_window(tested, &rnd, shape);
+    int64_t n = shape->n_rows * args.n_heads * args.v_dim;
     check_rounded(tested, "window_attend", run_window_attend(tested, shape->n_rows, args),
                   run_window_attend(reference, shape->n_rows, args), n,
                   window_tolerance(tested, &args), args.out_dtype);
@@ -64,6 +64,12 @@ static void window(rig *tested, rig *reference)
         {.n_rows = 4, .n_edge = 299, .window = 300, .n_heads = 2, .head_dim = 128},
         {.n_rows = 3, .n_edge = 400, .window = 401, .n_heads = 1, .head_dim = 64},
         {.n_rows = 3, .n_edge = 150, .window = 500, .n_heads = 1, .head_dim = 32},
+        /* Fewer heads of K, and fewer and wider ones of V. */
+        {20, 9, 10, 6, 10, .n_kv_heads = 2},
+        {150, 63, 64, 4, 64, .n_kv_heads = 2, .n_v_heads = 1, .v_dim = 128},
+        {70, 20, 21, 8, 6, .n_kv_heads = 4, .n_v_heads = 2, .v_dim = 12},
+        {5, 150, 200, 2, 32, .v_dim = 300},
+        {66, 3, 9, 4, 32, .n_v_heads = 2, .v_dim = 10},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         window_case(tested, reference, &shapes[i]);
@@ -91,7 +97,7 @@ static void check_partials(rig *r, const yoco_attend_args *got, const yoco_atten
                            double tolerance)
 {
     int64_t n = attend_n_partials(want) * want->n_heads;
-    int group = want->n_heads / want->n_kv_heads, dim = want->head_dim;
+    int group = want->n_heads / want->n_v_heads, dim = want->v_dim;
     for (int64_t i = 0; i < n; i++) {
         int shift = (int)(got->max[i] - want->max[i]);
         assert_true(got->max[i] == floorf(got->max[i]));
@@ -167,6 +173,11 @@ static const attend_shape attend_shapes[] = {
     {7, 6, 2, 128, 3, {{0, 7, 200, 63}}},
     {3, 2, 1, 256, 3, {{0, 3, 63, 64}}},
     {2, 2, 2, 300, 3, {{0, 2, 33, 64}}},
+    /* Fewer and wider heads of V. */
+    {2, 8, 4, 64, 3, {{0, 2, 1100, 1050}, {1, 1, 40, 1024}}, .n_v_heads = 2, .v_dim = 128},
+    {30, 8, 4, 10, 3, {{0, 30, 200, 64}}, .n_v_heads = 1, .v_dim = 20},
+    {1, 4, 4, 6, 30, {{0, 1, 70, 64}}, .n_v_heads = 2, .v_dim = 300},
+    {3, 4, 2, 32, 3, {{0, 3, 70, 64}}, .v_dim = 6},
 };
 enum { N_ATTEND_SHAPES = sizeof attend_shapes / sizeof attend_shapes[0] };
 
@@ -179,7 +190,7 @@ static void attend(rig *tested, rig *reference)
 /* From the same partials to the same bits. */
 static void check_merge(rig *tested, rig *reference, yoco_attend_args args)
 {
-    size_t n = (size_t)(args.n_queries * args.n_heads), dim = (size_t)args.head_dim;
+    size_t n = (size_t)(args.n_queries * args.n_heads), dim = (size_t)args.v_dim;
     yoco_attend_args got = args, want = args;
     run_merge_sum(tested, &got);
     run_merge_sum(reference, &want);

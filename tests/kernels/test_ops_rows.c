@@ -1,6 +1,7 @@
 /* Row ops of every backend against the reference. */
 #include "kernels/ops_choose.h"
 #include "tests/kernels/dense_ops.h"
+#include "tests/kernels/differential_ops.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -78,6 +79,52 @@ static void rms_norm(rig *tested, rig *reference)
                 .out_dtype = variant & 2 ? YOCO_BF16 : YOCO_F32};
             check_rounded(tested, "rms_norm", run_rms_norm(tested, args),
                           run_rms_norm(reference, args), n_rows * dims[i], 1e-6, args.out_dtype);
+            reset(tested, reference);
+        }
+    }
+}
+
+/* The mean is up to ten times as large as what varies around it. */
+static void layer_norm(rig *tested, rig *reference)
+{
+    static const int dims[] = {2, 36, 61, 100, 176, 1024, 2560};
+    for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++) {
+        for (int variant = 0; variant < 4; variant++) {
+            int64_t n_rows = row_counts[(i + (size_t)variant) % N_ROW_COUNTS];
+            float *x = random_values(tested, &rnd, n_rows * dims[i], 1.0f);
+            for (int64_t j = 0; variant & 1 && j < n_rows * dims[i]; j++)
+                x[j] += 5.0f;
+            yoco_layer_norm_args args = {.n_rows = n_rows,
+                                         .dim = dims[i],
+                                         .eps = 1e-5f,
+                                         .x = x,
+                                         .weight = random_values(tested, &rnd, dims[i], 2.0f),
+                                         .bias = random_values(tested, &rnd, dims[i], 1.0f),
+                                         .out_dtype = variant & 2 ? YOCO_BF16 : YOCO_F32};
+            check_rounded(tested, "layer_norm", run_layer_norm(tested, args),
+                          run_layer_norm(reference, args), n_rows * dims[i], 4e-6, args.out_dtype);
+            reset(tested, reference);
+        }
+    }
+}
+
+static void combine(rig *tested, rig *reference)
+{
+    static const int dims[] = {2, 36, 61, 128, 256};
+    for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++) {
+        for (int bf16 = 0; bf16 <= 1; bf16++) {
+            int64_t n_rows = row_counts[i], n = n_rows * 3 * dims[i];
+            yoco_differential_args args = {.n_rows = n_rows,
+                                           .n_pairs = 3,
+                                           .dim = dims[i],
+                                           .lambda = 0.3f,
+                                           .scale = 0.7f,
+                                           .eps = 1e-5f,
+                                           .x = random_values(tested, &rnd, 2 * n, 1.0f),
+                                           .weight = random_values(tested, &rnd, dims[i], 2.0f),
+                                           .out_dtype = bf16 ? YOCO_BF16 : YOCO_F32};
+            check_rounded(tested, "combine", run_combine(tested, args),
+                          run_combine(reference, args), n, 2e-6, args.out_dtype);
             reset(tested, reference);
         }
     }
@@ -479,6 +526,18 @@ static void test_embed(void **state)
     each_rig(embed);
 }
 
+static void test_layer_norm(void **state)
+{
+    (void)state;
+    each_rig(layer_norm);
+}
+
+static void test_combine(void **state)
+{
+    (void)state;
+    each_rig(combine);
+}
+
 static void test_rms_norm(void **state)
 {
     (void)state;
@@ -519,10 +578,11 @@ static void test_swiglu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_draw, seed),   cmocka_unit_test_setup(test_argmax, seed),
-        cmocka_unit_test_setup(test_embed, seed),  cmocka_unit_test_setup(test_rms_norm, seed),
-        cmocka_unit_test_setup(test_linear, seed), cmocka_unit_test_setup(test_rope, seed),
-        cmocka_unit_test_setup(test_cast, seed),   cmocka_unit_test_setup(test_swiglu, seed),
+        cmocka_unit_test_setup(test_draw, seed),       cmocka_unit_test_setup(test_argmax, seed),
+        cmocka_unit_test_setup(test_layer_norm, seed), cmocka_unit_test_setup(test_combine, seed),
+        cmocka_unit_test_setup(test_embed, seed),      cmocka_unit_test_setup(test_rms_norm, seed),
+        cmocka_unit_test_setup(test_linear, seed),     cmocka_unit_test_setup(test_rope, seed),
+        cmocka_unit_test_setup(test_cast, seed),       cmocka_unit_test_setup(test_swiglu, seed),
     };
     return cmocka_run_group_tests_name("kernels_ops_rows", tests, NULL, NULL);
 }

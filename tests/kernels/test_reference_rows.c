@@ -1,5 +1,6 @@
 /* The reference's row ops against the formulas, written out in f64 or better. */
 #include "tests/kernels/dense_ops.h"
+#include "tests/kernels/differential_ops.h"
 
 #include <float.h>
 #include <math.h>
@@ -86,6 +87,56 @@ static void test_rms_norm(void **state)
     args.out_dtype = YOCO_BF16;
     check_rounded(&r, "rms_norm", run_rms_norm(&r, args), rounded(&r, want, ROWS * DIM, YOCO_BF16),
                   ROWS * DIM, 0, YOCO_BF16);
+}
+
+static void test_layer_norm(void **state)
+{
+    (void)state;
+    enum { ROWS = 3, DIM = 37 };
+    float *x = random_values(&r, &rnd, ROWS * DIM, 3.0f), want[ROWS * DIM];
+    float *weight = random_values(&r, &rnd, DIM, 2.0f), *bias = random_values(&r, &rnd, DIM, 1.0f);
+    for (int row = 0; row < ROWS; row++) {
+        double mean = 0, variance = 0;
+        for (int i = 0; i < DIM; i++)
+            mean += (double)x[row * DIM + i] / DIM;
+        for (int i = 0; i < DIM; i++)
+            variance += pow(x[row * DIM + i], 2) / DIM;
+        variance -= mean * mean;
+        for (int i = 0; i < DIM; i++)
+            want[row * DIM + i] =
+                (float)((x[row * DIM + i] - mean) * pow(variance + 1e-5, -0.5) * weight[i] +
+                        bias[i]);
+    }
+    yoco_layer_norm_args args = {
+        .n_rows = ROWS, .dim = DIM, .eps = 1e-5f, .x = x, .weight = weight, .bias = bias};
+    check_close(&r, "layer_norm", run_layer_norm(&r, args), want, ROWS * DIM, 2e-7);
+}
+
+/* Of heads 2p and 2p + 1: the released code's sub-norm of the difference, times 1 - lambda_init. */
+static void test_combine(void **state)
+{
+    (void)state;
+    enum { ROWS = 2, PAIRS = 3, DIM = 10 };
+    float *x = random_values(&r, &rnd, ROWS * PAIRS * 2 * DIM, 1.0f);
+    float *weight = random_values(&r, &rnd, DIM, 2.0f), want[ROWS * PAIRS * DIM];
+    for (int pair = 0; pair < ROWS * PAIRS; pair++) {
+        const float *heads = x + 2 * pair * DIM;
+        double squares = 0;
+        for (int i = 0; i < DIM; i++)
+            squares += pow(heads[i] - 0.625 * heads[DIM + i], 2);
+        for (int i = 0; i < DIM; i++)
+            want[pair * DIM + i] = (float)(0.75 * (heads[i] - 0.625 * heads[DIM + i]) *
+                                           pow(squares / DIM + 1e-5, -0.5) * weight[i]);
+    }
+    yoco_differential_args args = {.n_rows = ROWS,
+                                   .n_pairs = PAIRS,
+                                   .dim = DIM,
+                                   .lambda = 0.625f,
+                                   .scale = 0.75f,
+                                   .eps = 1e-5f,
+                                   .x = x,
+                                   .weight = weight};
+    check_close(&r, "combine", run_combine(&r, args), want, ROWS * PAIRS * DIM, 2e-7);
 }
 
 static void test_linear(void **state)
@@ -251,6 +302,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_embed, open_f32, close_rig),
         cmocka_unit_test_setup_teardown(test_rms_norm, open_f32, close_rig),
+        cmocka_unit_test_setup_teardown(test_layer_norm, open_f32, close_rig),
+        cmocka_unit_test_setup_teardown(test_combine, open_f32, close_rig),
         cmocka_unit_test_setup_teardown(test_linear, open_f32, close_rig),
         cmocka_unit_test_setup_teardown(test_linear, open_bf16, close_rig),
         cmocka_unit_test_setup_teardown(test_weight_rounding, open_bf16, close_rig),

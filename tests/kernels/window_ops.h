@@ -8,7 +8,7 @@
 typedef struct window_shape {
     int64_t n_rows, n_edge;
     int window, n_heads, head_dim;
-    int n_kv_heads; /* 0: n_heads */
+    int n_kv_heads, n_v_heads, v_dim; /* 0: as n_heads and head_dim */
 } window_shape;
 
 /* All rows of the piece are queries; K,V and the output in the rig's dtype. */

@@ -77,7 +77,8 @@ static void work_of_ops(void **state)
     yoco_work rows = yoco_work_linear(YOCO_WORK_ROWS, 3, 10, 20, 2, true);
     near(rows.flops, 2.0 * 3 * 10 * 20);
     near(rows.bytes, 2.0 * 20 * 10 + 2.0 * 20 * 3 + 8.0 * 3 * 10);
-    yoco_work attend = yoco_work_attend(4, 100, 32, 16, 2, 0);
+    const yoco_widths widths = {.q = 32, .k = 16, .v = 16, .out = 32};
+    yoco_work attend = yoco_work_attend(4, 100, &widths, 2, 0);
     near(attend.flops, 4.0 * 32 * 100 * 4);
     near(attend.bytes, 2.0 * 2 * 16 * 100 + 4.0 * 32 * 4);
     /* one block and a rest: 256 * 257 / 2 and 44 * 45 / 2 pairs */

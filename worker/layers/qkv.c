@@ -38,7 +38,7 @@ static float *make(yoco_pass *p, bool with_q, void *k_out, void *v_out)
     if (with_q)
         norm_heads(p, q);
 
-    yoco_rope_args values = yoco_rotation_args(p, s->n_kv_heads, v, dtype, v_out);
+    yoco_rope_args values = yoco_rotation_args(p, yoco_layer_v_heads(s), v, dtype, v_out);
     values.head_dim = s->v_dim;
     values.cos = values.sin = NULL; /* only rounded */
     yoco_rope_args keys = yoco_rotation_args(p, s->n_kv_heads, k, dtype, k_out);

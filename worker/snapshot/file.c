@@ -83,7 +83,7 @@ static void list_chunk(const yoco_snapshot *s, const yoco_snapshot_payload *p, t
             tensor->dtype = w->model->dtype;
             tensor->n_dims = 3;
             tensor->shape[0] = yoco_grid_chunk_rows(&w->plan.input.grid, p->part.chunk);
-            tensor->shape[1] = layer->n_kv_heads;
+            tensor->shape[1] = part == 0 ? layer->n_kv_heads : yoco_layer_v_heads(layer);
             tensor->shape[2] = part == 0 ? layer->k_dim : layer->v_dim;
         }
     }

@@ -46,7 +46,7 @@ static void plan_weights(const yoco_plan_input *in, sizer *s, yoco_plan *p)
 {
     const yoco_model_shape *m = in->shape;
     yoco_tensor_rule rules[YOCO_N_ROLES];
-    size_t bytes = sizeof(float) * (size_t)m->dim; /* the final norm */
+    size_t bytes = sizeof(float) * (size_t)m->dim * (m->final_norm_bias ? 2 : 1);
     for (int layer = 0; layer < m->n_layers; layer++)
         for (int i = yoco_layer_tensor_rules(&m->layers[layer], rules); i-- > 0;)
             bytes = plus(s, bytes, tensor_bytes(in, &rules[i]));
@@ -81,7 +81,7 @@ static void plan_merges(const yoco_plan_input *in, yoco_plan *p)
             continue;
         p->n_merges++;
         p->merge_heads = yoco_i64_max(p->merge_heads, layer->n_heads);
-        p->merge_width = yoco_i64_max(p->merge_width, yoco_layer_out_width(layer));
+        p->merge_width = yoco_i64_max(p->merge_width, yoco_layer_heads_width(layer));
     }
 }
 
@@ -171,6 +171,9 @@ static void plan_layers(const yoco_plan_input *in, sizer *s, yoco_plan *p)
                       (size_t)yoco_i64_max(layer->dim, yoco_layer_out_width(layer)) *
                           yoco_dtype_bytes(in->dtype)));
         largest(&bytes[YOCO_BUF_SCRATCH], yoco_layer_scratch(layer, p->rows));
+        if (layer->traits & YOCO_TRAIT_MEMORY)
+            largest(&bytes[YOCO_BUF_MEMORY],
+                    times(s, in->n_branches, (size_t)layer->n_channels * f32));
     }
 }
 

@@ -32,6 +32,7 @@ typedef enum yoco_buffer {
     YOCO_BUF_PAST,    /* of the layer at work. WINDOW: K, then V (edge rows + rows, width) T; STATE:
                          the state */
     YOCO_BUF_SCRATCH, /* yoco_layer_scratch */
+    YOCO_BUF_MEMORY,  /* (n_branches, n_channels): what GMUs gate */
     YOCO_BUF_PIECE_K, /* (rows, k_width) T: rows of branches before they are stored */
     YOCO_BUF_PIECE_V,
     YOCO_BUF_IDS,       /* (rows) i32 */

@@ -25,7 +25,8 @@ static yoco_status run_layers(yoco_pass *p)
     const yoco_model *m = p->w->model;
     for (int i = 0; i < m->shape->n_layers; i++) {
         p->layer = &m->layers[i];
-        yoco_norm_rows(p, p->layer->vectors[YOCO_ROLE_MIXER_NORM]);
+        yoco_norm_rows(p, p->layer->vectors[YOCO_ROLE_MIXER_NORM],
+                       p->layer->vectors[YOCO_ROLE_MIXER_NORM_BIAS]);
         YOCO_TRY(p->layer->ops->step(p));
         if (!p->layer->weights[YOCO_ROLE_OUT])
             continue;
@@ -40,7 +41,7 @@ static yoco_status run_layers(yoco_pass *p)
 static void make_logits(yoco_pass *p)
 {
     yoco_worker *w = p->w;
-    yoco_norm_rows(p, w->model->final_norm);
+    yoco_norm_rows(p, w->model->final_norm, w->model->final_norm_bias);
     p->linear(w->device, &(yoco_linear_args){.n_rows = p->n_rows,
                                              .weight = w->model->output,
                                              .x = w->buffers[YOCO_BUF_NORM],

@@ -82,6 +82,31 @@ static yoco_status make_merge_scale(yoco_model *m, const yoco_checkpoint *checkp
     return status;
 }
 
+/* Once all tensors are there: a layer may replace one of them. */
+static yoco_status make_derived(yoco_model *m, const yoco_checkpoint *checkpoint, int index)
+{
+    static const char what[] = "a table of a layer";
+    yoco_layer *layer = &m->layers[index];
+    const yoco_role role = layer->ops->derived_role;
+    yoco_derived derived = {.table = NULL};
+    yoco_tensor_rule rules[YOCO_N_ROLES];
+    size_t bytes = 0;
+    if (!layer->ops->derive || checkpoint->is_shape)
+        return YOCO_OK;
+    for (int i = yoco_layer_tensor_rules(layer->shape, rules); i-- > 0;)
+        if (role != YOCO_ROLE_MIXER_NORM && rules[i].role == role)
+            bytes = (size_t)yoco_rule_elements(&rules[i]) * sizeof(float);
+    if (bytes > 0)
+        YOCO_TRY(yoco_alloc(bytes, what, (void **)&derived.table));
+    yoco_status status = layer->ops->derive(layer->shape, &checkpoint->layers[index], &derived);
+    if (status == YOCO_OK && bytes > 0)
+        m->ops->upload(m->device, layer->vectors[role], derived.table, bytes);
+    if (status == YOCO_OK)
+        layer->lambda = derived.lambda;
+    yoco_free(derived.table);
+    return status;
+}
+
 static yoco_status make_layer(yoco_model *m, const yoco_checkpoint *checkpoint, int index)
 {
     yoco_layer *layer = &m->layers[index];
@@ -97,7 +122,7 @@ static yoco_status make_layer(yoco_model *m, const yoco_checkpoint *checkpoint, 
                 ? make_vector(m, tensor, yoco_rule_elements(&rules[i]), &layer->vectors[role])
                 : make_matrix(m, checkpoint, tensor, YOCO_WEIGHT_LINEAR, &layer->weights[role]));
     }
-    return YOCO_OK;
+    return make_derived(m, checkpoint, index);
 }
 
 /* What each layer remembers and reads, counted in the order of the layers. A layer is before those
@@ -193,6 +218,8 @@ static yoco_status fill_model(yoco_model *m, const yoco_checkpoint *checkpoint, 
         m->layers[i].read_exponent = m->layers[m->layers[i].shape->source].o_exponent;
     }
     YOCO_TRY(make_vector(m, checkpoint->final_norm, m->shape->dim, &m->final_norm));
+    if (checkpoint->final_norm_bias)
+        YOCO_TRY(make_vector(m, checkpoint->final_norm_bias, m->shape->dim, &m->final_norm_bias));
     if (with_output)
         YOCO_TRY(yoco_model_add_output(m, checkpoint));
     return m->ops->synchronize(m->device);
@@ -252,6 +279,7 @@ void yoco_model_free(yoco_model *m)
     m->ops->weight_free(m->device, m->embedding);
     m->ops->weight_free(m->device, m->output);
     m->ops->free(m->device, m->final_norm);
+    m->ops->free(m->device, m->final_norm_bias);
     free(m->layers);
     free(m);
 }

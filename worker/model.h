@@ -15,6 +15,7 @@ typedef struct yoco_layer {
     const yoco_layer_ops *ops;
     yoco_weight *weights[YOCO_N_ROLES];
     float *vectors[YOCO_N_ROLES];
+    float lambda;             /* DIFFERENTIAL */
     int *o_exponent;          /* (v_width) of a layer that keeps rows: see merge_scale.h */
     const int *read_exponent; /* of the rows that it reads */
     /* What it reads, its source's, in the order of all layers. */
@@ -28,7 +29,7 @@ typedef struct yoco_model {
     const yoco_model_shape *shape;
     yoco_dtype dtype;
     yoco_weight *embedding;
-    float *final_norm;   /* (dim) */
+    float *final_norm, *final_norm_bias; /* (dim); NULL: none */
     yoco_weight *output; /* (vocab_size, dim); NULL where this rank has computed no logits yet */
     yoco_layer *layers;  /* (n_layers) */
     double *frequencies[YOCO_MAX_ROTATIONS]; /* (head_dim / 2) */

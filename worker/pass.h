@@ -37,8 +37,8 @@ yoco_status yoco_piece_run(yoco_pass *p);
 
 /* What the layers of all kinds use. Rows are those of the pass. */
 void yoco_embed_rows(yoco_pass *p);
-/* NORM <- norm of X */
-void yoco_norm_rows(yoco_pass *p, const float *weight);
+/* NORM <- norm of X: LayerNorm where it has a bias, else RMSNorm. */
+void yoco_norm_rows(yoco_pass *p, const float *weight, const float *bias);
 /* y <- W NORM, plus its bias where the layer has one, for several weights of the layer, at most
  * YOCO_MAX_CHAIN, in one call. */
 typedef struct yoco_projection {
@@ -49,7 +49,7 @@ void yoco_project(yoco_pass *p, const yoco_projection *projections, int n);
 /* What turns heads of k_dim by the layer's rotation, unscaled; to be chained with others. */
 yoco_rope_args yoco_rotation_args(const yoco_pass *p, int n_heads, const float *x, yoco_dtype dtype,
                                   void *out);
-/* X += W_out NORM */
+/* X += W_out NORM, plus its bias where the layer has one */
 void yoco_add_output(yoco_pass *p);
 /* X += feed-forward part of the layer */
 void yoco_feed_forward(yoco_pass *p);

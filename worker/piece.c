@@ -9,7 +9,8 @@ static yoco_status run_layer(yoco_pass *p, bool is_last)
     const yoco_layer *layer = p->layer;
     if (!layer->ops->keep && !layer->ops->mix)
         return YOCO_OK;
-    yoco_norm_rows(p, layer->vectors[YOCO_ROLE_MIXER_NORM]);
+    yoco_norm_rows(p, layer->vectors[YOCO_ROLE_MIXER_NORM],
+                   layer->vectors[YOCO_ROLE_MIXER_NORM_BIAS]);
     if (layer->ops->keep)
         YOCO_TRY(layer->ops->keep(p));
     if (!layer->ops->mix || (is_last && layer->o_exponent))

@@ -35,16 +35,28 @@ void yoco_embed_rows(yoco_pass *p)
                                     .sin = yoco_wide(p, YOCO_BUF_SIN, angles_before(m, i))});
 }
 
-void yoco_norm_rows(yoco_pass *p, const float *weight)
+void yoco_norm_rows(yoco_pass *p, const float *weight, const float *bias)
 {
     yoco_worker *w = p->w;
-    w->ops->dense->rms_norm(w->device, &(yoco_rms_norm_args){.n_rows = p->n_rows,
-                                                             .dim = w->model->shape->dim,
-                                                             .eps = w->model->shape->norm_eps,
-                                                             .x = yoco_f32(w, YOCO_BUF_X),
-                                                             .weight = weight,
-                                                             .out_dtype = w->model->dtype,
-                                                             .out = w->buffers[YOCO_BUF_NORM]});
+    const yoco_model_shape *m = w->model->shape;
+    if (bias)
+        w->ops->dense->layer_norm(w->device,
+                                  &(yoco_layer_norm_args){.n_rows = p->n_rows,
+                                                          .dim = m->dim,
+                                                          .eps = m->norm_eps,
+                                                          .x = yoco_f32(w, YOCO_BUF_X),
+                                                          .weight = weight,
+                                                          .bias = bias,
+                                                          .out_dtype = w->model->dtype,
+                                                          .out = w->buffers[YOCO_BUF_NORM]});
+    else
+        w->ops->dense->rms_norm(w->device, &(yoco_rms_norm_args){.n_rows = p->n_rows,
+                                                                 .dim = m->dim,
+                                                                 .eps = m->norm_eps,
+                                                                 .x = yoco_f32(w, YOCO_BUF_X),
+                                                                 .weight = weight,
+                                                                 .out_dtype = w->model->dtype,
+                                                                 .out = w->buffers[YOCO_BUF_NORM]});
 }
 
 /* The bias of what the role's weight makes, and its size; NULL: none. */
@@ -102,14 +114,15 @@ yoco_rope_args yoco_rotation_args(const yoco_pass *p, int n_heads, const float *
 {
     const yoco_layer_shape *s = p->layer->shape;
     const yoco_model_shape *m = p->w->model->shape;
+    bool turns = s->rotation >= 0;
     int64_t at = angles_before(m, s->rotation);
     return (yoco_rope_args){.n_rows = p->n_rows,
                             .n_heads = n_heads,
                             .head_dim = s->k_dim,
                             .scale = 1.0f,
-                            .halves = m->rotations[s->rotation].halves,
-                            .cos = yoco_wide(p, YOCO_BUF_COS, at),
-                            .sin = yoco_wide(p, YOCO_BUF_SIN, at),
+                            .halves = turns && m->rotations[s->rotation].halves,
+                            .cos = turns ? yoco_wide(p, YOCO_BUF_COS, at) : NULL,
+                            .sin = turns ? yoco_wide(p, YOCO_BUF_SIN, at) : NULL,
                             .x = x,
                             .out_dtype = dtype,
                             .out = out};
@@ -122,4 +135,10 @@ void yoco_add_output(yoco_pass *p)
                                                 .x = p->w->buffers[YOCO_BUF_NORM],
                                                 .y = yoco_f32(p->w, YOCO_BUF_X),
                                                 .accumulate = true});
+    if (p->layer->vectors[YOCO_ROLE_OUT_BIAS])
+        p->w->ops->dense->add_bias(p->w->device,
+                                   &(yoco_bias_args){.n_rows = p->n_rows,
+                                                     .n = p->w->model->shape->dim,
+                                                     .bias = p->layer->vectors[YOCO_ROLE_OUT_BIAS],
+                                                     .x = yoco_f32(p->w, YOCO_BUF_X)});
 }

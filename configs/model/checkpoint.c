@@ -53,9 +53,21 @@ const yoco_tensor **yoco_checkpoint_slot(const yoco_checkpoint *checkpoint,
         return &c->output_projection;
     case YOCO_TENSOR_FINAL_NORM:
         return &c->final_norm;
+    case YOCO_TENSOR_FINAL_NORM_BIAS:
+        return &c->final_norm_bias;
     default:
         return &c->layers[spec->layer].role[spec->rule.role];
     }
+}
+
+int yoco_checkpoint_find(const yoco_checkpoint *c, const char *name, int64_t first_row)
+{
+    const yoco_tensor_spec *specs = c->store->specs;
+    int i = 0;
+    while (i < c->store->n_specs &&
+           (specs[i].first_row != first_row || strcmp(specs[i].name, name) != 0))
+        i++;
+    return i;
 }
 
 yoco_tensor yoco_checkpoint_tensor(const yoco_tensor_spec *spec, yoco_dtype dtype)

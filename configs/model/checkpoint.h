@@ -24,6 +24,7 @@ typedef struct yoco_checkpoint {
     const yoco_tensor *embed_tokens;      /* (vocab_size, dim) */
     const yoco_tensor *output_projection; /* (vocab_size, dim); embed_tokens where tied */
     const yoco_tensor *final_norm;        /* (dim) */
+    const yoco_tensor *final_norm_bias;   /* (dim) or NULL */
     yoco_layer_tensors *layers;           /* (n_layers) */
     struct checkpoint_store *store;       /* what the tensors live in */
 } yoco_checkpoint;

@@ -39,4 +39,7 @@ yoco_status yoco_checkpoint_own(yoco_checkpoint *checkpoint, const yoco_tensor *
 yoco_status yoco_checkpoint_files_open(const char *folder, checkpoint_file **files, int *n_files);
 void yoco_checkpoint_files_close(checkpoint_file *files, int n_files);
 
+/* The first spec of the rows of tensor `name` from first_row on: layers may share them. */
+int yoco_checkpoint_find(const yoco_checkpoint *checkpoint, const char *name, int64_t first_row);
+
 #endif

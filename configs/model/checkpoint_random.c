@@ -45,9 +45,17 @@ static yoco_status spec_fill(yoco_checkpoint *c, const yoco_tensor_spec *spec, u
 {
     yoco_tensor like = yoco_checkpoint_tensor(spec, c->dtype);
     void *data;
+    const yoco_tensor_spec *same =
+        &c->store->specs[yoco_checkpoint_find(c, spec->name, spec->first_row)];
+    if (same != spec) {
+        *yoco_checkpoint_slot(c, spec) = *yoco_checkpoint_slot(c, same);
+        return YOCO_OK;
+    }
     YOCO_TRY(yoco_checkpoint_own(c, &like, yoco_checkpoint_slot(c, spec), &data));
     if (like.n_dims == 1) {
-        fill(&like, data, key, yoco_role_is_bias(spec->rule.role) ? 0 : 1, 0.1f);
+        bool is_offset = spec->layer < 0 ? spec->layer == YOCO_TENSOR_FINAL_NORM_BIAS
+                                         : yoco_role_is_offset(spec->rule.role);
+        fill(&like, data, key, is_offset ? 0 : 1, 0.1f);
     } else {
         double deviation = 1 / sqrt((double)like.shape[1]);
         if (spec->layer == YOCO_TENSOR_OUTPUT)

@@ -27,8 +27,14 @@ static yoco_status check_other_config(const yoco_checkpoint *c, const char *fold
     return YOCO_OK;
 }
 
-/* The tensor of the files that begins with spec i, and all of its rows, which are specs of the same
- * layer. */
+/* Whether a tensor of the files begins with spec i. */
+static bool begins(const yoco_checkpoint *c, int i)
+{
+    const yoco_tensor_spec *spec = &c->store->specs[i];
+    return spec->first_row == 0 && yoco_checkpoint_find(c, spec->name, 0) == i;
+}
+
+/* That tensor, with all of its rows, which several specs may hold. */
 static yoco_tensor file_tensor(const yoco_checkpoint *c, int i)
 {
     const yoco_tensor_spec *spec = &c->store->specs[i];
@@ -42,14 +48,13 @@ static yoco_tensor file_tensor(const yoco_checkpoint *c, int i)
 }
 
 static yoco_status tensor_write(yoco_safetensors_writer *writer, const yoco_checkpoint *c,
-                                int first)
+                                const yoco_tensor_spec *first)
 {
-    const checkpoint_store *store = c->store;
-    const yoco_tensor_spec *begin = &store->specs[first];
-    for (int i = first; i < store->n_specs && store->specs[i].layer == begin->layer; i++) {
-        const yoco_tensor *tensor = *yoco_checkpoint_slot(c, &store->specs[i]);
-        if (strcmp(store->specs[i].name, begin->name) == 0)
-            YOCO_TRY(yoco_safetensors_append(writer, tensor->data, tensor->bytes));
+    for (int64_t row = 0; row < first->shape[0];) {
+        const yoco_tensor_spec *part = &c->store->specs[yoco_checkpoint_find(c, first->name, row)];
+        const yoco_tensor *tensor = *yoco_checkpoint_slot(c, part);
+        YOCO_TRY(yoco_safetensors_append(writer, tensor->data, tensor->bytes));
+        row += part->rule.n_out;
     }
     return YOCO_OK;
 }
@@ -57,8 +62,8 @@ static yoco_status tensor_write(yoco_safetensors_writer *writer, const yoco_chec
 static yoco_status data_write(yoco_safetensors_writer *writer, const yoco_checkpoint *c)
 {
     for (int i = 0; i < c->store->n_specs; i++)
-        if (c->store->specs[i].first_row == 0)
-            YOCO_TRY(tensor_write(writer, c, i));
+        if (begins(c, i))
+            YOCO_TRY(tensor_write(writer, c, &c->store->specs[i]));
     return YOCO_OK;
 }
 
@@ -70,7 +75,7 @@ static yoco_status weights_save(const yoco_checkpoint *c, const char *path)
     YOCO_TRY(
         yoco_alloc((size_t)store->n_specs * sizeof *list, "the list of tensors", (void **)&list));
     for (int i = 0; i < store->n_specs; i++)
-        if (store->specs[i].first_row == 0)
+        if (begins(c, i))
             list[n++] = file_tensor(c, i);
     yoco_safetensors_writer *writer;
     yoco_status status = yoco_safetensors_create(path, list, n, &writer);

@@ -14,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const yoco_family *const families[] = {&yoco_family_release, &yoco_family_fla};
+static const yoco_family *const families[] = {&yoco_family_release, &yoco_family_fla,
+                                              &yoco_family_phi4flash};
 
 enum { N_FAMILIES = sizeof families / sizeof *families, PEEK_BYTES = 4096 };
 

@@ -16,7 +16,8 @@ struct yoco_family {
     yoco_status (*make)(const char *name, json_t *root, yoco_model_shape **out);
     /* Fills in the name of a layer's tensor and, where it is not the rule's, its shape. */
     void (*name_tensor)(const yoco_model_shape *shape, yoco_tensor_spec *spec);
-    const char *embedding, *output, *final_norm; /* names of the model's own tensors */
+    /* Names of the model's own tensors; the last where its shape has one. */
+    const char *embedding, *output, *final_norm, *final_norm_bias;
     /* Whether files may hold this tensor, which no layer uses. NULL: none. */
     bool (*ignores)(const char *tensor);
     /* What a result depends on, of the config. NULL: what the shape says. */
@@ -45,6 +46,6 @@ yoco_status yoco_model_config_read(const char *name, json_t *root, yoco_model_co
  * at most. */
 int yoco_model_add_rotation(yoco_model_shape *shape, const yoco_rotation *rotation);
 
-extern const yoco_family yoco_family_release, yoco_family_fla;
+extern const yoco_family yoco_family_release, yoco_family_fla, yoco_family_phi4flash;
 
 #endif

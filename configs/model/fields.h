@@ -17,6 +17,8 @@ enum {
     YOCO_MAX_LAYERS = 1 << 12,
     YOCO_MAX_VOCAB = 1 << 24,
     YOCO_MAX_WINDOW = 1 << 24,
+    YOCO_MAX_TAPS = 64,   /* of a short convolution */
+    YOCO_MAX_STATES = 32, /* of a channel; kernels/ops_mamba.h takes no more */
 };
 #define YOCO_MAX_SEQ_LEN (INT64_C(1) << 36)
 /* Of rope_theta: every angle is finite. */

@@ -15,6 +15,9 @@ typedef enum axis {
     AXIS_OUT,
     AXIS_HEAD,
     AXIS_TAPS,
+    AXIS_CHANNELS,
+    AXIS_STATES,
+    AXIS_RANK,
     AXIS_HIDDEN
 } axis;
 
@@ -24,7 +27,10 @@ enum {
     KEEP = 1 << YOCO_LAYER_KEEP,
     CROSS = 1 << YOCO_LAYER_CROSS,
     DELTA = 1 << YOCO_LAYER_DELTA,
-    MIXERS = WINDOW | RETENTION | CROSS | DELTA,
+    MAMBA = 1 << YOCO_LAYER_MAMBA,
+    GMU = 1 << YOCO_LAYER_GMU,
+    ASKERS = WINDOW | RETENTION | CROSS | DELTA,
+    MIXERS = ASKERS | MAMBA | GMU,
     KEEPERS = WINDOW | RETENTION | KEEP | DELTA,
     ALL = MIXERS | KEEP,
 };
@@ -37,14 +43,14 @@ static const struct rule {
     int trait; /* 0: whatever the layer's traits */
 } rules[] = {
     {YOCO_ROLE_MIXER_NORM, AXIS_DIM, AXIS_NONE, ALL, 0},
-    {YOCO_ROLE_Q, AXIS_Q, AXIS_DIM, MIXERS, 0},
+    {YOCO_ROLE_Q, AXIS_Q, AXIS_DIM, ASKERS, 0},
     {YOCO_ROLE_K, AXIS_K, AXIS_DIM, KEEPERS, 0},
     {YOCO_ROLE_V, AXIS_V, AXIS_DIM, KEEPERS, 0},
-    {YOCO_ROLE_Q_BIAS, AXIS_Q, AXIS_NONE, MIXERS, YOCO_TRAIT_QKV_BIAS},
+    {YOCO_ROLE_Q_BIAS, AXIS_Q, AXIS_NONE, ASKERS, YOCO_TRAIT_QKV_BIAS},
     {YOCO_ROLE_K_BIAS, AXIS_K, AXIS_NONE, KEEPERS, YOCO_TRAIT_QKV_BIAS},
     {YOCO_ROLE_V_BIAS, AXIS_V, AXIS_NONE, KEEPERS, YOCO_TRAIT_QKV_BIAS},
     {YOCO_ROLE_Q_NORM, AXIS_K_DIM, AXIS_NONE, WINDOW | CROSS, YOCO_TRAIT_Q_NORM},
-    {YOCO_ROLE_G, AXIS_OUT, AXIS_DIM, RETENTION | DELTA, 0},
+    {YOCO_ROLE_G, AXIS_OUT, AXIS_DIM, RETENTION | DELTA | MAMBA | GMU, 0},
     {YOCO_ROLE_DECAY, AXIS_HEADS, AXIS_DIM, RETENTION | DELTA, 0},
     {YOCO_ROLE_BETA, AXIS_HEADS, AXIS_DIM, DELTA, 0},
     {YOCO_ROLE_Q_TAPS, AXIS_Q, AXIS_TAPS, DELTA, 0},
@@ -53,9 +59,27 @@ static const struct rule {
     {YOCO_ROLE_A_LOG, AXIS_HEADS, AXIS_NONE, DELTA, 0},
     {YOCO_ROLE_DT_BIAS, AXIS_HEADS, AXIS_NONE, DELTA, 0},
     {YOCO_ROLE_OUT_NORM, AXIS_HEAD, AXIS_NONE, DELTA, 0},
+    {YOCO_ROLE_A_LOG, AXIS_CHANNELS, AXIS_STATES, MAMBA, 0},
+    {YOCO_ROLE_DT_BIAS, AXIS_CHANNELS, AXIS_NONE, MAMBA, 0},
+    {YOCO_ROLE_OUT_NORM, AXIS_HEAD, AXIS_NONE, WINDOW | CROSS, YOCO_TRAIT_DIFFERENTIAL},
+    {YOCO_ROLE_X, AXIS_CHANNELS, AXIS_DIM, MAMBA, 0},
+    {YOCO_ROLE_X_TAPS, AXIS_CHANNELS, AXIS_TAPS, MAMBA, 0},
+    {YOCO_ROLE_X_TAPS_BIAS, AXIS_CHANNELS, AXIS_NONE, MAMBA, 0},
+    {YOCO_ROLE_DT_DOWN, AXIS_RANK, AXIS_CHANNELS, MAMBA, 0},
+    {YOCO_ROLE_DT_UP, AXIS_CHANNELS, AXIS_RANK, MAMBA, 0},
+    {YOCO_ROLE_STATE_IN, AXIS_STATES, AXIS_CHANNELS, MAMBA, 0},
+    {YOCO_ROLE_STATE_OUT, AXIS_STATES, AXIS_CHANNELS, MAMBA, 0},
+    {YOCO_ROLE_SKIP, AXIS_CHANNELS, AXIS_NONE, MAMBA, 0},
+    {YOCO_ROLE_LAMBDA_Q1, AXIS_K_DIM, AXIS_NONE, WINDOW | CROSS, YOCO_TRAIT_DIFFERENTIAL},
+    {YOCO_ROLE_LAMBDA_K1, AXIS_K_DIM, AXIS_NONE, WINDOW | CROSS, YOCO_TRAIT_DIFFERENTIAL},
+    {YOCO_ROLE_LAMBDA_Q2, AXIS_K_DIM, AXIS_NONE, WINDOW | CROSS, YOCO_TRAIT_DIFFERENTIAL},
+    {YOCO_ROLE_LAMBDA_K2, AXIS_K_DIM, AXIS_NONE, WINDOW | CROSS, YOCO_TRAIT_DIFFERENTIAL},
+    {YOCO_ROLE_MIXER_NORM_BIAS, AXIS_DIM, AXIS_NONE, ALL, YOCO_TRAIT_NORM_BIAS},
     {YOCO_ROLE_OUT, AXIS_DIM, AXIS_OUT, MIXERS, 0},
+    {YOCO_ROLE_OUT_BIAS, AXIS_DIM, AXIS_NONE, MIXERS, YOCO_TRAIT_OUT_BIAS},
     /* of every layer that has a feed-forward part */
     {YOCO_ROLE_FFN_NORM, AXIS_DIM, AXIS_NONE, ALL, 0},
+    {YOCO_ROLE_FFN_NORM_BIAS, AXIS_DIM, AXIS_NONE, ALL, YOCO_TRAIT_NORM_BIAS},
     {YOCO_ROLE_FC1, AXIS_HIDDEN, AXIS_DIM, ALL, 0},
     {YOCO_ROLE_GATE, AXIS_HIDDEN, AXIS_DIM, ALL, 0},
     {YOCO_ROLE_FC2, AXIS_DIM, AXIS_HIDDEN, ALL, 0},
@@ -82,6 +106,12 @@ static int64_t axis_size(const yoco_layer_shape *layer, axis a)
         return layer->v_dim;
     case AXIS_TAPS:
         return layer->n_taps;
+    case AXIS_CHANNELS:
+        return layer->n_channels;
+    case AXIS_STATES:
+        return layer->n_states;
+    case AXIS_RANK:
+        return layer->dt_rank;
     case AXIS_HIDDEN:
         return layer->hidden_dim;
     case AXIS_NONE:
@@ -103,7 +133,8 @@ int yoco_layer_tensor_rules(const yoco_layer_shape *layer, yoco_tensor_rule out[
             (yoco_tensor_rule){.role = r->role,
                                .n_out = axis_size(layer, r->rows),
                                .n_in = axis_size(layer, r->columns),
-                               .is_table = r->columns == AXIS_NONE || r->columns == AXIS_TAPS};
+                               .is_table = r->columns == AXIS_NONE || r->columns == AXIS_TAPS ||
+                                           r->columns == AXIS_STATES};
     }
     return n;
 }
@@ -131,10 +162,17 @@ int yoco_layer_pasts(const yoco_layer_shape *layer, yoco_past_shape pasts[YOCO_M
                                      .n_rows = layer->n_taps - 1};
         pasts[1] = state_of(layer);
         return 2;
+    case YOCO_LAYER_MAMBA: /* inputs of the convolution */
+        pasts[0] = (yoco_past_shape){
+            .form = YOCO_PAST_WINDOW, .width = {layer->n_channels, 0}, .n_rows = layer->n_taps - 1};
+        pasts[1] = (yoco_past_shape){.form = YOCO_PAST_STATE,
+                                     .state = {1, layer->n_states, layer->n_channels}};
+        return 2;
     case YOCO_LAYER_KEEP:
         pasts[0] = (yoco_past_shape){.form = YOCO_PAST_ROWS, .width = {k, v}};
         return 1;
     case YOCO_LAYER_CROSS:
+    case YOCO_LAYER_GMU:
     case YOCO_N_LAYER_KINDS:
         break;
     }
@@ -182,6 +220,14 @@ yoco_layer_wide yoco_layer_wide_of(const yoco_layer_shape *layer)
         mixer = (yoco_layer_wide){.a = q};
     if (layer->kind == YOCO_LAYER_DELTA)
         mixer = (yoco_layer_wide){.a = q + k, .b = v + yoco_layer_out_width(layer)};
+    if (layer->kind == YOCO_LAYER_MAMBA)
+        mixer = (yoco_layer_wide){.a = 2 * (int64_t)layer->n_channels,
+                                  .b = (int64_t)layer->n_channels + layer->dt_rank +
+                                       2 * (int64_t)layer->n_states};
+    if (layer->kind == YOCO_LAYER_GMU)
+        mixer = (yoco_layer_wide){.a = layer->n_channels};
+    if (layer->traits & YOCO_TRAIT_DIFFERENTIAL)
+        mixer.b = v + yoco_layer_heads_width(layer);
     return (yoco_layer_wide){yoco_i64_max(mixer.a, hidden), yoco_i64_max(mixer.b, hidden)};
 }
 
@@ -217,6 +263,8 @@ size_t yoco_layer_scratch(const yoco_layer_shape *layer, int64_t n_rows)
 {
     if (layer->kind == YOCO_LAYER_DELTA)
         return yoco_delta_scratch_of(layer, n_rows).bytes;
+    if (layer->kind == YOCO_LAYER_MAMBA)
+        return (size_t)layer->n_states * (size_t)layer->n_channels * sizeof(float);
     return layer->kind == YOCO_LAYER_RETENTION ? yoco_retention_scratch_of(layer, n_rows).bytes : 0;
 }
 
@@ -225,7 +273,8 @@ const char *yoco_layer_kind_name(yoco_layer_kind kind)
     static const char *const names[YOCO_N_LAYER_KINDS] = {
         [YOCO_LAYER_WINDOW] = "window attention",   [YOCO_LAYER_RETENTION] = "gated retention",
         [YOCO_LAYER_KEEP] = "K,V for later layers", [YOCO_LAYER_CROSS] = "cross attention",
-        [YOCO_LAYER_DELTA] = "gated delta rule",
+        [YOCO_LAYER_DELTA] = "gated delta rule",    [YOCO_LAYER_MAMBA] = "selective scan",
+        [YOCO_LAYER_GMU] = "gated memory unit",
     };
     return names[kind];
 }
@@ -248,7 +297,14 @@ void yoco_layer_describe(const yoco_layer_shape *layer, char *text, size_t size)
     else
         snprintf(heads, sizeof heads, "%d heads of %d on %d", layer->n_heads, layer->k_dim,
                  layer->n_kv_heads);
-    snprintf(text, size, "%s%s, %s", yoco_layer_kind_name(layer->kind), window, heads);
+    if (layer->kind == YOCO_LAYER_MAMBA)
+        snprintf(heads, sizeof heads, "%d channels of %d states", layer->n_channels,
+                 layer->n_states);
+    if (layer->kind == YOCO_LAYER_GMU)
+        snprintf(heads, sizeof heads, "%d channels", layer->n_channels);
+    snprintf(text, size, "%s%s%s, %s",
+             layer->traits & YOCO_TRAIT_DIFFERENTIAL ? "differential " : "",
+             yoco_layer_kind_name(layer->kind), window, heads);
 }
 
 /* Query t sees min(window, t + 1) rows. */
@@ -280,8 +336,11 @@ double yoco_layer_mixer_flops(const yoco_layer_shape *layer, int64_t n_tokens)
 {
     if (layer->kind == YOCO_LAYER_DELTA)
         return delta_flops(layer, n_tokens);
+    if (layer->kind == YOCO_LAYER_MAMBA) /* partition/op_work.h */
+        return 12.0 * (double)n_tokens * layer->n_channels * layer->n_states;
     int64_t pairs = layer->kind == YOCO_LAYER_WINDOW      ? window_pairs(n_tokens, layer->window)
                     : layer->kind == YOCO_LAYER_RETENTION ? retention_pairs(n_tokens, layer->k_dim)
                                                           : 0;
-    return 2.0 * (double)(yoco_layer_q_width(layer) + yoco_layer_out_width(layer)) * (double)pairs;
+    return 2.0 * (double)(yoco_layer_q_width(layer) + yoco_layer_heads_width(layer)) *
+           (double)pairs;
 }

@@ -13,6 +13,8 @@ typedef enum yoco_layer_kind {
     YOCO_LAYER_KEEP,      /* K,V of every row for later layers; adds nothing to the stream itself */
     YOCO_LAYER_CROSS,     /* attention over the K,V of another layer */
     YOCO_LAYER_DELTA,     /* short convolutions of Q, K and V, then the gated delta rule */
+    YOCO_LAYER_MAMBA,     /* a short convolution, then the selective scan of Mamba-1 */
+    YOCO_LAYER_GMU,       /* gates the output of an earlier layer at the same position */
     YOCO_N_LAYER_KINDS
 } yoco_layer_kind;
 
@@ -24,7 +26,7 @@ typedef struct yoco_layer_shape {
                                               output, n_kv_heads of Q and of K */
     int n_v_heads;  /* of V, where neighbouring heads of K share one; 0: as many as of K */
     int window;     /* rows that a query sees, itself included; 0: no such bound */
-    int rotation;   /* of Q and K: which of the model's */
+    int rotation;   /* of Q and K: which of the model's; < 0: none */
     int hidden_dim; /* of the feed-forward part; 0: none */
     int traits;     /* YOCO_TRAIT_: what some models' layers have besides */
     float q_norm_eps;
@@ -33,11 +35,19 @@ typedef struct yoco_layer_shape {
     int n_taps;       /* of its convolutions: rows that they see, the last itself included */
     float beta_scale; /* 1; 2 where eigenvalues of the state may be negative */
     float out_eps;    /* of the norm of each head's output */
+    /* MAMBA, n_taps too */
+    int n_channels; /* GMU: of the memory */
+    int n_states, dt_rank;
+    float lambda_init; /* DIFFERENTIAL */
 } yoco_layer_shape;
 
 enum {
-    YOCO_TRAIT_QKV_BIAS = 1 << 0, /* the products that make Q, K and V have a bias */
-    YOCO_TRAIT_Q_NORM = 1 << 1,   /* RMSNorm of each head of Q, before it is rotated */
+    YOCO_TRAIT_QKV_BIAS = 1 << 0,     /* the products that make Q, K and V have a bias */
+    YOCO_TRAIT_Q_NORM = 1 << 1,       /* RMSNorm of each head of Q, before it is rotated */
+    YOCO_TRAIT_NORM_BIAS = 1 << 2,    /* its norms are LayerNorm, with a bias */
+    YOCO_TRAIT_OUT_BIAS = 1 << 3,     /* so has the output product */
+    YOCO_TRAIT_DIFFERENTIAL = 1 << 4, /* heads in pairs, the second subtracted from the first */
+    YOCO_TRAIT_MEMORY = 1 << 5,       /* MAMBA: the GMUs that follow gate what its scan gives */
 };
 
 /* What a layer's tensor is for. */
@@ -56,20 +66,39 @@ typedef enum yoco_role {
     YOCO_ROLE_Q_TAPS,
     YOCO_ROLE_K_TAPS,
     YOCO_ROLE_V_TAPS,
-    YOCO_ROLE_A_LOG,   /* logarithm of a head's rate of decay */
+    YOCO_ROLE_A_LOG,   /* logarithm of the rate of decay: of a head; MAMBA: of each state */
     YOCO_ROLE_DT_BIAS, /* of DECAY */
     YOCO_ROLE_OUT_NORM,
+    YOCO_ROLE_X, /* MAMBA: input of the convolution, */
+    YOCO_ROLE_X_TAPS,
+    YOCO_ROLE_X_TAPS_BIAS,
+    YOCO_ROLE_DT_DOWN, /* and what the scan takes of its output: the step size, by way of few */
+    YOCO_ROLE_DT_UP,   /* channels, */
+    YOCO_ROLE_STATE_IN,
+    YOCO_ROLE_STATE_OUT,
+    YOCO_ROLE_SKIP,
+    YOCO_ROLE_LAMBDA_Q1, /* DIFFERENTIAL */
+    YOCO_ROLE_LAMBDA_K1,
+    YOCO_ROLE_LAMBDA_Q2,
+    YOCO_ROLE_LAMBDA_K2,
+    YOCO_ROLE_MIXER_NORM_BIAS,
     YOCO_ROLE_OUT,
+    YOCO_ROLE_OUT_BIAS,
     YOCO_ROLE_FFN_NORM,
+    YOCO_ROLE_FFN_NORM_BIAS,
     YOCO_ROLE_FC1,
     YOCO_ROLE_GATE,
     YOCO_ROLE_FC2,
     YOCO_N_ROLES
 } yoco_role;
 
-static inline bool yoco_role_is_bias(yoco_role role)
+/* Of a vector: whether its elements lie around 0, as those of a bias, and not around 1. */
+static inline bool yoco_role_is_offset(yoco_role role)
 {
-    return role >= YOCO_ROLE_Q_BIAS && role <= YOCO_ROLE_V_BIAS;
+    return (role >= YOCO_ROLE_Q_BIAS && role <= YOCO_ROLE_V_BIAS) || role == YOCO_ROLE_DT_BIAS ||
+           role == YOCO_ROLE_X_TAPS_BIAS ||
+           (role >= YOCO_ROLE_LAMBDA_Q1 && role <= YOCO_ROLE_MIXER_NORM_BIAS) ||
+           role == YOCO_ROLE_OUT_BIAS || role == YOCO_ROLE_FFN_NORM_BIAS;
 }
 
 typedef struct yoco_tensor_rule {
@@ -154,9 +183,17 @@ static inline int64_t yoco_layer_v_width(const yoco_layer_shape *layer)
     return (int64_t)(layer->kind == YOCO_LAYER_DELTA ? layer->n_heads : yoco_layer_v_heads(layer)) *
            layer->v_dim;
 }
-static inline int64_t yoco_layer_out_width(const yoco_layer_shape *layer)
+/* What all heads give, */
+static inline int64_t yoco_layer_heads_width(const yoco_layer_shape *layer)
 {
     return (int64_t)layer->n_heads * layer->v_dim;
+}
+/* and what the output product takes. */
+static inline int64_t yoco_layer_out_width(const yoco_layer_shape *layer)
+{
+    return layer->n_channels > 0                     ? layer->n_channels
+           : layer->traits & YOCO_TRAIT_DIFFERENTIAL ? yoco_layer_heads_width(layer) / 2
+                                                     : yoco_layer_heads_width(layer);
 }
 
 /* Work memory of a layer: f32 elements for each row, in two buffers. The mixer's is free when the

@@ -111,6 +111,7 @@ int yoco_shape_run(const yoco_model_shape *shape, int first)
     for (int i = first; i < shape->n_layers && same; i++, n += same) {
         yoco_layer_shape layer = shape->layers[i];
         layer.source = shape->layers[first].source;
+        layer.lambda_init = shape->layers[first].lambda_init;
         same = memcmp(&layer, &shape->layers[first], sizeof layer) == 0;
     }
     return n;

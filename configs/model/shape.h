@@ -24,7 +24,8 @@ typedef struct yoco_model_shape {
     int dim, vocab_size;
     int64_t max_seq_len;
     float norm_eps, embed_scale;
-    bool tied; /* the output projection is the embedding */
+    bool tied;            /* the output projection is the embedding */
+    bool final_norm_bias; /* the final norm is LayerNorm */
     int n_rotations;
     yoco_rotation rotations[YOCO_MAX_ROTATIONS];
     int n_ends; /* ids that end an answer, as far as the model's own files say so */
@@ -58,7 +59,12 @@ typedef struct yoco_tensor_spec {
     int64_t first_row;
 } yoco_tensor_spec;
 
-enum { YOCO_TENSOR_EMBEDDING = -1, YOCO_TENSOR_OUTPUT = -2, YOCO_TENSOR_FINAL_NORM = -3 };
+enum {
+    YOCO_TENSOR_EMBEDDING = -1,
+    YOCO_TENSOR_OUTPUT = -2,
+    YOCO_TENSOR_FINAL_NORM = -3,
+    YOCO_TENSOR_FINAL_NORM_BIAS = -4
+};
 
 /* Every tensor that the model asks for, in the order in which they are saved and hashed. The caller
  * frees *specs with yoco_free. */

@@ -34,13 +34,15 @@ yoco_status yoco_model_tensors(const yoco_model_shape *shape, yoco_tensor_spec *
     const int64_t vocab = shape->vocab_size, dim = shape->dim;
     int n = 0, kept = yoco_shape_last_kept(shape);
     yoco_tensor_spec *specs = NULL;
-    YOCO_TRY(yoco_alloc((3 + YOCO_N_ROLES * (size_t)shape->n_layers) * sizeof *specs,
+    YOCO_TRY(yoco_alloc((4 + YOCO_N_ROLES * (size_t)shape->n_layers) * sizeof *specs,
                         "the list of tensors", (void **)&specs));
     add_own(specs, &n, family->embedding, YOCO_TENSOR_EMBEDDING, vocab, dim);
     if (!shape->tied)
         add_own(specs, &n, family->output, YOCO_TENSOR_OUTPUT, vocab, dim);
     add_layer(shape, kept, specs, &n);
     add_own(specs, &n, family->final_norm, YOCO_TENSOR_FINAL_NORM, dim, 0);
+    if (shape->final_norm_bias)
+        add_own(specs, &n, family->final_norm_bias, YOCO_TENSOR_FINAL_NORM_BIAS, dim, 0);
     for (int i = 0; i < shape->n_layers; i++)
         if (i != kept)
             add_layer(shape, i, specs, &n);

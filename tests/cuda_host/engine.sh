@@ -5,7 +5,7 @@
 # context.
 source "$(dirname "$0")/../engine/driver.sh"
 model=$1 backend=${2:-cuda} max_ranks=${3:-4} transport=${4:-auto}
-limit=5e-5 bf16_limit=0.08
+limit=$(limit_of "$model") bf16_limit=0.08
 expected=$model/expected.safetensors
 
 questions=()

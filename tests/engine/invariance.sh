@@ -1,5 +1,5 @@
 #!/bin/bash
-# invariance.sh YOCO MPIEXEC DUMP_TOOL window|retention|swa|gated_retention|gated_deltanet DTYPE PART...: the bytes of a dump do not
+# invariance.sh YOCO MPIEXEC DUMP_TOOL window|retention|swa|gated_retention|gated_deltanet|phi DTYPE PART...: the bytes of a dump do not
 # depend on ranks and threads (part ranks_and_threads), on any instruction set (instruction_sets), and
 # a question's answer does not depend on the others (questions).
 source "$(dirname "$0")/driver.sh"
@@ -12,10 +12,11 @@ shape=$folder/params.json
 case $kind in
     window) write_params "$shape" 96 4 200 4 6 2 $vocab 48 ;;
     retention) write_params "$shape" 96 4 200 3 6 3 $vocab null ;;
+    phi) write_phi "$shape" $vocab ;;
     *) write_fla "$shape" "$kind" $vocab ;;
 esac
 case $kind in
-    window | swa) short_chunk=20 chunk=300 long_chunk=1300 ;;
+    window | swa | phi) short_chunk=20 chunk=300 long_chunk=1300 ;;
     gated_deltanet) short_chunk=3 chunk=300 long_chunk=1300 ;;
     *) short_chunk=256 chunk=512 long_chunk=1280 ;;
 esac

@@ -25,6 +25,21 @@ write_fla() {
 END
 }
 
+# write_phi FILE VOCAB: the config.json of a SambaY model.
+write_phi() {
+    cat >"$1" <<END
+{"model_type": "phi4flash", "hidden_size": 64, "num_hidden_layers": 8, "intermediate_size": 90,
+ "vocab_size": $2, "max_position_embeddings": 100000, "num_attention_heads": 8,
+ "num_key_value_heads": 4, "sliding_window": 48, "mamba_d_state": 12, "eos_token_id": null}
+END
+}
+
+# limit_of MODEL: how far an f32 run may be from what is expected. Differential attention normalises a
+# difference, in which rounding grows.
+limit_of() {
+    [[ $1 != *phi4flash* ]] && echo 5e-5 || echo 2e-4
+}
+
 # is_retention MODEL: whether chunks of this model are multiples of 256.
 is_retention() {
     grep -Eq '"sliding_window": null|"gated_retention"' "$1"/*.json

@@ -4,7 +4,7 @@
 # not divide the prompt.
 source "$(dirname "$0")/driver.sh"
 model=$1
-limit=5e-5
+limit=$(limit_of "$model")
 expected=$model/expected.safetensors
 
 prompt=()
@@ -22,7 +22,9 @@ prompt+=(--prompt-ids "$folder/prompt.ids" -n "$("$tool" ids "$expected" $genera
 
 chunks=(13 100 2048)
 is_retention "$model" && chunks=(256 512 2048)
-grep -qs gated_deltanet "$model/config.json" && chunks=(2 100 2048) # below the convolution
+# Below the convolution, too.
+! grep -qs gated_deltanet "$model/config.json" || chunks=(2 100 2048)
+[[ $model != *phi4flash* ]] || chunks=(13 100 2048 2)
 
 # compare RANKS CHUNK OPTION...
 compare() {

@@ -1,5 +1,5 @@
 #!/bin/bash
-# shapes.sh YOCO MPIEXEC DUMP_TOOL window|retention|fla: odd sizes of everything. The two backends agree,
+# shapes.sh YOCO MPIEXEC DUMP_TOOL window|retention|fla|phi: odd sizes of everything. The two backends agree,
 # and three ranks give the bytes of one.
 source "$(dirname "$0")/driver.sh"
 kind=$1
@@ -22,8 +22,8 @@ shape() {
     try "$1" "$8" "${@:10}"
 }
 
-# fla NAME VOCAB CHUNK... <CONFIG: the same of a config.json.
-fla() {
+# config NAME VOCAB CHUNK... <CONFIG: the same of a config.json.
+config() {
     cat >"$folder/params.json"
     try "$@"
 }
@@ -55,37 +55,55 @@ if [ "$kind" = window ]; then
     shape unlike-heads 66 4 97 3 33 11 257 17 16 64
 elif [ "$kind" = fla ]; then
     common='"model_type": "yoco", "vocab_size": 33, "max_position_embeddings": 1000'
-    fla one-layer-each 33 1 7 64 <<END
+    config one-layer-each 33 1 7 64 <<END
 {$common, "hidden_size": 40, "num_hidden_layers": 2, "num_self_decoder_layers": 1,
  "intermediate_size": 7, "tie_word_embeddings": true,
  "self_decoder_attn": {"type": "swa", "num_heads": 10, "num_v_heads": 1, "window_size": 3},
  "cross_decoder_attn": {"num_heads": 5, "num_kv_heads": 1, "qk_norm": true}}
 END
-    fla more-cross-layers 33 3 64 <<END
+    config more-cross-layers 33 3 64 <<END
 {$common, "hidden_size": 24, "num_hidden_layers": 5, "num_self_decoder_layers": 1,
  "intermediate_size": 97,
  "self_decoder_attn": {"type": "swa", "num_heads": 12, "num_v_heads": 4, "window_size": 1000,
                        "qkv_bias": true},
  "cross_decoder_attn": {"num_heads": 1, "qkv_bias": true, "rope_inv_freq": "yoco"}}
 END
-    fla delta 33 1 3 64 <<END
+    config delta 33 1 3 64 <<END
 {$common, "hidden_size": 24, "num_hidden_layers": 3, "num_self_decoder_layers": 2,
  "intermediate_size": 50,
  "self_decoder_attn": {"type": "gated_deltanet", "num_heads": 1, "num_v_heads": 3, "head_dim": 7,
                        "expand_v": 3, "conv_size": 2, "allow_neg_eigval": true},
  "cross_decoder_attn": {"num_heads": 3, "qk_norm": true}}
 END
-    fla delta-default 33 3 300 <<END
+    config delta-default 33 3 300 <<END
 {$common, "hidden_size": 24, "num_hidden_layers": 2, "num_self_decoder_layers": 1,
  "intermediate_size": 50, "self_decoder_attn": {"num_heads": 2, "head_dim": 16},
  "cross_decoder_attn": {"num_heads": 2}}
 END
-    fla retention 33 256 <<END
+    config retention 33 256 <<END
 {$common, "hidden_size": 36, "num_hidden_layers": 4, "num_self_decoder_layers": 3,
  "intermediate_size": 50,
  "self_decoder_attn": {"type": "gated_retention", "num_heads": 2, "rope_theta": 500,
                        "gate_logit_normalizer": 3.5},
  "cross_decoder_attn": {"num_heads": 6, "num_kv_heads": 2, "qkv_bias": true, "qk_norm": true}}
+END
+elif [ "$kind" = phi ]; then
+    limit=2e-4
+    common='"model_type": "phi4flash", "vocab_size": 33, "max_position_embeddings": 1000'
+    config smallest 33 1 7 64 <<END
+{$common, "hidden_size": 4, "num_hidden_layers": 4, "intermediate_size": 1, "num_attention_heads": 2,
+ "sliding_window": 1, "mamba_d_state": 1, "mamba_d_conv": 1, "mamba_expand": 1, "mamba_dt_rank": 1}
+END
+    config odd-sizes 33 2 64 <<END
+{$common, "hidden_size": 60, "num_hidden_layers": 4, "intermediate_size": 97,
+ "num_attention_heads": 6, "num_key_value_heads": 6, "sliding_window": [null, 5, null, null],
+ "mamba_d_state": 32, "mamba_d_conv": 7, "mamba_expand": 3, "mamba_dt_rank": "auto",
+ "tie_word_embeddings": false}
+END
+    config windows 33 5 64 <<END
+{$common, "hidden_size": 48, "num_hidden_layers": 12, "intermediate_size": 50,
+ "num_attention_heads": 12, "num_key_value_heads": 2, "mamba_d_state": 3,
+ "sliding_window": [1, 2, 3, 1000, 5, 6, 7, 8, 9, 10, 11, 12]}
 END
 else
     shape one-kv-head 36 2 97 6 2 1 97 null 256

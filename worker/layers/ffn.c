@@ -7,7 +7,8 @@ void yoco_feed_forward(yoco_pass *p)
     float *a = yoco_f32(w, YOCO_BUF_WIDE_A), *b = yoco_f32(w, YOCO_BUF_WIDE_B);
     if (p->layer->shape->hidden_dim == 0)
         return;
-    yoco_norm_rows(p, p->layer->vectors[YOCO_ROLE_FFN_NORM]);
+    yoco_norm_rows(p, p->layer->vectors[YOCO_ROLE_FFN_NORM],
+                   p->layer->vectors[YOCO_ROLE_FFN_NORM_BIAS]);
     const yoco_projection projections[] = {{YOCO_ROLE_FC1, a}, {YOCO_ROLE_GATE, b}};
     yoco_project(p, projections, 2);
     w->ops->dense->swiglu(w->device,

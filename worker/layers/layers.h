@@ -16,6 +16,13 @@ typedef struct yoco_family {
 
 enum { YOCO_MAX_NEEDS = 3 };
 
+/* What a layer computes of its tensors once, in f64. */
+typedef struct yoco_derived {
+    float
+        *table; /* as many elements as the tensor of derived_role, which it replaces; NULL: none */
+    float lambda; /* DIFFERENTIAL */
+} yoco_derived;
+
 struct yoco_layer_ops {
     /* The families whose ops it calls, beside those that every model needs (worker/model.c); the
      * rest of the list is empty. A backend that lacks one does not run such a model. */
@@ -32,12 +39,16 @@ struct yoco_layer_ops {
      * logged, where a weight is not finite. NULL: it keeps none. */
     yoco_status (*value_bounds)(const yoco_layer_shape *shape, const yoco_layer_tensors *tensors,
                                 double *bounds);
+    /* YOCO_ERR_DATA, logged, where a weight makes no sense. NULL: nothing. */
+    yoco_status (*derive)(const yoco_layer_shape *shape, const yoco_layer_tensors *tensors,
+                          yoco_derived *out);
+    yoco_role derived_role; /* YOCO_ROLE_MIXER_NORM, the first: none */
 };
 
 /* The registry. */
 const yoco_layer_ops *yoco_layer_ops_of(yoco_layer_kind kind);
 
 extern const yoco_layer_ops yoco_window_layer, yoco_retention_layer, yoco_keep_layer,
-    yoco_cross_layer, yoco_delta_layer;
+    yoco_cross_layer, yoco_delta_layer, yoco_mamba_layer, yoco_gmu_layer;
 
 #endif

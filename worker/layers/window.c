@@ -1,4 +1,5 @@
 /* Attention over the rows before, as far as the window reaches. */
+#include "worker/layers/differential.h"
 #include "worker/layers/layers.h"
 #include "worker/layers/qkv.h"
 
@@ -19,6 +20,8 @@ static void attend(yoco_pass *p, const float *q, int64_t begin, int64_t end)
     const yoco_layer_shape *s = p->layer->shape;
     const yoco_past *past = past_of(p);
     yoco_worker *w = p->w;
+    yoco_dtype out_dtype;
+    void *out = yoco_heads_out(p, &out_dtype);
     if (begin == end)
         return;
     w->ops->window->attend(w->device, &(yoco_window_args){.n_edge = yoco_window_edge(p, past),
@@ -35,8 +38,8 @@ static void attend(yoco_pass *p, const float *q, int64_t begin, int64_t end)
                                                           .kv_dtype = w->model->dtype,
                                                           .k = yoco_past_work(w, past, 0),
                                                           .v = yoco_past_work(w, past, 1),
-                                                          .out_dtype = w->model->dtype,
-                                                          .out = w->buffers[YOCO_BUF_NORM]});
+                                                          .out_dtype = out_dtype,
+                                                          .out = out});
 }
 
 /* Rows that see the edge wait for it, all others do not; where nobody waits, one call does all. */
@@ -49,12 +52,13 @@ static yoco_status mix(yoco_pass *p)
                         : waits                        ? yoco_i64_min(past->shape.n_rows, p->n_rows)
                                                        : p->n_rows;
     attend(p, q, n_waiting, p->n_rows);
-    if (n_waiting == 0)
-        return YOCO_OK;
-    YOCO_TRY(p->port->take(p, past));
-    if (!yoco_window_gives_own(p, past))
-        YOCO_TRY(p->port->give(p, past));
-    attend(p, q, 0, n_waiting);
+    if (n_waiting > 0) {
+        YOCO_TRY(p->port->take(p, past));
+        if (!yoco_window_gives_own(p, past))
+            YOCO_TRY(p->port->give(p, past));
+        attend(p, q, 0, n_waiting);
+    }
+    yoco_heads_combine(p);
     return YOCO_OK;
 }
 
@@ -64,6 +68,8 @@ static yoco_status step(yoco_pass *p)
     const yoco_past *past = past_of(p);
     yoco_worker *w = p->w;
     const float *q = yoco_make_qkv(p, yoco_window_own(p, past, 0), yoco_window_own(p, past, 1));
+    yoco_dtype out_dtype;
+    void *out = yoco_heads_out(p, &out_dtype);
     yoco_window_step(p, past, w->views);
     w->ops->window->step(w->device,
                          &(yoco_window_step_args){.n_queries = p->n_rows,
@@ -77,10 +83,14 @@ static yoco_status step(yoco_pass *p)
                                                   .q = q,
                                                   .kv_dtype = w->model->dtype,
                                                   .views = w->views,
-                                                  .out_dtype = w->model->dtype,
-                                                  .out = w->buffers[YOCO_BUF_NORM]});
+                                                  .out_dtype = out_dtype,
+                                                  .out = out});
+    yoco_heads_combine(p);
     return YOCO_OK;
 }
 
-const yoco_layer_ops yoco_window_layer = {
-    .needs = {{YOCO_FAMILY(window)}}, .keep = keep, .mix = mix, .step = step};
+const yoco_layer_ops yoco_window_layer = {.needs = {{YOCO_FAMILY(window)}},
+                                          .keep = keep,
+                                          .mix = mix,
+                                          .step = step,
+                                          .derive = yoco_heads_derive};

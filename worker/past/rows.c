@@ -122,7 +122,7 @@ static int make_segments(yoco_pass *p, const yoco_store *store)
     return 1 + (int)p->n_rows;
 }
 
-yoco_status yoco_store_attend(yoco_pass *p, const float *q)
+yoco_status yoco_store_attend(yoco_pass *p, const float *q, yoco_dtype out_dtype, void *out)
 {
     yoco_worker *w = p->w;
     const yoco_layer_shape *s = p->layer->shape;
@@ -145,8 +145,8 @@ yoco_status yoco_store_attend(yoco_pass *p, const float *q)
                                    .global_max = yoco_f32(w, YOCO_BUF_GLOBAL_MAX),
                                    .bad = &w->bad,
                                    .fixed = w->buffers[YOCO_BUF_FIXED],
-                                   .out_dtype = w->model->dtype,
-                                   .out = w->buffers[YOCO_BUF_NORM]};
+                                   .out_dtype = out_dtype,
+                                   .out = out};
     w->ops->attend->partials(w->device, &args);
     return yoco_merge(w, &args);
 }

@@ -145,6 +145,11 @@ static yoco_status find_config(const char *folder, char path[PATH_MAX])
     return YOCO_ERR_OPEN;
 }
 
+const char *yoco_shape_model_type(const yoco_model_shape *shape)
+{
+    return shape->family->model_type;
+}
+
 yoco_status yoco_model_shape_load(const char *path, yoco_model_shape **out)
 {
     struct stat info;

@@ -91,4 +91,8 @@ double yoco_rotation_frequency(const yoco_rotation *rotation, int i);
 /* Chunks are a multiple of this many rows. */
 int64_t yoco_shape_chunk_multiple(const yoco_model_shape *shape);
 
+/* The model_type of its config.json, by which a chat finds its template; NULL: it has params.json.
+ */
+const char *yoco_shape_model_type(const yoco_model_shape *shape);
+
 #endif

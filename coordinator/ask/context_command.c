@@ -43,12 +43,16 @@ static yoco_status save_ids(yoco_session *session, const context_options *o, con
 }
 
 /* Rank 0. */
-static yoco_status read_ids(yoco_session *session, const context_options *o, yoco_ids *ids)
+static yoco_status read_ids(yoco_session *session, context_options *o, yoco_ids *ids)
 {
     const yoco_model_shape *shape = session->checkpoint->shape;
     yoco_tokenizer *tokenizer;
     YOCO_TRY(yoco_tokenizer_open(o->session.model, shape->vocab_size, &tokenizer));
     yoco_status status = yoco_prompt_check_options(&o->prompt, tokenizer);
+    o->prompt.is_asked = true;
+    if (status == YOCO_OK)
+        status = yoco_prompt_open_chat(&o->prompt, o->session.model, yoco_shape_model_type(shape),
+                                       tokenizer);
     if (status == YOCO_OK)
         status = yoco_prompt_document(&o->prompt, tokenizer, shape->vocab_size, ids);
     yoco_tokenizer_close(tokenizer);
@@ -64,7 +68,7 @@ static yoco_status read_ids(yoco_session *session, const context_options *o, yoc
 
 static yoco_status save(void *parsed)
 {
-    const context_options *o = parsed;
+    context_options *o = parsed;
     yoco_session session;
     yoco_ids ids = {0};
     int n_prompts =
@@ -200,7 +204,7 @@ enum { INFO, VERIFY, LOAD, SAVE };
  */
 static int run_verb(const yoco_command *command, int verb, int argc, char **argv)
 {
-    enum { N_LOAD = 1 + YOCO_N_SESSION_OPTIONS, N_SAVE = N_LOAD + 7 };
+    enum { N_LOAD = 1 + YOCO_N_SESSION_OPTIONS, N_SAVE = N_LOAD + 8 };
     static const int n_options[] = {0, 1, N_LOAD, N_SAVE};
     static yoco_status (*const runs[])(void *) = {info, verify, load, save};
     context_options o = {.session = YOCO_SESSION_DEFAULTS};
@@ -218,6 +222,8 @@ static int run_verb(const yoco_command *command, int verb, int argc, char **argv
         YOCO_CHUNK_OPTION(o.chunk_rows),
         {"no-bos", 0, NULL, YOCO_OPTION_FLAG, &o.prompt.no_bos, 0,
          "Do not put <s> before a text document."},
+        {"chat", 0, NULL, YOCO_OPTION_FLAG, &o.prompt.chat, 0,
+         "The document opens the user's turn of a chat: for yoco run --context DIR --chat."},
         {"special-tokens", 0, NULL, YOCO_OPTION_FLAG, &o.prompt.special_tokens, 0,
          "Text that spells a special token becomes that token; else it stays text."},
     };

@@ -57,30 +57,84 @@ yoco_status yoco_ids_encode(const yoco_tokenizer *tokenizer, const char *text, s
                 : yoco_tokenizer_encode)(tokenizer, text, size, special_tokens, &out->ids, &out->n);
 }
 
-static yoco_status encode(const yoco_prompt_options *options, const yoco_tokenizer *tokenizer,
-                          const char *text, size_t size, bool bos, yoco_ids *out)
+/* What a text is of a user's turn: its start, its end, or all of it. */
+static yoco_status render(const yoco_chat_template *t, const char *text, size_t size, bool opens,
+                          bool closes, yoco_chat_text *out)
 {
+    if (opens)
+        YOCO_TRY(yoco_chat_open_turn(t, "user", out));
+    YOCO_TRY(yoco_chat_add_content(t, text, size, opens, closes, out));
+    if (!closes)
+        return YOCO_OK;
+    YOCO_TRY(yoco_chat_close_turn(t, out));
+    return yoco_chat_open_turn(t, "assistant", out);
+}
+
+/* A document opens the turn that its questions close; without questions it closes it itself. */
+static yoco_status encode_chat(const yoco_prompt_options *options, const yoco_tokenizer *tokenizer,
+                               const char *text, size_t size, bool is_document, bool bos,
+                               yoco_ids *out)
+{
+    yoco_chat_text chat = {0};
+    bool closes = !is_document || !options->is_asked;
+    yoco_status status = render(options->chat_template, text, size, is_document, closes, &chat);
+    if (status == YOCO_OK)
+        status = yoco_tokenizer_encode_spans(tokenizer, chat.text, chat.spans, chat.n_spans, bos,
+                                             &out->ids, &out->n);
+    yoco_chat_text_free(&chat);
+    return status;
+}
+
+static yoco_status encode(const yoco_prompt_options *options, const yoco_tokenizer *tokenizer,
+                          const char *text, size_t size, bool is_document, yoco_ids *out)
+{
+    bool bos = is_document && !options->no_bos;
     if (!tokenizer) {
         yoco_log_error("the model folder has no tokenizer (yoco_tokenizer.json or tokenizer.json): "
                        "give token ids with --prompt-ids and --question-ids");
         return YOCO_ERR_DATA;
     }
+    if (options->chat_template)
+        return encode_chat(options, tokenizer, text, size, is_document, bos, out);
     return yoco_ids_encode(tokenizer, text, size, options->special_tokens, bos, out);
 }
 
 yoco_status yoco_prompt_check_options(const yoco_prompt_options *options,
                                       const yoco_tokenizer *tokenizer)
 {
+    if (options->chat && (options->ids_file || options->question_ids.n > 0)) {
+        yoco_log_error("--chat is about text, and --prompt-ids and --question-ids are ids");
+        return YOCO_ERR_USAGE;
+    }
+    if (options->chat && options->special_tokens) {
+        yoco_log_error("--chat and --special-tokens exclude each other: in a chat only the "
+                       "template's text has special tokens");
+        return YOCO_ERR_USAGE;
+    }
     if (tokenizer && options->no_bos && !options->file && !options->text) {
         yoco_log_error("--no-bos is about a text document (-f FILE or -p TEXT), and there is none");
         return YOCO_ERR_USAGE;
     }
-    if (tokenizer || !(options->special_tokens || options->no_bos))
+    if (tokenizer || !(options->special_tokens || options->no_bos || options->chat))
         return YOCO_OK;
     yoco_log_error("--%s is about text, and the model folder has no tokenizer "
                    "(yoco_tokenizer.json or tokenizer.json)",
-                   options->special_tokens ? "special-tokens" : "no-bos");
+                   options->special_tokens ? "special-tokens"
+                   : options->no_bos       ? "no-bos"
+                                           : "chat");
     return YOCO_ERR_USAGE;
+}
+
+yoco_status yoco_prompt_open_chat(yoco_prompt_options *options, const char *model,
+                                  const char *model_type, const yoco_tokenizer *tokenizer)
+{
+    if (!options->chat)
+        return YOCO_OK;
+    if (model_type)
+        return yoco_chat_template_find(model, model_type, tokenizer, &options->chat_template);
+    yoco_log_error("%s has no config.json, whose model_type says which chat template --chat takes",
+                   model);
+    return YOCO_ERR_DATA;
 }
 
 static yoco_status load_text(const yoco_prompt_options *options, const yoco_tokenizer *tokenizer,
@@ -94,7 +148,7 @@ static yoco_status load_text(const yoco_prompt_options *options, const yoco_toke
         text = (yoco_text){.data = options->text, .size = strlen(options->text)};
     yoco_status status = YOCO_OK;
     if (text.size > 0)
-        status = encode(options, tokenizer, text.data, text.size, !options->no_bos, &ids);
+        status = encode(options, tokenizer, text.data, text.size, true, &ids);
     yoco_text_free(&text);
     YOCO_TRY(status);
     *out = ids;

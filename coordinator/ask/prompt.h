@@ -5,7 +5,7 @@
 
 #include "comm/comm.h"
 #include "coordinator/cli/options.h"
-#include "coordinator/text/tokenizer.h"
+#include "coordinator/text/chat_template.h"
 
 typedef struct yoco_ids {
     int32_t *ids;
@@ -20,12 +20,20 @@ typedef struct yoco_prompt_options {
         question_ids; /* texts, id files; asked in the order of the command line */
     bool no_bos;
     bool special_tokens; /* text that spells a special token becomes one */
+    bool chat;           /* the document opens a user's turn, which each question closes */
+    bool is_asked;       /* questions follow, now or in another run */
+    const yoco_chat_template *chat_template; /* then, on rank 0: yoco_prompt_open_chat */
     int64_t n_generate;
 } yoco_prompt_options;
 
 /* YOCO_ERR_USAGE, logged, where an option is of no use without a tokenizer; NULL: there is none. */
 yoco_status yoco_prompt_check_options(const yoco_prompt_options *options,
                                       const yoco_tokenizer *tokenizer);
+
+/* Finds the template of a chat, by the model_type of the model's config.json (NULL: there is none);
+ * YOCO_OK where it is no chat. After the options were checked. */
+yoco_status yoco_prompt_open_chat(yoco_prompt_options *options, const char *model,
+                                  const char *model_type, const yoco_tokenizer *tokenizer);
 
 /* Text that is not empty as ids, with <s> in front if `bos` and the tokenizer has it. */
 yoco_status yoco_ids_encode(const yoco_tokenizer *tokenizer, const char *text, size_t size,

@@ -65,13 +65,16 @@ static yoco_status check_text_options(const run_options *o, const yoco_tokenizer
     return yoco_prompt_check_options(&o->prompt, tokenizer);
 }
 
-static yoco_status open_tokenizer(yoco_session *session, const run_options *o, yoco_tokenizer **out)
+static yoco_status open_tokenizer(yoco_session *session, run_options *o, yoco_tokenizer **out)
 {
     yoco_status status = YOCO_OK;
     if (session->comm->rank == 0)
         status = yoco_tokenizer_open(o->session.model, session->checkpoint->shape->vocab_size, out);
     if (session->comm->rank == 0 && status == YOCO_OK)
         status = check_text_options(o, *out);
+    if (session->comm->rank == 0 && status == YOCO_OK)
+        status = yoco_prompt_open_chat(&o->prompt, o->session.model,
+                                       yoco_shape_model_type(session->checkpoint->shape), *out);
     return yoco_agree(session->comm, status);
 }
 
@@ -168,7 +171,7 @@ static yoco_status run_prompt(yoco_session *session, const run_options *o,
     return status;
 }
 
-static yoco_status run_document(yoco_session *session, const run_options *o)
+static yoco_status run_document(yoco_session *session, run_options *o)
 {
     const yoco_model_shape *shape = session->checkpoint->shape;
     yoco_tokenizer *tokenizer = NULL;
@@ -214,6 +217,7 @@ static yoco_status run(void *parsed)
     run_options *o = parsed;
     yoco_session session;
     o->generate.n_generate = o->prompt.n_generate;
+    o->prompt.is_asked = o->prompt.questions.n > 0;
     o->generate.keep_logits = o->dump != NULL;
     YOCO_TRY(check_options(o));
     YOCO_TRY(yoco_session_open(&o->session, &session));
@@ -262,6 +266,9 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "times."},
         {"no-bos", 0, NULL, YOCO_OPTION_FLAG, &o.prompt.no_bos, 0,
          "Do not put <s> before a text document."},
+        {"chat", 0, NULL, YOCO_OPTION_FLAG, &o.prompt.chat, 0,
+         "Put the chat template of the model's family around the text: the document opens the\n"
+         "user's turn, and each question closes it. Without it, text is left alone."},
         {"special-tokens", 0, NULL, YOCO_OPTION_FLAG, &o.prompt.special_tokens, 0,
          "Text that spells a special token becomes that token; else it stays text."},
         {"json", 0, NULL, YOCO_OPTION_FLAG, &o.json, 0,

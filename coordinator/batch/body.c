@@ -149,6 +149,22 @@ static yoco_status write_chat(reader *r, const json_t *messages, size_t size)
     return YOCO_OK;
 }
 
+yoco_status yoco_batch_body_render(const yoco_batch_job *job, const yoco_chat_template *t,
+                                   yoco_chat_text *out)
+{
+    const json_t *messages = json_object_get(json_object_get(job->root, "body"), "messages");
+    const json_t *message;
+    size_t i;
+    json_array_foreach(messages, i, message)
+    {
+        const char *content = content_of(message);
+        YOCO_TRY(yoco_chat_open_turn(t, json_string_value(json_object_get(message, "role")), out));
+        YOCO_TRY(yoco_chat_add_content(t, content, strlen(content), true, true, out));
+        YOCO_TRY(yoco_chat_close_turn(t, out));
+    }
+    return yoco_chat_open_turn(t, "assistant", out);
+}
+
 static yoco_status read_messages(reader *r, const json_t *value)
 {
     size_t size = sizeof "assistant:";

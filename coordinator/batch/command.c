@@ -22,7 +22,7 @@ typedef struct batch_options {
     const char *input, *output, *documents;
     const char *progress, *metrics, *trace, *context, *checkpoint;
     int64_t chunk_rows, max_errors; /* max_errors -1: any number */
-    bool overwrite, resume, validate_only, fail_fast;
+    bool overwrite, resume, validate_only, fail_fast, raw;
 } batch_options;
 
 /* The state of rank 0; on other ranks, of the context, the number of tokens. */
@@ -89,6 +89,16 @@ static yoco_status read_input(const batch_options *o, const yoco_ids *context, b
     return yoco_batch_input_check(&b->input, b->documents);
 }
 
+/* Chats take the template of the model's family, where the folder says which it is. */
+static yoco_status choose_template(const batch_options *o, const yoco_model_shape *shape,
+                                   const yoco_tokenizer *tokenizer, yoco_batch_input *input)
+{
+    const char *model_type = yoco_shape_model_type(shape);
+    if (o->raw || !model_type || !yoco_batch_input_has_chats(input))
+        return YOCO_OK;
+    return yoco_chat_template_find(o->session.model, model_type, tokenizer, &input->chat);
+}
+
 /* The exit code tells of bad lines, the output file which. */
 static yoco_status judge_input(const batch *b)
 {
@@ -111,6 +121,8 @@ static yoco_status validate(const batch_options *o)
     yoco_status status = open_tokenizer(o->session.model, shape->vocab_size, &tokenizer);
     if (status == YOCO_OK)
         status = read_input(o, NULL, &b);
+    if (status == YOCO_OK)
+        status = choose_template(o, shape, tokenizer, &b.input);
     if (status == YOCO_OK)
         status = yoco_batch_input_encode(&b.input, b.documents, tokenizer, shape->max_seq_len);
     if (status == YOCO_OK) {
@@ -213,6 +225,7 @@ static yoco_status prepare(const batch_options *o, const yoco_session *session,
 {
     char text[512];
     YOCO_TRY(read_input(o, o->context ? &b->context : NULL, b));
+    YOCO_TRY(choose_template(o, session->checkpoint->shape, tokenizer, &b->input));
     YOCO_TRY(check_documents(o, b));
     if (o->checkpoint && mkdir(o->checkpoint, 0777) != 0 && errno != EEXIST) {
         int error = errno;
@@ -363,6 +376,9 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Begin the output file anew instead."},
         {"validate-only", 0, NULL, YOCO_OPTION_FLAG | YOCO_OPTION_ALONE, &o.validate_only, 0,
          "Check every line and stop there. Needs the model's config and tokenizer only."},
+        {"raw", 0, NULL, YOCO_OPTION_FLAG, &o.raw, 0,
+         "Messages of chats are plain lines, 'role: content', whatever the model's family; else\n"
+         "they take the chat template of its family where there is a config.json."},
         {"max-errors", 0, "N", YOCO_OPTION_SIZE, &o.max_errors, 0,
          "Compute nothing if more than N lines are bad (default: bad lines become error records\n"
          "in the output, and the others are computed)."},

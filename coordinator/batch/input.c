@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "configs/files/journal.h"
+#include "coordinator/batch/body.h"
 
 enum { MAX_LOGGED = 20 };
 
@@ -85,14 +86,27 @@ static yoco_status identify_bad(const char *reason, yoco_batch_entry *entry)
 }
 
 /* A good line's id: of what is asked, of what document, in which circumstances. */
-static yoco_status identify_good(const char *fingerprint, yoco_batch_entry *entry)
+static yoco_status identify_good(const yoco_batch_input *input, const char *fingerprint,
+                                 yoco_batch_entry *entry)
 {
     yoco_hasher *hasher;
-    YOCO_TRY(yoco_hasher_create(&hasher));
+    yoco_chat_text chat = {0};
+    yoco_status status = YOCO_OK;
+    if (input->chat && entry->job.chat)
+        status = yoco_batch_body_render(&entry->job, input->chat, &chat);
+    if (status == YOCO_OK)
+        status = yoco_hasher_create(&hasher);
+    if (status != YOCO_OK) {
+        yoco_chat_text_free(&chat);
+        return status;
+    }
     yoco_hasher_add(hasher, fingerprint, strlen(fingerprint) + 1);
     yoco_batch_job_hash(&entry->job, hasher);
     if (entry->document)
         yoco_hasher_add(hasher, &entry->document->hash, sizeof entry->document->hash);
+    if (chat.size > 0)
+        yoco_hasher_add(hasher, chat.text, chat.size);
+    yoco_chat_text_free(&chat);
     yoco_hash_text(yoco_hasher_finish(hasher), entry->id);
     return YOCO_OK;
 }
@@ -165,14 +179,38 @@ yoco_status yoco_batch_input_identify(yoco_batch_input *input, const char *finge
 {
     for (int64_t i = 0; i < input->n; i++)
         if (!input->entries[i].bad)
-            YOCO_TRY(identify_good(fingerprint, &input->entries[i]));
+            YOCO_TRY(identify_good(input, fingerprint, &input->entries[i]));
     return YOCO_OK;
 }
 
-static yoco_status encode_question(const yoco_tokenizer *tokenizer, const char *text, bool bos,
-                                   yoco_batch_entry *entry, yoco_question *question)
+bool yoco_batch_input_has_chats(const yoco_batch_input *input)
 {
-    YOCO_TRY(yoco_ids_encode(tokenizer, text, strlen(text), false, bos, &question->tokens));
+    for (int64_t i = 0; i < input->n; i++)
+        if (!input->entries[i].bad && input->entries[i].job.chat)
+            return true;
+    return false;
+}
+
+static yoco_status encode_chat(const yoco_tokenizer *tokenizer, const yoco_chat_template *t,
+                               bool bos, const yoco_batch_job *job, yoco_ids *out)
+{
+    yoco_chat_text chat = {0};
+    yoco_status status = yoco_batch_body_render(job, t, &chat);
+    if (status == YOCO_OK)
+        status = yoco_tokenizer_encode_spans(tokenizer, chat.text, chat.spans, chat.n_spans, bos,
+                                             &out->ids, &out->n);
+    yoco_chat_text_free(&chat);
+    return status;
+}
+
+static yoco_status encode_question(const yoco_batch_input *input, const yoco_tokenizer *tokenizer,
+                                   const char *text, bool bos, yoco_batch_entry *entry,
+                                   yoco_question *question)
+{
+    if (input->chat && entry->job.chat)
+        YOCO_TRY(encode_chat(tokenizer, input->chat, bos, &entry->job, &question->tokens));
+    else
+        YOCO_TRY(yoco_ids_encode(tokenizer, text, strlen(text), false, bos, &question->tokens));
     if (question->tokens.n > 0)
         return YOCO_OK;
     return yoco_batch_fault_set(&entry->fault, "body.prompt", "has no token");
@@ -226,7 +264,7 @@ static yoco_status encode_entry(const yoco_batch_input *input, yoco_batch_entry 
         prompt->context.n = entry->document->n_tokens;
     }
     for (int i = 0; i < job->n_prompts; i++)
-        YOCO_TRY(encode_question(tokenizer, job->prompts[i], !entry->document, entry,
+        YOCO_TRY(encode_question(input, tokenizer, job->prompts[i], !entry->document, entry,
                                  &prompt->questions[i]));
     if (!entry->document && job->n_prompts == 1)
         YOCO_TRY(split_last(entry));

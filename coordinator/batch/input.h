@@ -4,6 +4,7 @@
 
 #include "configs/files/text_file.h"
 #include "coordinator/batch/documents.h"
+#include "coordinator/text/chat_template.h"
 
 typedef struct yoco_batch_entry {
     int64_t line;     /* from 1 */
@@ -25,8 +26,9 @@ typedef struct yoco_batch_input {
     yoco_text text;
     yoco_batch_entry *entries;
     int64_t n, n_bad;
-    json_t *places;  /* custom_id to index */
-    int64_t max_bad; /* more bad lines end the check; INT64_MAX: none does */
+    json_t *places;                 /* custom_id to index */
+    int64_t max_bad;                /* more bad lines end the check; INT64_MAX: none does */
+    const yoco_chat_template *chat; /* of the jobs that are chats; NULL: their texts as they are */
 } yoco_batch_input;
 
 /* Reads the file, or stdin for "-", and finds its lines; blank ones do not count. */
@@ -45,6 +47,9 @@ yoco_status yoco_batch_entry_context(const yoco_batch_entry *entry, yoco_batch_d
                                      const yoco_tokenizer *tokenizer, yoco_batch_fault *fault,
                                      yoco_ids *out);
 void yoco_batch_input_free(yoco_batch_input *input);
+
+/* Whether a good line is a chat. */
+bool yoco_batch_input_has_chats(const yoco_batch_input *input);
 
 /* "line 17: body.max_tokens must be ...", for error records. */
 void yoco_batch_fault_explain(int64_t line, const yoco_batch_fault *fault, char *text, size_t size);

@@ -76,30 +76,6 @@ static const yoco_added_token *longest_at(const yoco_added_tokens *added, const 
     return found;
 }
 
-static int32_t character_at(const uint8_t *text, size_t size, size_t *length)
-{
-    utf8proc_int32_t c;
-    utf8proc_ssize_t n = utf8proc_iterate(text, (utf8proc_ssize_t)(size < 4 ? size : 4), &c);
-    *length = n < 1 ? 1 : (size_t)n;
-    return n < 1 ? -1 : c;
-}
-
-static int32_t character_before(const uint8_t *text, size_t at, size_t *length)
-{
-    size_t begin = at - 1;
-    while (begin > 0 && (text[begin] & 0xc0) == 0x80)
-        begin--;
-    return character_at(text + begin, at - begin, length);
-}
-
-/* Unicode's White_Space. */
-static bool is_space(int32_t c)
-{
-    return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
-           c == 0x205f || c == 0x3000;
-}
-
 /* \w of Rust's regex: Alphabetic, marks, decimal digits, connectors and joiners (UTS 18, annex C).
  * Alphabetic are letters, letter numbers, some marks and circled letters. */
 static bool is_word(int32_t c)
@@ -129,31 +105,34 @@ static bool is_word(int32_t c)
 static bool is_part_of_word(const yoco_search *s, size_t begin, size_t end)
 {
     size_t length;
-    return (begin > 0 && is_word(character_before(s->text, begin, &length))) ||
-           (end < s->size && is_word(character_at(s->text + end, s->size - end, &length)));
+    return (begin > 0 && is_word(yoco_utf8_before(s->text, begin, &length))) ||
+           (end < s->size && is_word(yoco_utf8_at(s->text + end, s->size - end, &length)));
 }
 
 static yoco_found widen(const yoco_search *s, const yoco_added_token *token, size_t begin)
 {
     size_t end = begin + token->size, length;
     if (token->lstrip) {
-        while (begin > s->taken && is_space(character_before(s->text, begin, &length)))
+        while (begin > s->taken && yoco_utf8_is_space(yoco_utf8_before(s->text, begin, &length)))
             begin -= length;
         begin = begin > s->taken ? begin : s->taken;
     }
     while (token->rstrip && end < s->size &&
-           is_space(character_at(s->text + end, s->size - end, &length)))
+           yoco_utf8_is_space(yoco_utf8_at(s->text + end, s->size - end, &length)))
         end += length;
     return (yoco_found){token, begin, end};
 }
 
-yoco_found yoco_search_next(yoco_search *s, bool special_tokens)
+yoco_found yoco_search_next(yoco_search *s)
 {
     while (s->at < s->size) {
         size_t begin = s->at;
-        const yoco_added_token *token = longest_at(s->added, s->text + begin, s->size - begin);
+        while (s->offset + begin >= s->span->end)
+            s->span++;
+        size_t most = s->span->end - s->offset < s->size ? s->span->end - s->offset : s->size;
+        const yoco_added_token *token = longest_at(s->added, s->text + begin, most - begin);
         s->at += token ? token->size : 1;
-        if (!token || (token->special && !special_tokens) ||
+        if (!token || (token->special && !s->span->special_tokens) ||
             (token->single_word && is_part_of_word(s, begin, s->at)))
             continue;
         yoco_found found = widen(s, token, begin);

@@ -58,7 +58,7 @@ void yoco_tokenizer_set_ends(yoco_tokenizer *tokenizer, const int32_t *ids, int 
 /* One call of encode. */
 typedef struct encoder {
     const yoco_tokenizer *tokenizer;
-    bool special_tokens; /* text that spells one becomes one */
+    const yoco_text_span *span; /* where the encoder is in the text, or before that */
     yoco_cutter *cutter;
     yoco_buffer buffers[2]; /* of the normalizers */
     int32_t *ids;           /* (capacity) */
@@ -102,12 +102,18 @@ static yoco_status encode_piece(void *data, const uint8_t *piece, size_t size)
     return YOCO_OK;
 }
 
-static yoco_status encode_normalized(encoder *e, const uint8_t *text, size_t size, bool is_first)
+/* text: what became of the stretch at `offset`, by whose span special tokens are found in it. */
+static yoco_status encode_normalized(encoder *e, size_t offset, const uint8_t *text, size_t size,
+                                     bool is_first)
 {
-    yoco_search search = {.added = &e->tokenizer->normalized, .text = text, .size = size};
+    while (offset >= e->span->end)
+        e->span++;
+    yoco_text_span span = {.end = SIZE_MAX, .special_tokens = e->span->special_tokens};
+    yoco_search search = {
+        .added = &e->tokenizer->normalized, .text = text, .size = size, .span = &span};
     for (;;) {
         size_t begin = search.taken;
-        yoco_found found = yoco_search_next(&search, e->special_tokens);
+        yoco_found found = yoco_search_next(&search);
         if (begin < found.begin)
             YOCO_TRY(yoco_cutter_run(e->cutter, text + begin, found.begin - begin,
                                      is_first && begin == 0, encode_piece, e));
@@ -117,23 +123,29 @@ static yoco_status encode_normalized(encoder *e, const uint8_t *text, size_t siz
     }
 }
 
-static yoco_status normalize(encoder *e, const uint8_t *text, size_t size, bool is_first)
+static yoco_status normalize(encoder *e, size_t offset, const uint8_t *text, size_t size,
+                             bool is_first)
 {
     const yoco_tokenizer *t = e->tokenizer;
     YOCO_TRY(
         yoco_normalize(t->normalizers, t->n_normalizers, text, size, e->buffers, &text, &size));
-    return encode_normalized(e, text, size, is_first);
+    return encode_normalized(e, offset, text, size, is_first);
 }
 
 /* Each stretch between tokens that are found by their spelling is normalized and cut by itself. */
-static yoco_status encode_valid(encoder *e, const uint8_t *text, size_t size, bool is_first)
+static yoco_status encode_valid(encoder *e, size_t offset, const uint8_t *text, size_t size)
 {
-    yoco_search search = {.added = &e->tokenizer->added, .text = text, .size = size};
+    yoco_search search = {.added = &e->tokenizer->added,
+                          .text = text,
+                          .size = size,
+                          .span = e->span,
+                          .offset = offset};
     for (;;) {
         size_t begin = search.taken;
-        yoco_found found = yoco_search_next(&search, e->special_tokens);
+        yoco_found found = yoco_search_next(&search);
         if (begin < found.begin)
-            YOCO_TRY(normalize(e, text + begin, found.begin - begin, is_first && begin == 0));
+            YOCO_TRY(normalize(e, offset + begin, text + begin, found.begin - begin,
+                               offset + begin == 0));
         if (!found.token)
             return YOCO_OK;
         YOCO_TRY(add_id(e, found.token->id));
@@ -147,7 +159,7 @@ static yoco_status encode_text(encoder *e, const uint8_t *text, size_t size)
     while (at < size) {
         size_t valid = yoco_utf8_valid_bytes(text + at, size - at);
         if (valid > 0)
-            YOCO_TRY(encode_valid(e, text + at, valid, at == 0));
+            YOCO_TRY(encode_valid(e, at, text + at, valid));
         at += valid;
         if (at == size)
             break;
@@ -167,14 +179,15 @@ static yoco_status encode_first(encoder *e, const char *text, size_t size, int32
     return encode_text(e, (const uint8_t *)text, size);
 }
 
-/* bos: -1: none goes in front. */
-static yoco_status encode(const yoco_tokenizer *tokenizer, const char *text, size_t size,
-                          bool allow_specials, int32_t bos, int32_t **ids, int64_t *n_ids)
+yoco_status yoco_tokenizer_encode_spans(const yoco_tokenizer *tokenizer, const char *text,
+                                        const yoco_text_span *spans, size_t n_spans, bool bos,
+                                        int32_t **ids, int64_t *n_ids)
 {
-    encoder e = {.tokenizer = tokenizer, .special_tokens = allow_specials};
+    encoder e = {.tokenizer = tokenizer, .span = spans};
+    size_t size = n_spans > 0 ? spans[n_spans - 1].end : 0;
     yoco_status status = YOCO_OK;
     if (size > 0)
-        status = encode_first(&e, text, size, bos);
+        status = encode_first(&e, text, size, bos ? tokenizer->bos : -1);
     yoco_cutter_free(e.cutter);
     free(e.buffers[0].bytes);
     free(e.buffers[1].bytes);
@@ -191,14 +204,26 @@ static yoco_status encode(const yoco_tokenizer *tokenizer, const char *text, siz
 yoco_status yoco_tokenizer_encode(const yoco_tokenizer *tokenizer, const char *text, size_t size,
                                   bool allow_specials, int32_t **ids, int64_t *n_ids)
 {
-    return encode(tokenizer, text, size, allow_specials, -1, ids, n_ids);
+    yoco_text_span span = {size, allow_specials};
+    return yoco_tokenizer_encode_spans(tokenizer, text, &span, 1, false, ids, n_ids);
 }
 
 yoco_status yoco_tokenizer_encode_document(const yoco_tokenizer *tokenizer, const char *text,
                                            size_t size, bool allow_specials, int32_t **ids,
                                            int64_t *n_ids)
 {
-    return encode(tokenizer, text, size, allow_specials, tokenizer->bos, ids, n_ids);
+    yoco_text_span span = {size, allow_specials};
+    return yoco_tokenizer_encode_spans(tokenizer, text, &span, 1, true, ids, n_ids);
+}
+
+int32_t yoco_tokenizer_special(const yoco_tokenizer *tokenizer, const char *text)
+{
+    for (size_t i = 0; i < tokenizer->added.n; i++) {
+        const yoco_added_token *token = &tokenizer->added.tokens[i];
+        if (token->special && strcmp(token->text, text) == 0)
+            return token->id;
+    }
+    return -1;
 }
 
 int32_t yoco_tokenizer_bos(const yoco_tokenizer *tokenizer)

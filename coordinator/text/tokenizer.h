@@ -35,6 +35,20 @@ yoco_status yoco_tokenizer_encode_document(const yoco_tokenizer *tokenizer, cons
                                            size_t size, bool allow_specials, int32_t **ids,
                                            int64_t *n_ids);
 
+/* A stretch of a text, from the end of the one before it. */
+typedef struct yoco_text_span {
+    size_t end;          /* behind its last byte */
+    bool special_tokens; /* text that spells a special token becomes one */
+} yoco_text_span;
+
+/* The same of a text of n_spans stretches, the last of which ends with the text; no added token
+ * reaches from one into the next. bos: <s> goes in front where the tokenizer has one. */
+yoco_status yoco_tokenizer_encode_spans(const yoco_tokenizer *tokenizer, const char *text,
+                                        const yoco_text_span *spans, size_t n_spans, bool bos,
+                                        int32_t **ids, int64_t *n_ids);
+/* The id of a special token, -1 where there is none of this text. */
+int32_t yoco_tokenizer_special(const yoco_tokenizer *tokenizer, const char *text);
+
 /* The id that text starts with, -1 where there is none. */
 int32_t yoco_tokenizer_bos(const yoco_tokenizer *tokenizer);
 /* Generation stops at these. */

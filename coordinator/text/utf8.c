@@ -32,6 +32,31 @@ yoco_utf8_kind yoco_utf8_next(const unsigned char *bytes, size_t size, size_t *l
     return wanted > 0 && have == size ? YOCO_UTF8_UNFINISHED : YOCO_UTF8_INVALID;
 }
 
+int32_t yoco_utf8_at(const uint8_t *text, size_t size, size_t *length)
+{
+    static const uint8_t payload[] = {0, 0x7f, 0x1f, 0x0f, 0x07}; /* of a first byte, by size */
+    yoco_utf8_next(text, size, length);
+    int32_t c = text[0] & payload[*length];
+    for (size_t i = 1; i < *length; i++)
+        c = c << 6 | (text[i] & 0x3f);
+    return c;
+}
+
+int32_t yoco_utf8_before(const uint8_t *text, size_t at, size_t *length)
+{
+    size_t begin = at - 1;
+    while (begin > 0 && (text[begin] & 0xc0) == 0x80)
+        begin--;
+    return yoco_utf8_at(text + begin, at - begin, length);
+}
+
+bool yoco_utf8_is_space(int32_t c)
+{
+    return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+           c == 0x205f || c == 0x3000;
+}
+
 size_t yoco_utf8_valid_bytes(const unsigned char *bytes, size_t size)
 {
     size_t at = 0, length;

@@ -13,6 +13,13 @@ typedef enum yoco_utf8_kind {
 /* The first character or broken sequence of the bytes, and its size. size is at least 1. */
 yoco_utf8_kind yoco_utf8_next(const unsigned char *bytes, size_t size, size_t *length);
 
+/* The character at the start of valid UTF-8, and its size. size is at least 1. */
+int32_t yoco_utf8_at(const uint8_t *text, size_t size, size_t *length);
+/* The one that ends before byte `at`, which is at least 1. */
+int32_t yoco_utf8_before(const uint8_t *text, size_t at, size_t *length);
+/* Unicode's White_Space. */
+bool yoco_utf8_is_space(int32_t c);
+
 /* How many bytes at the start are whole characters. */
 size_t yoco_utf8_valid_bytes(const unsigned char *bytes, size_t size);
 

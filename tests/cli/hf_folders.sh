@@ -80,6 +80,24 @@ ask_many() {
     rm -r "$folder/eval"
 }
 
+# No template is known for this family: one line says so, and --raw takes the messages as plain lines.
+chat_it() {
+    local batch=("$yoco" batch -m "$model" -i "$folder/chats" -o "$folder/chatted" --overwrite --chunk 256 --threads 1)
+    printf '{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{%s}}\n' \
+        '"messages":[{"role":"user","content":"Hello"}],"max_tokens":4,"temperature":0' >"$folder/chats"
+    expect 65 'no chat template is known for model_type "yoco", .*--raw' "${batch[@]}"
+    expect 65 'no chat template is known for model_type "yoco"' "${batch[@]}" --validate-only
+    expect 65 'no chat template is known for model_type "yoco"' "$yoco" run -m "$model" -p x --chat
+    expect 65 'no chat template is known for model_type "yoco"' \
+        "$yoco" context save -m "$model" -p x --chat -o "$folder/context"
+    expect 2 '--chat and --special-tokens exclude each other' \
+        "$yoco" run -m "$model" -p x --chat --special-tokens
+    succeed "${batch[@]}" --raw
+    succeed "$yoco" run -m "$model" -p $'user: Hello\nassistant:' -n 4 --json --chunk 256 --threads 1
+    same "a raw chat" "$("$json_tool" "$folder/chatted" response body choices 0 message content)" \
+        "$("$json_tool" "$folder/out" answers 0 text)"
+}
+
 refuse_it() {
     expect 2 'params.json is of a model of another family' "$yoco" init \
         --shape "$model/config.json" -o "$folder/other" --overwrite
@@ -99,5 +117,6 @@ for kind in swa gated_retention gated_deltanet; do
     end_it
     ask_many
 done
+chat_it
 refuse_it
 [ $n_failed = 0 ]

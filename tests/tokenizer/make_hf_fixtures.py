@@ -122,7 +122,7 @@ def variants():
     for scheme in ("always", "first", "never"):
         for split_it in (False, True):
             yield "llama2", {"pre_tokenizer": metaspace(scheme, split_it), "normalizer": None, "decoder": metaspace(scheme, split_it)}
-    for steps in [[{"type": "NFC"}, replace({"Regex": r"\s+"}, "▁")], [replace({"Regex": r"x+"}, "-")], [replace({"String": "a"}, "")],
+    for steps in [[{"type": "NFC"}, replace({"Regex": r"\s+"}, "▁")], [replace({"Regex": r"x+"}, "-")], [replace({"Regex": r"\w+"}, "ab")], [replace({"String": "a"}, "")],
                   [{"type": "Prepend", "prepend": "▁▁"}, {"type": "NFC"}, replace({"String": "e"}, "\u0301e")]]:
         yield "gemma", {"normalizer": sequence(*steps, key="normalizers")}
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": False}

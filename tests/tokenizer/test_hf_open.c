@@ -453,6 +453,30 @@ static void test_texts(void **state)
     yoco_tokenizer_close(tokenizer);
 }
 
+/* No added token reaches over the end of a span, and special tokens are found where they may be. */
+static void test_spans(void **state)
+{
+    (void)state;
+    static const char text[] = "a<|x|>b<|x|>c<|x|>";
+    static const yoco_text_span spans[] = {{1, false}, {6, true}, {13, false}, {18, true}};
+    static const int32_t expected[] = {1, 6, 2, 3, 6};
+    yoco_tokenizer *tokenizer = accept(
+        ADDED("\"id\":6,\"content\":\"<|x|>\",\"special\":true,\"normalized\":false},{\"id\":7,"
+              "\"content\":\"a<|x|>\",\"normalized\":false},{\"id\":8,\"content\":\"|>c<|x\""));
+    int32_t *ids;
+    int64_t n;
+    assert_int_equal(yoco_tokenizer_encode_spans(tokenizer, text, spans, 4, true, &ids, &n),
+                     YOCO_OK);
+    assert_int_equal(n, 5);
+    assert_memory_equal(ids, expected, sizeof expected);
+    yoco_free(ids);
+    assert_encodes(tokenizer, text, (const int32_t[]){7, 2, 6, 3, 6}, 5);
+    assert_int_equal(yoco_tokenizer_special(tokenizer, "<|x|>"), 6);
+    assert_int_equal(yoco_tokenizer_special(tokenizer, "a<|x|>"), -1);
+    assert_int_equal(yoco_tokenizer_special(tokenizer, "a"), -1);
+    yoco_tokenizer_close(tokenizer);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -476,7 +500,7 @@ int main(void)
         cmocka_unit_test(test_bad_patterns), cmocka_unit_test(test_runaway_pattern),
         cmocka_unit_test(test_nesting),      cmocka_unit_test(test_run_of_marks),
         cmocka_unit_test(test_one_piece),    cmocka_unit_test(test_roles),
-        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_texts),        cmocka_unit_test(test_spans),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

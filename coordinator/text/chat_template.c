@@ -1,0 +1,157 @@
+#include "coordinator/text/chat_template.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/text/utf8.h"
+
+enum { MAX_TYPES = 6, MAX_NEEDED = 3 };
+
+struct yoco_chat_template {
+    const char *model_types[MAX_TYPES];
+    const char *needed[MAX_NEEDED]; /* special tokens */
+    const char *before_role, *after_role, *after_content;
+    const char *assistant; /* what the role is called */
+    bool trim;             /* white space around a content is dropped */
+};
+
+static const yoco_chat_template templates[] = {
+    {.model_types = {"phi4flash"},
+     .needed = {"<|user|>", "<|assistant|>", "<|end|>"},
+     .before_role = "<|",
+     .after_role = "|>",
+     .after_content = "<|end|>",
+     .assistant = "assistant"},
+    {.model_types = {"llama"},
+     .needed = {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"},
+     .before_role = "<|start_header_id|>",
+     .after_role = "<|end_header_id|>\n\n",
+     .after_content = "<|eot_id|>",
+     .assistant = "assistant",
+     .trim = true},
+    {.model_types = {"qwen2", "qwen3", "qwen3_5", "qwen3_5_text"},
+     .needed = {"<|im_start|>", "<|im_end|>"},
+     .before_role = "<|im_start|>",
+     .after_role = "\n",
+     .after_content = "<|im_end|>\n",
+     .assistant = "assistant"},
+    {.model_types = {"gemma4", "gemma4_text"},
+     .needed = {"<|turn>", "<turn|>"},
+     .before_role = "<|turn>",
+     .after_role = "\n",
+     .after_content = "<turn|>\n",
+     .assistant = "model",
+     .trim = true},
+};
+enum { N_TEMPLATES = sizeof templates / sizeof *templates };
+
+static const yoco_chat_template *find_type(const char *model_type)
+{
+    for (int i = 0; i < N_TEMPLATES; i++) {
+        for (int k = 0; k < MAX_TYPES && templates[i].model_types[k]; k++) {
+            if (strcmp(templates[i].model_types[k], model_type) == 0)
+                return &templates[i];
+        }
+    }
+    return NULL;
+}
+
+yoco_status yoco_chat_template_find(const char *name, const char *model_type,
+                                    const yoco_tokenizer *tokenizer, const yoco_chat_template **out)
+{
+    const yoco_chat_template *t = find_type(model_type);
+    if (!t) {
+        yoco_log_error(
+            "%s: no chat template is known for model_type \"%.64s\", but for "
+            "phi4flash, llama (3), qwen2, qwen3, qwen3_5 and gemma4 (--raw: no template)",
+            name, model_type);
+        return YOCO_ERR_DATA;
+    }
+    for (int i = 0; i < MAX_NEEDED && t->needed[i]; i++) {
+        if (yoco_tokenizer_special(tokenizer, t->needed[i]) < 0) {
+            yoco_log_error("%s: the chat template for model_type \"%.64s\" needs the special token "
+                           "%s, which the tokenizer does not have",
+                           name, model_type, t->needed[i]);
+            return YOCO_ERR_DATA;
+        }
+    }
+    *out = t;
+    return YOCO_OK;
+}
+
+void yoco_chat_text_free(yoco_chat_text *chat)
+{
+    free(chat->text);
+    free(chat->spans);
+    *chat = (yoco_chat_text){0};
+}
+
+static yoco_status no_memory(void)
+{
+    yoco_log_error("cannot allocate a chat's text");
+    return YOCO_ERR_MEMORY;
+}
+
+static yoco_status add(const char *text, size_t size, bool special_tokens, yoco_chat_text *out)
+{
+    if (size == 0)
+        return YOCO_OK;
+    if (size > SIZE_MAX / 4 - out->size)
+        return no_memory();
+    if (out->size + size > out->capacity) {
+        size_t capacity = 2 * (out->size + size);
+        char *grown = realloc(out->text, capacity);
+        if (!grown)
+            return no_memory();
+        out->text = grown;
+        out->capacity = capacity;
+    }
+    if (out->n_spans == out->span_capacity) {
+        size_t capacity = 2 * out->span_capacity + 8;
+        yoco_text_span *grown = realloc(out->spans, capacity * sizeof *grown);
+        if (!grown)
+            return no_memory();
+        out->spans = grown;
+        out->span_capacity = capacity;
+    }
+    memcpy(out->text + out->size, text, size);
+    out->size += size;
+    out->spans[out->n_spans++] = (yoco_text_span){out->size, special_tokens};
+    return YOCO_OK;
+}
+
+yoco_status yoco_chat_open_turn(const yoco_chat_template *t, const char *role, yoco_chat_text *out)
+{
+    if (strcmp(role, "assistant") == 0)
+        role = t->assistant;
+    else if (strcmp(role, "developer") == 0)
+        role = "system";
+    char turn[128];
+    char *end = stpcpy(stpcpy(stpcpy(turn, t->before_role), role), t->after_role);
+    return add(turn, (size_t)(end - turn), true, out);
+}
+
+/* As Python's str.strip: white space, and the separators of ASCII. */
+static bool is_stripped(int32_t c)
+{
+    return yoco_utf8_is_space(c) || (c >= 0x1c && c <= 0x1f);
+}
+
+yoco_status yoco_chat_add_content(const yoco_chat_template *t, const char *text, size_t size,
+                                  bool is_first, bool is_last, yoco_chat_text *out)
+{
+    const uint8_t *bytes = (const uint8_t *)text;
+    size_t length;
+    while (t->trim && is_first && size > 0 && is_stripped(yoco_utf8_at(bytes, size, &length))) {
+        bytes += length;
+        size -= length;
+    }
+    while (t->trim && is_last && size > 0 && is_stripped(yoco_utf8_before(bytes, size, &length)))
+        size -= length;
+    return add((const char *)bytes, size, false, out);
+}
+
+yoco_status yoco_chat_close_turn(const yoco_chat_template *t, yoco_chat_text *out)
+{
+    return add(t->after_content, strlen(t->after_content), true, out);
+}

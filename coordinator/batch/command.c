@@ -15,7 +15,7 @@
 #include "coordinator/session/session_options.h"
 #include "coordinator/session/trace_file.h"
 
-enum { FINGERPRINT_BYTES = 512 };
+enum { FINGERPRINT_BYTES = 768 };
 
 typedef struct batch_options {
     yoco_session_options session;
@@ -140,11 +140,15 @@ static void make_fingerprint(const yoco_session *session, const yoco_snapshot_ta
                              int64_t chunk_rows, char text[FINGERPRINT_BYTES])
 {
     char model[YOCO_HASH_TEXT_BYTES], tokenizer[YOCO_HASH_TEXT_BYTES];
+    const yoco_model_shape *shape = session->checkpoint->shape;
     yoco_hash_text(target->model, model);
     yoco_hash_text(target->tokenizer, tokenizer);
     snprintf(text, FINGERPRINT_BYTES,
              "yoco " YOCO_VERSION "; model %s; tokenizer %s; chunk %lld; arithmetic %s", model,
              tokenizer, (long long)chunk_rows, yoco_worker_arithmetic(session->worker));
+    for (int i = 0; i < shape->n_ends; i++)
+        snprintf(text + strlen(text), FINGERPRINT_BYTES - strlen(text), "%s %d",
+                 i == 0 ? "; ends" : "", (int)shape->ends[i]);
 }
 
 /* Many bad lines are few writes. */

@@ -45,7 +45,8 @@ static yoco_status name_model(eval *e)
     return YOCO_OK;
 }
 
-/* The hash of everything in the folder that an answer depends on: config, weights, tokenizer. */
+/* The hash of everything in the folder that an answer depends on: config, weights, tokenizer, and
+ * the ids that end one. */
 static yoco_status hash_model(eval *e)
 {
     yoco_hash parts[2];
@@ -54,6 +55,8 @@ static yoco_status hash_model(eval *e)
     parts[1] = e->session->tokenizer;
     YOCO_TRY(yoco_hasher_create(&hasher));
     yoco_hasher_add(hasher, parts, sizeof parts);
+    const yoco_model_shape *shape = e->session->checkpoint->shape;
+    yoco_hasher_add(hasher, shape->ends, (size_t)shape->n_ends * sizeof *shape->ends);
     yoco_hash_text(yoco_hasher_finish(hasher), e->model_hash);
     return YOCO_OK;
 }

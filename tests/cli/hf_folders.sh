@@ -74,6 +74,10 @@ ask_many() {
     succeed "$mpiexec" -n 2 "$yoco" batch -m "$model" -i "$folder/jobs" -o "$folder/results" \
         --documents "$folder/docs" --chunk 512 --threads 1
     same "answered jobs" "$(grep -c '"status_code": *200' "$folder/results")" 3
+    echo '{"eos_token_id": 9}' >"$model/generation_config.json"
+    expect 65 "made by another run: '' then, 'ends 9' now" "$yoco" batch -m "$model" -i "$folder/jobs" -o "$folder/results" \
+        --documents "$folder/docs" --chunk 512 --threads 1
+    rm "$model/generation_config.json"
     succeed "$yoco" eval -m "$model" --haystack "$folder/text" --chunk 256 --threads 1 \
         --length 512 --depths 2 --trials 1 --needles 2 -o "$folder/eval"
     same "lines of samples" "$(wc -l <"$folder/eval/samples.jsonl")" 7 # one of the run, and 6 documents

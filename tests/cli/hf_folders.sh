@@ -1,6 +1,6 @@
 #!/bin/bash
 # hf_folders.sh: every command on a folder as Hugging Face has them, with tokenizer.json, for all
-# kinds of self-decoder of flash-linear-attention.
+# kinds of self-decoder of flash-linear-attention, and for a SambaY model.
 source "$(dirname "$0")/driver.sh"
 source "$source/tests/engine/models.sh"
 cat "$source"/docs/D*.md >"$folder/text"
@@ -8,19 +8,35 @@ cat "$source"/docs/D*.md >"$folder/text"
 # make_folder KIND: "$folder/KIND", with random weights, and a tokenizer of 1012 ids.
 make_folder() {
     model=$folder/$1
-    write_fla "$folder/shape.json" "$1" 1024
+    if [ "$1" = phi ]; then
+        write_phi "$folder/shape.json" 1024
+    else
+        write_fla "$folder/shape.json" "$1" 1024
+    fi
     succeed "$yoco" init --shape "$folder/shape.json" -o "$model" --seed 3
     cp "$source"/tests/tokenizer/hf/qwen/tokenizer{,_config}.json "$model"
     chmod u+w "$model"/*
 }
 
+# Lines of `yoco info`, and of its list of tensors.
+fla_lines=('layers +2 times .*6 times|cross attention, 6 heads of 16 on 3')
+fla_tensors=('model.self_layers.1.mlp.up_proj.weight 200 96' 'model.cross_layers.2.attn.q_norm.weight 16$')
+phi_lines=('selective scan, 128 channels of 12 states' 'differential window attention over 48 tokens'
+    'gated memory unit, 128 channels' 'K,V of a token +128 bytes in bf16')
+phi_tensors=('model.layers.5.attn.Wqkv.weight 128 64' 'model.layers.0.attn.conv1d.weight 128 1 4$'
+    'model.final_layernorm.bias 64$')
+
 describe() {
+    local line lines=("${fla_lines[@]}") tensors=("${fla_tensors[@]}")
+    [ "$1" != phi ] || lines=("${phi_lines[@]}") tensors=("${phi_tensors[@]}")
     succeed "$yoco" info -m "$model"
-    holds 'layers +2 times .*6 times|cross attention, 6 heads of 16 on 3'
-    holds 'tokenizer +yes'
+    for line in "${lines[@]}" 'tokenizer +yes'; do
+        holds "$line"
+    done
     succeed "$yoco" info -m "$model" --tensors
-    holds 'model.self_layers.1.mlp.up_proj.weight 200 96'
-    holds 'model.cross_layers.2.attn.q_norm.weight 16$'
+    for line in "${tensors[@]}"; do
+        holds "$line"
+    done
     succeed "$yoco" plan -m "$model" --tokens 90K --ranks 3 --chunk 256
     holds 'shared K,V of the context'
     succeed "$yoco" plan -m "$model/config.json" --tokens 2000
@@ -114,9 +130,9 @@ refuse_it() {
 
 mkdir "$folder/other" "$folder/gguf"
 touch "$folder/other/params.json" "$folder/gguf/model.gguf"
-for kind in swa gated_retention gated_deltanet; do
+for kind in swa gated_retention gated_deltanet phi; do
     make_folder $kind
-    describe
+    describe $kind
     run_it
     end_it
     ask_many

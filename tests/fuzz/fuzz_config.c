@@ -1,3 +1,4 @@
+#include "configs/model/fields.h"
 #include "configs/model/shape.h"
 #include "fuzz.h"
 
@@ -5,14 +6,32 @@
 #include <string.h>
 
 /* What every later computation counts on. */
+static bool heads_are_sound(const yoco_model_shape *m, const yoco_layer_shape *l)
+{
+    return l->n_kv_heads >= 1 && l->n_heads % l->n_kv_heads == 0 &&
+           l->n_kv_heads % yoco_layer_v_heads(l) == 0 && l->k_dim >= 1 && l->v_dim >= 1 &&
+           l->window >= 0 &&
+           (l->kind == YOCO_LAYER_DELTA || l->rotation < 0 ||
+            (l->rotation < m->n_rotations && l->k_dim % 2 == 0 &&
+             m->rotations[l->rotation].head_dim == l->k_dim));
+}
+
+/* Of a scan, or of what gates one. */
+static bool channels_are_sound(const yoco_model_shape *m, const yoco_layer_shape *l)
+{
+    const yoco_layer_shape *scan = &m->layers[l->source];
+    bool is_scan = scan->kind == YOCO_LAYER_MAMBA && scan->n_states >= 1 &&
+                   scan->n_states <= YOCO_MAX_STATES && scan->n_taps >= 1 && scan->dt_rank >= 1 &&
+                   scan->dt_rank <= scan->n_channels;
+    return is_scan && scan->n_channels == l->n_channels &&
+           (l->kind == YOCO_LAYER_MAMBA || scan->traits & YOCO_TRAIT_MEMORY);
+}
+
 static bool layer_is_sound(const yoco_model_shape *m, int index)
 {
     const yoco_layer_shape *l = &m->layers[index];
-    return l->dim == m->dim && l->source >= 0 && l->source <= index && l->n_kv_heads >= 1 &&
-           l->n_heads % l->n_kv_heads == 0 && l->k_dim >= 1 && l->v_dim >= 1 && l->window >= 0 &&
-           (l->kind == YOCO_LAYER_DELTA ||
-            (l->rotation >= 0 && l->rotation < m->n_rotations && l->k_dim % 2 == 0 &&
-             m->rotations[l->rotation].head_dim == l->k_dim));
+    return l->dim == m->dim && l->source >= 0 && l->source <= index &&
+           (l->n_channels > 0 ? channels_are_sound(m, l) : heads_are_sound(m, l));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -215,9 +215,10 @@ static yoco_layer_shape self_layer(const config *c, int index, int rotation)
         layer.rotation = rotation;
         layer.decay_divisor = (float)c->decay_divisor;
         break;
-    case MIXER_DELTA: /* turns nothing */
+    case MIXER_DELTA:
     case N_MIXERS:
         layer.kind = YOCO_LAYER_DELTA;
+        layer.rotation = -1;
         layer.v_dim = c->v_dim;
         layer.n_taps = c->n_taps;
         layer.beta_scale = c->doubles_beta ? 2 : 1;
@@ -333,8 +334,8 @@ const yoco_family yoco_family_fla = {
     .model_type = "yoco",
     .file = "config.json",
     .summary =
-        "YOCOForCausalLM of flash-linear-attention: self_decoder_attn gated_retention or swa;\n"
-        "                 not: gated_deltanet, attention residuals, scaled rotations",
+        "YOCOForCausalLM of flash-linear-attention: self_decoder_attn gated_retention, swa or\n"
+        "                 gated_deltanet; not: attention residuals, scaled rotations",
     .make = make,
     .name_tensor = name_tensor,
     .embedding = "model.embeddings.weight",

@@ -13,17 +13,14 @@ static void text_add(yoco_hasher *hasher, const char *text)
 
 static void layer_add(yoco_hasher *hasher, const yoco_layer_shape *l)
 {
-    char text[256];
-    snprintf(text, sizeof text, "%s %d %d %d %d %d %d %d %d %d %.9g %.9g",
-             yoco_layer_kind_name(l->kind), l->source, l->n_heads, l->n_kv_heads, l->k_dim,
-             l->v_dim, l->window, l->rotation, l->hidden_dim, l->traits, (double)l->q_norm_eps,
-             (double)l->decay_divisor);
-    text_add(hasher, text);
-    if (l->kind != YOCO_LAYER_DELTA)
-        return;
-    snprintf(text, sizeof text, "%d %.9g %.9g", l->n_taps, (double)l->beta_scale,
-             (double)l->out_eps);
-    text_add(hasher, text);
+    const int sizes[] = {l->source,    l->n_heads,    l->n_kv_heads, l->k_dim,      l->v_dim,
+                         l->n_v_heads, l->window,     l->rotation,   l->hidden_dim, l->traits,
+                         l->n_taps,    l->n_channels, l->n_states,   l->dt_rank};
+    const float reals[] = {l->q_norm_eps, l->decay_divisor, l->beta_scale, l->out_eps,
+                           l->lambda_init};
+    text_add(hasher, yoco_layer_kind_name(l->kind));
+    yoco_hasher_add(hasher, sizes, sizeof sizes);
+    yoco_hasher_add(hasher, reals, sizeof reals);
 }
 
 static void shape_add(yoco_hasher *hasher, const yoco_model_shape *m)

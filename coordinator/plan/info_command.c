@@ -30,6 +30,13 @@ static void print_layers(const yoco_model_shape *m)
     }
 }
 
+static void print_rotations(const yoco_model_shape *m)
+{
+    for (int i = 0; i < m->n_rotations; i++)
+        yoco_print("%-17stheta %g, heads of %d\n", i == 0 ? "rotation" : "", m->rotations[i].theta,
+                   m->rotations[i].head_dim);
+}
+
 static void print_info(const char *folder, const yoco_checkpoint *c, bool has_tokenizer)
 {
     const yoco_model_shape *m = c->shape;
@@ -43,8 +50,8 @@ static void print_info(const char *folder, const yoco_checkpoint *c, bool has_to
                4 * kept);
     yoco_print("vocabulary       %d%s\n", m->vocab_size,
                m->tied ? ", embedding tied to the output" : "");
-    yoco_print("max_seq_len      %" PRId64 ", rope_theta %g, norm_eps %g\n", m->max_seq_len,
-               m->rotations[0].theta, (double)m->norm_eps);
+    yoco_print("max_seq_len      %" PRId64 ", norm_eps %g\n", m->max_seq_len, (double)m->norm_eps);
+    print_rotations(m);
     yoco_print("tokenizer        %s\n", has_tokenizer ? "yes" : "none: token ids only");
 }
 

@@ -146,6 +146,7 @@ static void test_fla_delta(void **state)
     assert_int_equal(layer->v_dim, 12);
     assert_int_equal(layer->n_taps, 4);
     assert_true(layer->beta_scale == 2 && layer->out_eps == 1e-6f);
+    assert_int_equal(layer->rotation, -1);
     assert_int_equal(m->n_rotations, 1); /* of the cross-decoder */
     assert_int_equal(yoco_model_tensors(m, &specs, &n_specs), YOCO_OK);
     for (int i = 0; i < n_specs; i++) {
@@ -240,6 +241,42 @@ static void test_fla_refused(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         refused("config.json", fla_config(rows[i].from, rows[i].to), rows[i].line);
+}
+
+/* Of the same random weights. */
+static yoco_hash hash_of(const char *from, const char *to)
+{
+    yoco_model_shape *shape = fla_shape(from, to);
+    yoco_checkpoint *c;
+    yoco_hash hash;
+    assert_int_equal(yoco_checkpoint_random(shape, YOCO_F32, 1, &c), YOCO_OK);
+    assert_int_equal(yoco_checkpoint_hash(c, &hash), YOCO_OK);
+    yoco_checkpoint_close(c);
+    yoco_free(shape);
+    return hash;
+}
+
+/* Configs that ask for the same tensors and mean other models. */
+static void test_hashes(void **state)
+{
+    (void)state;
+    static const char *const changes[][2] = {{"window_size\": 40", "window_size\": 41"},
+                                             {"rope_theta\": 500", "rope_theta\": 501"},
+                                             {"norm_eps\": 1e-6", "norm_eps\": 1e-5"},
+                                             {"\"rope_inv_freq\": \"yoco\"", "\"x\": 0"},
+                                             {"embeddings\": 4096", "embeddings\": 4095"}};
+    yoco_hash one = hash_of("\"swish\"", "\"swish\"");
+    assert_true(yoco_hash_equal(one, hash_of("\"swish\"", "\"silu\"")));
+    assert_true(yoco_hash_equal(one, hash_of("token_id\": 2", "token_id\": 3")));
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
+        assert_false(yoco_hash_equal(one, hash_of(changes[i][0], changes[i][1])));
+    const char *type = "\"swa\", \"num_heads\": 4, \"num_v_heads\": 2";
+    one = hash_of(type, "\"gated_retention\", \"num_heads\": 4");
+    assert_false(yoco_hash_equal(one, hash_of(type, "\"gated_retention\", \"num_heads\": 4, "
+                                                    "\"gate_logit_normalizer\": 17")));
+    one = hash_of(type, "\"gated_deltanet\", \"head_dim\": 8");
+    assert_false(yoco_hash_equal(one, hash_of(type, "\"gated_deltanet\", \"head_dim\": 8, "
+                                                    "\"allow_neg_eigval\": true")));
 }
 
 static void folder_refused(const char *folder, const char *line)
@@ -458,6 +495,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_fla_delta),
         cmocka_unit_test(test_fla_frequencies),
         cmocka_unit_test(test_fla_refused),
+        cmocka_unit_test(test_hashes),
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_weights_of_others),
         cmocka_unit_test(test_config_of_another_format),

@@ -1,7 +1,9 @@
 #include "configs/files/path.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 yoco_status yoco_path_join(const char *folder, const char *name, char path[PATH_MAX])
 {
@@ -19,4 +21,10 @@ yoco_status yoco_path_alloc(const char *folder, const char *name, char **out)
     snprintf(path, size, "%s/%s", folder, name);
     *out = path;
     return YOCO_OK;
+}
+
+bool yoco_path_is_missing(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) != 0 && (errno == ENOENT || errno == ENOTDIR);
 }

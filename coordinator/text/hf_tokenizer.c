@@ -1,9 +1,7 @@
 /* The tokenizer of tokenizer.json and tokenizer_config.json, as Hugging Face's library `tokenizers`
  * has them. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "configs/files/json_text.h"
 #include "configs/files/path.h"
@@ -136,12 +134,11 @@ static yoco_status read_config(yoco_hf *hf, const char *folder)
 {
     yoco_hf_place at = {0};
     char *path;
-    struct stat info;
     json_t *config;
     YOCO_TRY(yoco_path_alloc(folder, "tokenizer_config.json", &path));
     at.path = path;
     yoco_status status = YOCO_OK;
-    if (stat(path, &info) == 0 || errno != ENOENT) {
+    if (!yoco_path_is_missing(path)) {
         status = load_json(path, &config);
         if (status == YOCO_OK) {
             status = read_roles(hf, &at, config);
@@ -179,9 +176,8 @@ yoco_status yoco_tokenizer_read_hf(const char *folder, int vocab_size, yoco_toke
 {
     yoco_hf hf = {.vocab_size = vocab_size, .out = out};
     char *path;
-    struct stat info;
     YOCO_TRY(yoco_path_alloc(folder, "tokenizer.json", &path));
-    *found = stat(path, &info) == 0 || errno != ENOENT;
+    *found = !yoco_path_is_missing(path);
     yoco_status status = YOCO_OK;
     hf.path = path;
     if (*found)

@@ -5,12 +5,10 @@
 #include "configs/files/text_file.h"
 #include "coordinator/text/vocab.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* The four ids in front of all others in layout yoco. */
 static const char *const symbols[] = {"<s>", "<pad>", "</s>", "<unk>"};
@@ -223,8 +221,7 @@ yoco_status yoco_tokenizer_config_load(const char *folder, yoco_tokenizer_config
 {
     yoco_tokenizer_config config = {0};
     YOCO_TRY(join_path(folder, "yoco_tokenizer.json", &config.path));
-    struct stat info;
-    if (stat(config.path, &info) != 0 && errno == ENOENT) {
+    if (yoco_path_is_missing(config.path)) {
         yoco_free(config.path);
         *found = false;
         return YOCO_OK;

@@ -1,8 +1,6 @@
 #include "coordinator/text/tokenizer_hash.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "configs/files/path.h"
 #include "configs/files/text_file.h"
@@ -39,10 +37,9 @@ static yoco_status config_hash(const yoco_tokenizer_config *config, yoco_hash *o
 static yoco_status file_add(yoco_hasher *hasher, const char *folder, const char *name, bool *found)
 {
     char *path;
-    struct stat info;
     yoco_text text;
     YOCO_TRY(yoco_path_alloc(folder, name, &path));
-    *found = stat(path, &info) == 0 || errno != ENOENT;
+    *found = !yoco_path_is_missing(path);
     yoco_status status = *found ? yoco_text_read(path, YOCO_FILE_DATA, &text) : YOCO_OK;
     if (*found && status == YOCO_OK) {
         yoco_hasher_add(hasher, &text.size, sizeof text.size);

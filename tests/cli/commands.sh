@@ -57,6 +57,7 @@ init_and_info() {
     succeed "$yoco" info -m "$folder/window"
     holds 'tokenizer +yes'
 
+    succeed "$yoco" info -m "$source/configs/shapes/yoco-160m-window.json" # has no folder
     succeed "$yoco" info --devices
     holds '^cpu +0  (portable|avx2|avx512|avx512_bf16)$'
     holds '^reference +0  '

@@ -45,7 +45,7 @@ static yoco_status add_strip(decoder *d, const yoco_hf_place *at, const json_t *
                                   "while it streams");
     if (d->is_whole)
         return YOCO_OK;
-    strcpy(next->character, character);
+    memcpy(next->character, character, length + 1);
     next->kind = STEP_STRIP;
     d->n++;
     return YOCO_OK;
@@ -70,7 +70,7 @@ static yoco_status add_metaspace(decoder *d, const yoco_hf_place *at, const json
     if (!mark[0])
         return YOCO_HF_REFUSE(at, "\"replacement\" must be one character");
     YOCO_TRY(yoco_alloc(2, "decoder", (void **)&next->replace.content));
-    strcpy(next->replace.content, " ");
+    memcpy(next->replace.content, " ", 2);
     return yoco_splitter_create(at->path, YOCO_PATTERN_LITERAL, mark, &next->replace.pattern);
 }
 

@@ -24,21 +24,23 @@ yoco_status yoco_hf_refuse_type(const yoco_hf_place *at, const char *type, const
     return YOCO_HF_REFUSE(at, "type \"%.64s\" is not supported, but %s", type, supported);
 }
 
-static yoco_status refuse_value(const yoco_hf_place *at, const char *key, const char *rule,
-                                const json_t *value)
+static void log_value(const yoco_hf_place *at, const char *key, const char *rule,
+                      const json_t *value)
 {
     char shown[YOCO_JSON_SHOWN_BYTES] = "missing";
     if (value)
         yoco_json_show(value, shown);
-    return YOCO_HF_REFUSE(at, "\"%s\" must be %s, and is %s", key, rule, shown);
+    yoco_hf_log(at, "\"%s\" must be %s, and is %s", key, rule, shown);
 }
+
+#define REFUSE_VALUE(...) (log_value(__VA_ARGS__), YOCO_ERR_DATA)
 
 yoco_status yoco_hf_string(const yoco_hf_place *at, const json_t *object, const char *key,
                            const char **out)
 {
     const json_t *value = json_object_get(object, key);
     if (!json_is_string(value))
-        return refuse_value(at, key, "a string", value);
+        return REFUSE_VALUE(at, key, "a string", value);
     *out = json_string_value(value);
     return YOCO_OK;
 }
@@ -48,7 +50,7 @@ yoco_status yoco_hf_bool(const yoco_hf_place *at, const json_t *object, const ch
 {
     const json_t *value = json_object_get(object, key);
     if (value && !json_is_null(value) && !json_is_boolean(value))
-        return refuse_value(at, key, "true or false", value);
+        return REFUSE_VALUE(at, key, "true or false", value);
     *out = json_is_boolean(value) ? json_is_true(value) : fallback;
     return YOCO_OK;
 }
@@ -62,7 +64,7 @@ yoco_status yoco_hf_int(const yoco_hf_place *at, const json_t *object, const cha
     if (!json_is_integer(value) || number < least || number > most) {
         snprintf(rule, sizeof rule, "a whole number from %lld to %lld", (long long)least,
                  (long long)most);
-        return refuse_value(at, key, rule, value);
+        return REFUSE_VALUE(at, key, rule, value);
     }
     *out = number;
     return YOCO_OK;
@@ -75,7 +77,7 @@ yoco_status yoco_hf_pattern(const yoco_hf_place *at, const json_t *object, yoco_
     const char *regex = json_string_value(json_object_get(pattern, "Regex"));
     char name[PATH_MAX + YOCO_HF_WHERE_BYTES];
     if (json_object_size(pattern) != 1 || !(literal || regex))
-        return refuse_value(at, "pattern", "{\"String\": ...} or {\"Regex\": ...}", pattern);
+        return REFUSE_VALUE(at, "pattern", "{\"String\": ...} or {\"Regex\": ...}", pattern);
     if (literal && !literal[0])
         return YOCO_HF_REFUSE(at, "an empty pattern is not supported");
     snprintf(name, sizeof name, "%s: %s", at->path, at->where);
@@ -124,7 +126,7 @@ static yoco_status read_node(const reader *r, const yoco_hf_place *at, const jso
     const json_t *list = json_object_get(node, r->list), *item;
     size_t i;
     if (!json_is_array(list))
-        return refuse_value(at, r->list, "an array", list);
+        return REFUSE_VALUE(at, r->list, "an array", list);
     if (depth == MAX_NESTING)
         return YOCO_HF_REFUSE(at, "Sequences nest more than %d deep", MAX_NESTING);
     json_array_foreach(list, i, item)

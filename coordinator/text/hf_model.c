@@ -97,26 +97,35 @@ static yoco_status read_vocab(yoco_hf *hf, const json_t *model)
     return fill_vocab(hf, &at);
 }
 
-/* The two halves of a merge: "a b", or ["a", "b"]. */
-static bool split_merge(const json_t *merge, char *left, char *right)
+/* The two halves of a merge, "a b" or ["a", "b"], and what they make: (MAX_TOKEN_BYTES + 1) each.
+ */
+typedef struct merge_text {
+    char *left, *right, *both;
+} merge_text;
+
+static bool set_merge(const char *left, size_t left_size, const char *right, merge_text *out)
+{
+    size_t size = strlen(right) + 1; /* with its NUL */
+    if (left_size + size > MAX_TOKEN_BYTES)
+        return false;
+    memcpy(out->left, left, left_size);
+    out->left[left_size] = '\0';
+    memcpy(out->right, right, size);
+    memcpy(out->both, left, left_size);
+    memcpy(out->both + left_size, right, size);
+    return true;
+}
+
+static bool split_merge(const json_t *merge, merge_text *out)
 {
     const char *a = json_string_value(json_array_get(merge, 0));
     const char *b = json_string_value(json_array_get(merge, 1));
-    if (json_is_array(merge) && json_array_size(merge) == 2 && a && b) {
-        if (strlen(a) > MAX_TOKEN_BYTES || strlen(b) > MAX_TOKEN_BYTES)
-            return false;
-        strcpy(left, a);
-        strcpy(right, b);
-        return true;
-    }
+    if (json_is_array(merge) && json_array_size(merge) == 2 && a && b)
+        return set_merge(a, strlen(a), b, out);
     const char *text = json_string_value(merge), *blank = text ? strchr(text, ' ') : NULL;
-    if (!blank || strchr(blank + 1, ' ') || blank - text > MAX_TOKEN_BYTES ||
-        strlen(blank + 1) > MAX_TOKEN_BYTES)
+    if (!blank || strchr(blank + 1, ' '))
         return false;
-    memcpy(left, text, (size_t)(blank - text));
-    left[blank - text] = '\0';
-    strcpy(right, blank + 1);
-    return true;
+    return set_merge(text, (size_t)(blank - text), blank + 1, out);
 }
 
 static yoco_status find_id(const yoco_hf *hf, const yoco_hf_place *at, const char *token,
@@ -129,18 +138,16 @@ static yoco_status find_id(const yoco_hf *hf, const yoco_hf_place *at, const cha
     return YOCO_OK;
 }
 
-/* text: (2, MAX_TOKEN_BYTES + 1), and then the same for both together. */
-static yoco_status add_merge(yoco_hf *hf, const yoco_hf_place *at, const json_t *merge, char *text)
+static yoco_status add_merge(yoco_hf *hf, const yoco_hf_place *at, const json_t *merge,
+                             merge_text *text)
 {
-    char *left = text, *right = text + MAX_TOKEN_BYTES + 1, *both = right + MAX_TOKEN_BYTES + 1;
-    int32_t left_id, right_id, id;
-    if (!split_merge(merge, left, right))
+    int32_t left, right, both;
+    if (!split_merge(merge, text))
         return YOCO_HF_REFUSE(at, "must be two tokens, as \"a b\" or [\"a\", \"b\"]");
-    YOCO_TRY(find_id(hf, at, left, &left_id));
-    YOCO_TRY(find_id(hf, at, right, &right_id));
-    strcpy(stpcpy(both, left), right);
-    YOCO_TRY(find_id(hf, at, both, &id));
-    yoco_merges_add(hf->out->model.merges, left_id, right_id, id);
+    YOCO_TRY(find_id(hf, at, text->left, &left));
+    YOCO_TRY(find_id(hf, at, text->right, &right));
+    YOCO_TRY(find_id(hf, at, text->both, &both));
+    yoco_merges_add(hf->out->model.merges, left, right, both);
     return YOCO_OK;
 }
 
@@ -151,9 +158,10 @@ static yoco_status read_merges(yoco_hf *hf, const json_t *model)
     size_t n = json_array_size(merges), i;
     if (!json_is_array(merges) || n > MAX_MERGES)
         return YOCO_HF_REFUSE(&at, "must be an array of at most %d merges", MAX_MERGES);
-    char *text;
+    char *memory;
     YOCO_TRY(yoco_merges_create(n, &hf->out->model.merges));
-    YOCO_TRY(yoco_alloc((size_t)4 * (MAX_TOKEN_BYTES + 1), "merges", (void **)&text));
+    YOCO_TRY(yoco_alloc((size_t)3 * (MAX_TOKEN_BYTES + 1), "merges", (void **)&memory));
+    merge_text text = {memory, memory + MAX_TOKEN_BYTES + 1, memory + 2 * (MAX_TOKEN_BYTES + 1)};
     yoco_status status = YOCO_OK;
     json_array_foreach(merges, i, merge)
     {
@@ -161,11 +169,11 @@ static yoco_status read_merges(yoco_hf *hf, const json_t *model)
         if (line && strncmp(line, "#version", strlen("#version")) == 0)
             continue;
         snprintf(at.where, sizeof at.where, "model.merges[%zu]", i);
-        status = add_merge(hf, &at, merge, text);
+        status = add_merge(hf, &at, merge, &text);
         if (status != YOCO_OK)
             break;
     }
-    yoco_free(text);
+    yoco_free(memory);
     return status;
 }
 

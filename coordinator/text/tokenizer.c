@@ -70,13 +70,13 @@ static yoco_status reserve(encoder *e, size_t more)
 {
     size_t needed = 0, capacity = 0, bytes = SIZE_MAX;
     bool fits = yoco_size_add(e->n, more, &needed);
-    if (fits && needed <= e->capacity)
+    if (fits && e->ids && needed <= e->capacity)
         return YOCO_OK;
     if (fits && yoco_size_add(needed, needed / 2, &capacity))
         yoco_size_mul(capacity, sizeof *e->ids, &bytes);
     int32_t *grown;
     YOCO_TRY(yoco_alloc(bytes, "token ids", (void **)&grown));
-    if (e->n > 0)
+    if (e->ids)
         memcpy(grown, e->ids, e->n * sizeof *grown);
     yoco_free(e->ids);
     e->ids = grown;

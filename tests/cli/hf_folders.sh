@@ -102,6 +102,7 @@ ask_many() {
 
 # No template is known for this family: one line says so, and --raw takes the messages as plain lines.
 chat_it() {
+    local model=$folder/swa
     local batch=("$yoco" batch -m "$model" -i "$folder/chats" -o "$folder/chatted" --overwrite --chunk 256 --threads 1)
     printf '{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{%s}}\n' \
         '"messages":[{"role":"user","content":"Hello"}],"max_tokens":4,"temperature":0' >"$folder/chats"
@@ -116,6 +117,35 @@ chat_it() {
     succeed "$yoco" run -m "$model" -p $'user: Hello\nassistant:' -n 4 --json --chunk 256 --threads 1
     same "a raw chat" "$("$json_tool" "$folder/chatted" response body choices 0 message content)" \
         "$("$json_tool" "$folder/out" answers 0 text)"
+}
+
+# A family with a template: the prompt has the ids of hf/o200k/expected.json's first chat, however it is asked.
+template_it() {
+    local model=$folder/chat n_chat=9 expected run batch
+    write_phi "$folder/chat_shape.json" 1300
+    succeed "$yoco" init --shape "$folder/chat_shape.json" -o "$model" --seed 3
+    cp "$source"/tests/tokenizer/hf/o200k/tokenizer{,_config}.json "$model"
+    run=("$yoco" run -m "$model" --chunk 256 --threads 1 --json -n 12)
+    batch=("$yoco" batch -m "$model" -i "$folder/chats" -o "$folder/chatted" --overwrite --chunk 256 --threads 1)
+    echo 1203 39 603 78 11 862 0 1206 1204 >"$folder/chat_ids"
+    succeed "${run[@]}" --prompt-ids "$folder/chat_ids"
+    expected=$("$json_tool" "$folder/out" answers 0 ids)
+    succeed "${run[@]}" -p 'Hello, Alice!' --chat
+    same "a chat's prompt" "$("$json_tool" "$folder/out" answers 0 prompt_tokens)" $n_chat
+    same "a chat's answer" "$("$json_tool" "$folder/out" answers 0 ids)" "$expected"
+    succeed "${run[@]}" -p 'Hello, ' -q 'Alice!' --chat
+    expected=$("$json_tool" "$folder/out" answers 0 ids)
+    succeed "$yoco" context save -m "$model" --chunk 256 --threads 1 -p 'Hello, ' --chat -o "$folder/context"
+    succeed "${run[@]}" --context "$folder/context" -q 'Alice!' --chat
+    same "a chat's answer on a saved context" "$("$json_tool" "$folder/out" answers 0 ids)" "$expected"
+    rm -r "$folder/context"
+    succeed "${run[@]}" -p 'Hello, Alice!' --chat
+    expected=$("$json_tool" "$folder/out" answers 0 text)
+    printf '{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{%s}}\n' \
+        '"messages":[{"role":"user","content":"Hello, Alice!"}],"max_tokens":12,"temperature":0' >"$folder/chats"
+    succeed "${batch[@]}"
+    same "a line's prompt" "$("$json_tool" "$folder/chatted" response body usage prompt_tokens)" $n_chat
+    same "a line's answer" "$("$json_tool" "$folder/chatted" response body choices 0 message content)" "$expected"
 }
 
 refuse_it() {
@@ -138,5 +168,6 @@ for kind in swa gated_retention gated_deltanet phi; do
     ask_many
 done
 chat_it
+template_it
 refuse_it
 [ $n_failed = 0 ]

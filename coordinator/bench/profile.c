@@ -401,6 +401,17 @@ static yoco_status alloc_filled(profiler *p, size_t bytes, void **out)
     return YOCO_OK;
 }
 
+/* Elements of a row of what a product of the layer reads or writes, at most. */
+static int64_t widest_product(const yoco_layer_shape *layer)
+{
+    yoco_tensor_rule rules[YOCO_N_ROLES];
+    int64_t widest = layer->dim;
+    for (int i = yoco_layer_tensor_rules(layer, rules); i-- > 0;)
+        if (!rules[i].is_table)
+            widest = yoco_i64_max(widest, yoco_i64_max(rules[i].n_out, rules[i].n_in));
+    return widest;
+}
+
 static yoco_status make_buffers(profiler *p)
 {
     size_t f32 = sizeof(float), rows = (size_t)p->rows, dim = (size_t)p->shape->dim;
@@ -408,7 +419,7 @@ static yoco_status make_buffers(profiler *p)
     for (int i = 0; i < p->shape->n_layers; i++) {
         const yoco_layer_shape *c = &p->shape->layers[i];
         size_t scratch = yoco_layer_scratch(c, p->rows);
-        width = (size_t)yoco_i64_max((int64_t)width, c->hidden_dim);
+        width = (size_t)yoco_i64_max((int64_t)width, widest_product(c));
         heads = (size_t)yoco_i64_max((int64_t)heads, c->n_heads);
         state = scratch > state ? scratch : state;
     }
@@ -435,7 +446,7 @@ static yoco_status make_buffers(profiler *p)
 
 static yoco_status add_weight(profiler *p, const yoco_tensor *tensor)
 {
-    if (!tensor || tensor->n_dims != 2 || p->n_weights == MAX_WEIGHTS)
+    if (p->n_weights == MAX_WEIGHTS)
         return YOCO_OK;
     yoco_matrix matrix = {.dtype = tensor->dtype,
                           .n_out = tensor->shape[0],
@@ -452,9 +463,11 @@ static yoco_status add_weight(profiler *p, const yoco_tensor *tensor)
  */
 static yoco_status make_weights(profiler *p)
 {
+    yoco_tensor_rule rules[YOCO_N_ROLES];
     for (int i = 0; i < yoco_shape_last_kept(p->shape); i++)
-        for (int role = 0; role < YOCO_N_ROLES; role++)
-            YOCO_TRY(add_weight(p, p->session->checkpoint->layers[i].role[role]));
+        for (int j = yoco_layer_tensor_rules(&p->shape->layers[i], rules); j-- > 0;)
+            if (!rules[j].is_table)
+                YOCO_TRY(add_weight(p, p->session->checkpoint->layers[i].role[rules[j].role]));
     return p->ops->synchronize(p->device);
 }
 

@@ -19,15 +19,17 @@ enum { N_TOKENS = 300, N_CONTEXT = 700, CHUNK = 256 };
 static const char *source, *cuda_host;
 static char report_path[64];
 
-/* Runs a bench of two tiny prefills and contexts; the exit code. `program`: with its launcher. */
+/* Runs a bench of two tiny prefills and contexts; the exit code. `program`: with its launcher;
+ * `shape`: a folder of tests/reference with a params.json, or a file there. */
 static int run_bench(const char *program, const char *shape, const char *more)
 {
     char command[4096];
     snprintf(command, sizeof command,
-             "%s bench -m %s/tests/reference/%s/params.json --threads 1 --runs 2 "
+             "%s bench -m %s/tests/reference/%s%s --threads 1 --runs 2 "
              "--tokens 1 --tokens %d --contexts 16 --contexts %d --branches 1 --branches 3 "
              "--chunk %d --json %s %s >%s.out 2>&1",
-             program, source, shape, N_TOKENS, N_CONTEXT, CHUNK, report_path, more, report_path);
+             program, source, shape, strchr(shape, '/') ? "" : "/params.json", N_TOKENS, N_CONTEXT,
+             CHUNK, report_path, more, report_path);
     unlink(report_path);
     int status = system(command);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -214,6 +216,8 @@ static void test_profile(void **state)
     (void)state;
     check_profile(YOCO_PROGRAM, "swa-tiny", YOCO_WORK_WINDOW);
     check_profile(MPIEXEC " -n 2 " YOCO_PROGRAM, "gret-tiny", YOCO_WORK_RETENTION);
+    check_profile(YOCO_PROGRAM, "fla-yoco-gdn/config.json",
+                  YOCO_WORK_ROWS); /* its products are wider than the stream */
 }
 
 /* On the GPU's host build: the ceilings are the device's, and its memory is told. */

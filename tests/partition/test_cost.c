@@ -84,6 +84,12 @@ static void work_of_ops(void **state)
     /* one block and a rest: 256 * 257 / 2 and 44 * 45 / 2 pairs */
     near(yoco_work_retention_local(300, 8, 4).flops,
          4.0 * 8 * (256 * 257 / 2.0 + 44 * 45 / 2.0) + 2.0 * 300 * 8 * 4);
+    /* two heads of 4 x 8, one block and a rest */
+    double pairs = 64 * 65 / 2.0 + 6 * 7 / 2.0;
+    near(yoco_work_delta_local(70, 2, 4, 8).flops, 2.0 * 2 * pairs * (4 + 4 + 8));
+    near(yoco_work_delta_scan(70, 2, 4, 8).flops, 2.0 * 2 * 70 * 2 * 4 * 8);
+    near(yoco_work_delta_out(70, 2, 4, 8).flops, 2.0 * 2 * pairs * (4 + 8) + 2.0 * 2 * 70 * 4 * 8);
+    near(yoco_work_delta_step(3, 2, 4, 8).bytes, 2.0 * 4 * 3 * 2 * 4 * 8);
 }
 
 /* Only latencies cost anything: what is left are the messages, counted by hand. */

@@ -157,6 +157,37 @@ static void limits_are_named(void **state)
     assert_int_equal(cost_of(window, &h, 1 << 20, 2048, 1024, 1).step_limit, YOCO_LIMIT_MERGE);
 }
 
+/* The convolutions' inputs leave before the layer's work and wait for nobody; the state leaves once
+ * the one that enters was taken, before the layer's last products. */
+static void edges_of_the_delta_rule(void **state)
+{
+    (void)state;
+    char path[4096];
+    yoco_hardware h = machine();
+    yoco_cost_account account;
+    snprintf(path, sizeof path, "%s/tests/reference/fla-yoco-gdn/config.json", source_folder);
+    assert_int_equal(yoco_model_shape_load(path, &shapes[n_shapes]), YOCO_OK);
+    yoco_cost_input input = {.shape = shapes[n_shapes++],
+                             .hardware = &h,
+                             .grid = {4096, 256, 4},
+                             .n_branches = 1,
+                             .branch_rows = 16,
+                             .dtype = YOCO_BF16};
+    assert_int_equal(yoco_worker_tally(&input, &account), YOCO_OK);
+    assert_int_equal(account.n_edges, 4);
+    for (int i = 0; i < 4; i += 2) {
+        const yoco_cost_edge *inputs = &account.edges[i], *rule = &account.edges[i + 1];
+        near(inputs->bytes, 3 * (24 + 24 + 96) * 2.0);
+        near(rule->bytes, 4 * 12 * 24 * 4.0);
+        assert_false(inputs->is_chained);
+        assert_true(rule->is_chained);
+        assert_true(inputs->give_s < inputs->take_s && inputs->take_s < rule->take_s);
+        assert_true(rule->take_s < rule->give_s);
+        assert_true(rule->give_s < (i == 0 ? account.edges[2].give_s : account.chunk_s));
+    }
+    yoco_free(account.edges);
+}
+
 static void recommendations_keep_their_word(void **state)
 {
     (void)state;
@@ -194,6 +225,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(messages_by_hand),
         cmocka_unit_test(the_sums_hold),
         cmocka_unit_test(limits_are_named),
+        cmocka_unit_test(edges_of_the_delta_rule),
         cmocka_unit_test(recommendations_keep_their_word),
     };
     if (argc != 2)

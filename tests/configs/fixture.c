@@ -205,19 +205,17 @@ static void remember_long(const yoco_tensor *a_log)
 
 yoco_checkpoint *checkpoint_delta(void)
 {
-    yoco_model_shape *shape = tiny_shape(4, 8);
-    for (int i = 0; i < 2; i++) {
-        yoco_layer_shape *layer = &shape->layers[i];
-        layer->kind = YOCO_LAYER_DELTA;
-        layer->window = 0;
-        layer->n_heads = 4;
-        layer->n_kv_heads = 2;
-        layer->k_dim = 6;
-        layer->v_dim = 10;
-        layer->n_taps = 4;
-        layer->beta_scale = (float)(i + 1);
-        layer->out_eps = shape->norm_eps;
-    }
+    static const char config[] =
+        "{\"model_type\": \"yoco\", \"hidden_size\": 32, \"num_hidden_layers\": 4,\n"
+        "\"num_self_decoder_layers\": 2, \"intermediate_size\": 48, \"vocab_size\": 50,\n"
+        "\"max_position_embeddings\": 1000, \"norm_eps\": 1e-5,\n"
+        "\"self_decoder_attn\": {\"type\": \"gated_deltanet\", \"num_heads\": 2, \"num_v_heads\": "
+        "4,\n"
+        "\"head_dim\": 6, \"expand_v\": 1.5, \"allow_neg_eigval\": true},\n"
+        "\"cross_decoder_attn\": {\"num_heads\": 4, \"num_kv_heads\": 2}}";
+    yoco_model_shape *shape;
+    assert_int_equal(yoco_model_shape_parse("config.json", config, strlen(config), &shape),
+                     YOCO_OK);
     yoco_checkpoint *checkpoint = random_checkpoint(shape);
     for (int i = 0; i < 2; i++)
         remember_long(checkpoint->layers[i].role[YOCO_ROLE_A_LOG]);

@@ -33,8 +33,8 @@ yoco_checkpoint *checkpoint_tiny(int sliding_window);
  * keep K,V of different widths, three that read one or the other. */
 yoco_checkpoint *checkpoint_mixed(void);
 
-/* The same of 2 + 2 layers whose self-decoder is the gated delta rule: 2 q,k heads of 6, 4 value
- * heads of 10, convolutions of 4 taps. */
+/* Random weights of 2 + 2 layers whose self-decoder is the gated delta rule: 2 q,k heads of 6, 4
+ * value heads of 9, convolutions of 4 taps. */
 yoco_checkpoint *checkpoint_delta(void);
 
 /* Catches stderr between the two calls. `log_end` fails the test unless exactly one line came, and

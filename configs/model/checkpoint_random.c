@@ -47,7 +47,7 @@ static yoco_status spec_fill(yoco_checkpoint *c, const yoco_tensor_spec *spec, u
     void *data;
     const yoco_tensor_spec *same =
         &c->store->specs[yoco_checkpoint_find(c, spec->name, spec->first_row)];
-    if (same != spec) {
+    if (same != spec && same->rule.role == spec->rule.role) {
         *yoco_checkpoint_slot(c, spec) = *yoco_checkpoint_slot(c, same);
         return YOCO_OK;
     }

@@ -26,7 +26,7 @@ chunk=100
 is_retention "$model" && chunk=256
 
 run 1 "$folder/one" "${options[@]}" --chunk $chunk "${gpu[@]}" --dtype f32
-check "f32" "$tool" expected "$folder/one" "$expected" $limit
+check "f32" "$tool" expected "$folder/one" "$expected" "$limit"
 sed "s/^/f32: /" "$folder/log"
 for ((ranks = 2; ranks <= max_ranks; ranks++)); do
     run $ranks "$folder/dump" "${options[@]}" --chunk $chunk "${gpu[@]}" --dtype f32

@@ -6,6 +6,7 @@
 source "$(dirname "$0")/../engine/driver.sh"
 model=$1 backend=${2:-cuda} max_ranks=${3:-4} transport=${4:-auto}
 limit=$(limit_of "$model") bf16_limit=0.08
+[[ $model != *phi4flash* ]] || bf16_limit=0.25 # see limit_of; on the cpu bf16 alone moves K by up to 1.3
 expected=$model/expected.safetensors
 
 questions=()

@@ -33,7 +33,7 @@ compare() {
     run "$ranks" "$folder/dump" -m "$model" "${prompt[@]}" --dtype f32 --threads 1 \
         --chunk "$chunk" "$@"
     check "$* on $ranks ranks, chunks of $chunk" \
-        "$tool" expected "$folder/dump" "$expected" $limit
+        "$tool" expected "$folder/dump" "$expected" "$limit"
 }
 
 for ranks in 1 2 3 5; do

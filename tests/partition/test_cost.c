@@ -81,6 +81,13 @@ static void work_of_ops(void **state)
     yoco_work attend = yoco_work_attend(4, 100, &widths, 2, 0);
     near(attend.flops, 4.0 * 32 * 100 * 4);
     near(attend.bytes, 2.0 * 2 * 16 * 100 + 4.0 * 32 * 4);
+    const yoco_widths unlike = {.q = 40, .k = 20, .v = 30, .out = 60};
+    yoco_work window = yoco_work_window(3, 0, 10, 4, &unlike, 2);
+    near(window.flops, 2.0 * (40 + 60) * 4 * 10);
+    near(window.bytes, 10.0 * (4 * 40 + 2 * 60) + 2.0 * (20 + 30) * (10 + 4));
+    near(yoco_work_attend(4, 100, &unlike, 2, 8).bytes, 2.0 * 50 * 100 + 4.0 * (40 * 4 + 60 * 8));
+    near(yoco_work_mamba_local(100, 12, 5).flops, 7.0 * 100 * 12 * 5);
+    near(yoco_work_mamba_step(3, 12, 5).bytes, 3.0 * 4 * 3 * 12 * 5);
     /* one block and a rest: 256 * 257 / 2 and 44 * 45 / 2 pairs */
     near(yoco_work_retention_local(300, 8, 4).flops,
          4.0 * 8 * (256 * 257 / 2.0 + 44 * 45 / 2.0) + 2.0 * 300 * 8 * 4);

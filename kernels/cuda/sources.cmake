@@ -16,7 +16,8 @@ set(YOCO_CUDA_SOURCES
     norm.cu
     pointwise.cu
     retention.cu
-    retention_tiles.cu
+    retention_correct.cu
+    retention_local.cu
     rows.cu
     segments.cu
     slabs.cu

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <fstream>
 #include <map>
@@ -17,6 +18,13 @@ enum {
 };
 
 static thread_local cudaError_t last_error;
+
+const cuda_host_gpu &cuda_host_this_gpu()
+{
+    static const cuda_host_gpu h100 = {9, 0, 227 * 1024}, a100 = {8, 0, 163 * 1024};
+    const char *name = getenv("CUDA_HOST_GPU");
+    return name && strcmp(name, "a100") == 0 ? a100 : h100;
+}
 
 cudaError_t cuda_host_error(cudaError_t error)
 {
@@ -72,7 +80,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *out, const void *kernel)
 
 cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute, int bytes)
 {
-    if (bytes < 0 || bytes > CUDA_HOST_SHARED_LIMIT)
+    if (bytes < 0 || (size_t)bytes > cuda_host_this_gpu().shared_limit)
         return cuda_host_error(cudaErrorInvalidValue);
     kernels.insert({kernel, {}});
     kernels[kernel].shared_limit = (size_t)bytes;

@@ -4,7 +4,13 @@
 
 #include "tests/cuda_host/include/cuda_host.h"
 
-enum { CUDA_HOST_SHARED_LIMIT = 227 * 1024 };
+/* What the device is: an H100, or an A100 with CUDA_HOST_GPU=a100. Compute capability, major and
+ * minor; the most shared memory of a block. */
+struct cuda_host_gpu {
+    int major, minor;
+    size_t shared_limit;
+};
+const cuda_host_gpu &cuda_host_this_gpu();
 
 /* What a call of the runtime returns: unless it is success, it is the thread's last error too. */
 cudaError_t cuda_host_error(cudaError_t error);

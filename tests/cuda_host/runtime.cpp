@@ -153,8 +153,9 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int)
     *out = {};
     snprintf(out->name, sizeof out->name, "host");
     out->totalGlobalMem = TOTAL_BYTES;
-    out->sharedMemPerBlockOptin = CUDA_HOST_SHARED_LIMIT;
-    out->major = 9;
+    out->sharedMemPerBlockOptin = cuda_host_this_gpu().shared_limit;
+    out->major = cuda_host_this_gpu().major;
+    out->minor = cuda_host_this_gpu().minor;
     out->multiProcessorCount = 4;
     return cudaSuccess;
 }

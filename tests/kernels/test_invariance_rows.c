@@ -239,20 +239,23 @@ static void check_pieces(rig *r, const yoco_retention_args *args, retention_resu
 
 static void retention(const yoco_ops *ops, yoco_device_options options)
 {
-    static const retention_shape steps = {130, 2, 10, 3}, blocks = {600, 3, 20, 3};
+    static const retention_shape steps = {130, 2, 10, 3},
+                                 blocks[] = {{600, 3, 20, 3}, {600, 1, 32, 3}};
     thread_rigs rigs;
     thread_rigs_open(&rigs, ops, options);
     yoco_retention_args args = make_retention(&rigs.with[0], &rnd, &steps);
     check_invariance(&rigs, "retention_step", step_rows, &args, steps.n_rows,
                      20 + retention_state_size(&args), 1);
 
-    args = make_retention(&rigs.with[0], &rnd, &blocks);
-    retention_result whole = run_retention(&rigs.with[0], args, false);
-    for (int i = 0; i < N_THREAD_RIGS; i++)
-        check_pieces(&rigs.with[i], &args, whole);
-    /* A row of a block does not know how many follow. */
-    check_invariance(&rigs, "retention_local", local_rows, &args, blocks.n_rows, 60,
-                     YOCO_RETENTION_ROWS);
+    for (size_t shape = 0; shape < sizeof blocks / sizeof *blocks; shape++) {
+        args = make_retention(&rigs.with[0], &rnd, &blocks[shape]);
+        retention_result whole = run_retention(&rigs.with[0], args, false);
+        for (int i = 0; i < N_THREAD_RIGS; i++)
+            check_pieces(&rigs.with[i], &args, whole);
+        /* A row of a block does not know how many follow. */
+        check_invariance(&rigs, "retention_local", local_rows, &args, args.n_rows,
+                         args.n_heads * args.head_dim, YOCO_RETENTION_ROWS);
+    }
     thread_rigs_close(&rigs);
 }
 

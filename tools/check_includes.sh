@@ -62,6 +62,9 @@ cuda_runtime_api.h  comm/nccl/channels.h comm/nccl/cuda_place.c tests/nccl_host/
 cuda_runtime.h      kernels/cuda/* tests/cuda_host/*
 cublasLt.h          kernels/cuda/*
 cuda_host.h         kernels/cuda/portable.cuh
+wgmma_host.h        kernels/cuda/hopper.cuh
+bulk_host.h         kernels/cuda/bulk_copy.cuh
+cuda.h              kernels/cuda/bulk_copy.cuh tests/cuda_host/include/bulk_host.h
 '
 
 declare -A may_see only_in

@@ -1,11 +1,11 @@
 #!/bin/bash
-# gpu_sass.sh [--update] FILE...: counts machine instructions of every kernel for sm_90 in FILEs (a
+# gpu_sass.sh [--update] FILE...: counts machine instructions of every kernel for sm_90 and sm_90a in FILEs (a
 # build's kernels/cuda/libyoco_kernels_cuda.a, or objects) and holds them against tests/cuda_host/sass.txt. Exit
 # code 1 where a figure rose; --update writes the file, for a commit that says why. Figures are those
 # of one version of nvcc, which the file names: with another one they are printed only.
 #
 # Columns: instructions; global loads; loads by generic addresses, slower and not cached; copies to
-# shared memory (cp.async); matrix products; conversions one by one (F2F); accesses to local memory
+# shared memory (cp.async); matrix products, of a warp or a warpgroup; conversions one by one (F2F); accesses to local memory
 # (spills, arrays); calls inside loops (64-bit divisions, slow paths); in the loop of the most
 # products or sums, loads before the first of these: what can be in flight.
 # Needs cuobjdump and nvdisasm: of the toolkit, or pip's nvidia-cuda-cuobjdump, nvidia-cuda-nvdisasm.
@@ -59,8 +59,8 @@ count() {
             if (kind == "NOP") next
             at[++n_all] = address
             is_load[n_all] = kind == "LDG" || kind == "LD"
-            is_sum[n_all] = kind == "HMMA" || kind == "FFMA"
-            ldg += kind == "LDG"; ld += kind == "LD"; ldgsts += kind == "LDGSTS"; hmma += kind == "HMMA"
+            is_sum[n_all] = kind == "HMMA" || kind == "HGMMA" || kind == "FFMA"
+            ldg += kind == "LDG"; ld += kind == "LD"; ldgsts += kind == "LDGSTS"; hmma += kind == "HMMA" || kind == "HGMMA"
             f2f += kind == "F2F"; local += kind == "LDL" || kind == "STL"
             if (kind == "CALL") call_at[++n_calls] = address
             if (kind == "BRA" && match($0, /0x[0-9a-f]+ ;/)) {

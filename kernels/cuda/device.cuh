@@ -57,6 +57,7 @@ enum segment_use { SEGMENTS_ATTEND, SEGMENTS_SUM, N_SEGMENT_USES };
 struct yoco_device {
     yoco_device_options options;
     int gpu;
+    int capability;      /* 90 for compute capability 9.0 */
     size_t shared_limit; /* dynamic shared memory that a block can have */
     cudaStream_t stream;
     staging_ring staging;

@@ -5,13 +5,16 @@
 
 constexpr int MAX_KERNELS = 128;
 
-static const void *kernels[MAX_KERNELS];
+static struct {
+    const void *address;
+    int capability; /* 0: all have it */
+} kernels[MAX_KERNELS];
 static int n_kernels;
 
-int yoco_cuda_list_kernel(const void *kernel)
+int yoco_cuda_list_kernel(const void *kernel, int capability)
 {
     if (n_kernels < MAX_KERNELS)
-        kernels[n_kernels] = kernel;
+        kernels[n_kernels] = {kernel, capability};
     return n_kernels++;
 }
 
@@ -34,7 +37,8 @@ yoco_status yoco_cuda_load_kernels(yoco_device *device)
         return YOCO_ERR_INTERNAL;
     }
     for (int i = 0; i < n_kernels; i++) {
-        if (!load(device, kernels[i]))
+        bool has = kernels[i].capability == 0 || kernels[i].capability == device->capability;
+        if (has && !load(device, kernels[i].address))
             return YOCO_ERR_INTERNAL;
     }
     return YOCO_OK;

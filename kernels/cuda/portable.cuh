@@ -1,5 +1,5 @@
-/* What kernels need of the compiler and of the chip. The only file that knows whether nvcc compiles
- * or the host does (tests/cuda_host), where blocks are loops and threads are fibers.
+/* What kernels need of the compiler and of the chip. This file and hopper.cuh alone know whether
+ * nvcc compiles or the host does (tests/cuda_host), where blocks are loops and threads are fibers.
  *
  * Fragments are those of PTX's mma.m16n8k16: with lane = 4 g + t,
  * - a (16 x 16 bf16): rows g, g + 8 of columns 2t, 2t+1, then the same of columns 2t+8, 2t+9
@@ -19,19 +19,28 @@ extern "C" {
 }
 
 /* Every kernel that stands in a launch is on a list from the program's start, so that a device
- * loads them all when it is opened (load.cu): none is loaded while a step is captured. */
-int yoco_cuda_list_kernel(const void *kernel);
+ * loads them all when it is opened (load.cu): none is loaded while a step is captured.
+ * `capability`: the compute capability, as 90 for 9.0, that alone has the kernel; 0: all have it.
+ */
+int yoco_cuda_list_kernel(const void *kernel, int capability);
 
-template <auto *Kernel> struct listed_kernel {
+template <auto *Kernel, int Capability = 0> struct listed_kernel {
     static const int place;
 };
-template <auto *Kernel>
-const int listed_kernel<Kernel>::place = yoco_cuda_list_kernel((const void *)Kernel);
+template <auto *Kernel, int Capability>
+const int listed_kernel<Kernel, Capability>::place = yoco_cuda_list_kernel((const void *)Kernel,
+                                                                           Capability);
 
 /* `kernel` in parentheses where its template arguments have a comma. */
 #define YOCO_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                \
     do {                                                                                           \
         (void)listed_kernel<(kernel)>::place;                                                      \
+        YOCO_START(kernel, grid, block, shared_bytes, stream, __VA_ARGS__);                        \
+    } while (0)
+
+#define YOCO_LAUNCH_ON(capability, kernel, grid, block, shared_bytes, stream, ...)                 \
+    do {                                                                                           \
+        (void)listed_kernel<(kernel), capability>::place;                                          \
         YOCO_START(kernel, grid, block, shared_bytes, stream, __VA_ARGS__);                        \
     } while (0)
 

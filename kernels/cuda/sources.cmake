@@ -23,7 +23,11 @@ set(YOCO_CUDA_SOURCES
     slabs.cu
     staging.cu
     table.cu
+    tile_map.cu
     weight.cu
     window.cu
     window_step.cu
     window_tiles.cu)
+# Code for compute capability 9.0 alone.
+set(YOCO_CUDA_SM90A_SOURCES
+    window_sm90a.cu)

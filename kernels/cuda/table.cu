@@ -124,6 +124,7 @@ static yoco_status cuda_open(const yoco_device_options *options, yoco_device **o
     cudaDeviceProp properties;
     if (yoco_cuda_check(device, cudaSetDevice(gpu), "choosing a GPU") &&
         yoco_cuda_check(device, cudaGetDeviceProperties(&properties, gpu), "asking a GPU")) {
+        device->capability = 10 * properties.major + properties.minor;
         device->shared_limit = properties.sharedMemPerBlockOptin;
         status = open_parts(device);
     }

@@ -5,25 +5,12 @@
  * rescaling is exact; keys outside a query's window weigh exactly 0. A query's bits depend on its
  * row and on n_edge, not on which queries share the call. Rows that no query of the block sees are
  * not read: they may not be written yet. */
-#include "kernels/cuda/tiles.cuh"
-#include "kernels/cuda/window.cuh"
-
-constexpr int WINDOW_QUERIES = 64;
-constexpr int WINDOW_THREADS = 128;
-constexpr int WINDOW_STAGES = 2;
-constexpr int Q_PARTS = 2;
-constexpr int P_PARTS = 2;
+#include "kernels/cuda/window_tiles.cuh"
 
 template <int DIM> struct window_memory {
     uint16_t q[Q_PARTS][WINDOW_QUERIES * tile_shape<DIM>::STRIDE];
     uint16_t k[WINDOW_STAGES][tile_shape<DIM>::KEYS_SIZE];
     uint16_t v[WINDOW_STAGES][tile_shape<DIM>::KEYS_SIZE];
-};
-
-/* What a lane holds of its two rows, g and g + 8 of the warp's 16. */
-template <int DIM> struct window_rows {
-    float out[DIM / 8][4];
-    float max[2], sum[2];
 };
 
 /* The block's queries, scaled and split; 0 past the last. */
@@ -75,43 +62,6 @@ __device__ static void tile_scores(const window_memory<DIM> *m, int stage, int r
     }
 }
 
-/* Scores of a tile become weights. `last`: the last column that row g sees; row g + 8 sees 8 more.
- * Not MASKED: all rows see all columns. */
-template <int DIM, bool MASKED>
-__device__ static void tile_weights(int last, int window, float (&scores)[8][4],
-                                    window_rows<DIM> *rows)
-{
-    int t = threadIdx.x % 4;
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-        int end = last + 8 * half, begin = end - window + 1;
-        float top = -INFINITY;
-#pragma unroll
-        for (int i = 0; i < 16; i++) {
-            int column = i / 2 * 8 + 2 * t + i % 2;
-            bool visible = !MASKED || (column >= begin && column <= end);
-            float *score = &scores[i / 2][2 * half + i % 2];
-            top = visible ? fmaxf(top, *score) : top;
-        }
-        float factor = raise_max(quad_max(top), &rows->max[half]);
-        float sum = 0.0f;
-#pragma unroll
-        for (int i = 0; i < 16; i++) {
-            int column = i / 2 * 8 + 2 * t + i % 2;
-            bool visible = !MASKED || (column >= begin && column <= end);
-            float *score = &scores[i / 2][2 * half + i % 2];
-            *score = visible ? exp2f(*score - rows->max[half]) : 0.0f;
-            sum += *score;
-        }
-        rows->sum[half] = rows->sum[half] * factor + sum;
-#pragma unroll
-        for (int i = 0; i < DIM / 8; i++) {
-            rows->out[i][2 * half] *= factor;
-            rows->out[i][2 * half + 1] *= factor;
-        }
-    }
-}
-
 template <int DIM>
 __device__ static void tile_values(const window_memory<DIM> *m, int stage,
                                    const float (&weights)[8][4], window_rows<DIM> *rows)
@@ -136,30 +86,6 @@ __device__ static void tile_values(const window_memory<DIM> *m, int stage,
                 mma_bf16(rows->out[column / 8], a[part], b[0], b[1]);
                 mma_bf16(rows->out[column / 8 + 1], a[part], b[2], b[3]);
             }
-        }
-    }
-}
-
-template <int DIM>
-__device__ static void store_rows(const yoco_window_args &args, int64_t first, int head,
-                                  const window_rows<DIM> &rows)
-{
-    int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-        int64_t row = first + g + 8 * half;
-        float sum = quad_sum(rows.sum[half]);
-        if (row >= args.q_end)
-            continue;
-        int64_t at = (row * args.n_heads + head) * DIM + 2 * t;
-        float inverse = 1.0f / sum;
-#pragma unroll
-        for (int i = 0; i < DIM / 8; i++) {
-            float low = rows.out[i][2 * half] * inverse, high = rows.out[i][2 * half + 1] * inverse;
-            if (args.out_dtype == YOCO_BF16)
-                *(uint32_t *)((uint16_t *)args.out + at + 8 * i) = f32_to_bf16_pair(low, high);
-            else
-                *(float2 *)((float *)args.out + at + 8 * i) = {low, high};
         }
     }
 }
@@ -232,6 +158,8 @@ bool yoco_cuda_window_tiles(yoco_device *device, const yoco_window_args *args)
     if (args->kv_dtype != YOCO_BF16 || !is_aligned(args->k, 16) || !is_aligned(args->v, 16) ||
         !is_aligned(args->q, 16) || !is_aligned(args->out, 8))
         return false;
+    if (yoco_cuda_window_sm90a(device, args))
+        return true;
     switch (args->head_dim) {
     case 32:
         return launch_window<32>(device, args);

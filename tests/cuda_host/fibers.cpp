@@ -286,6 +286,8 @@ static void fiber_main()
         }
         end_fiber(next);
     }
+    cuda_host_products_end();
+    cuda_host_bulk_end();
     idle.push_back(running);
     BEFORE_SWITCH(nullptr, main_bottom, main_size);
     enter(main_place, main_races);
@@ -299,6 +301,20 @@ static void wait_as(thread_state state)
     int next = next_thread();
     if (next != self)
         switch_to(next);
+}
+
+/* The next one of all that can run, whatever the order. */
+void cuda_host_give_way()
+{
+    int self = current;
+    block.fibers[self] = running;
+    for (int i = 0; i < block.n_threads; i++) {
+        block.position = (block.position + 1) % block.n_threads;
+        if (can_run(block.position))
+            break;
+    }
+    if (turns[block.position] != self)
+        switch_to(turns[block.position]);
 }
 
 static void release(int first, int n, thread_state state)
@@ -417,6 +433,8 @@ void cuda_host_run_block(const char *kernel, dim3 shape, cuda_host_order order,
     for (int i = 0; i < n_threads / 32; i++)
         block.warps[i].n_here = 0;
     cuda_host_copies_begin(n_threads);
+    cuda_host_products_begin(n_threads);
+    cuda_host_bulk_begin();
     order_turns();
     block.position = -1;
     block.from_main = true;

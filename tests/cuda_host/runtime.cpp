@@ -20,10 +20,16 @@ static const size_t TOTAL_BYTES = (size_t)8 << 30;
 static size_t allocated_bytes;
 static std::map<uintptr_t, size_t> allocations; /* device memory */
 static unsigned char *shared;
+static size_t shared_size;
 
 unsigned char *cuda_host_shared()
 {
     return shared;
+}
+
+size_t cuda_host_shared_bytes()
+{
+    return shared_size;
 }
 
 /* What ran: kernels, who launched them, with how many threads and how much shared memory; for the
@@ -69,8 +75,8 @@ static void end_shared(unsigned char *memory, size_t bytes)
         free(memory);
 }
 
-static void run_grid(const char *kernel, dim3 grid, dim3 shape, size_t shared_bytes,
-                     cuda_host_order order, const std::function<void()> &body)
+void cuda_host_run_grid(const char *kernel, dim3 grid, dim3 shape, size_t shared_bytes,
+                        cuda_host_order order, const std::function<void()> &body)
 {
     gridDim = grid;
     blockDim = shape;
@@ -79,6 +85,7 @@ static void run_grid(const char *kernel, dim3 grid, dim3 shape, size_t shared_by
             for (unsigned x = 0; x < grid.x; x++) {
                 blockIdx = dim3(x, y, z);
                 shared = new_shared(shared_bytes);
+                shared_size = shared_bytes;
                 cuda_host_run_block(kernel, shape, order, body);
                 end_shared(shared, shared_bytes);
             }
@@ -131,7 +138,7 @@ void cuda_host_run(const cuda_host_kernel &kernel, dim3 grid, dim3 shape, size_t
         return;
     cuda_host_order order = cuda_host_order_of(stream);
     cuda_host_enqueue(stream, name,
-                      [=] { run_grid(name, grid, shape, shared_bytes, order, body); });
+                      [=] { cuda_host_run_grid(name, grid, shape, shared_bytes, order, body); });
 }
 
 /* CUDA_HOST_DEVICES, or one for every rank. */

@@ -161,9 +161,7 @@ static void arrive(pending_copy *copy)
     copy->arrived = true;
 }
 
-/* A copy may arrive as soon as it has begun, or when it is waited for: one or the other by the
- * block's order, or as it happens. */
-static bool arrives_early()
+bool cuda_host_arrives_early()
 {
     cuda_host_order order = cuda_host_running_order();
     return order == CUDA_HOST_DESCENDING || (order == CUDA_HOST_SHUFFLED && cuda_host_coin());
@@ -178,7 +176,7 @@ void cp_async_16(void *shared, const void *global, bool valid)
         RACES_READ_16(global);
     RACES_WRITE_16(shared);
     copies[thread].push_back({shared, valid ? global : nullptr, n_groups[thread], false});
-    if (arrives_early())
+    if (cuda_host_arrives_early())
         arrive(&copies[thread].back());
 }
 

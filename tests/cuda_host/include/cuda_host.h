@@ -42,6 +42,7 @@ void cuda_host_launch(const char *name, const char *caller, dim3 grid, dim3 bloc
 }
 
 unsigned char *cuda_host_shared(); /* the running block's, exactly as long as the launch said */
+size_t cuda_host_shared_bytes();
 
 /* All 32 lanes of the warp come here, each with an argument; the last one to come runs `op` on all
  * of them, then they go on. */

@@ -79,6 +79,9 @@ struct cudaDeviceProp {
     int major, minor, multiProcessorCount;
 };
 
+enum cudaDriverEntryPointQueryResult { cudaDriverEntryPointSuccess };
+enum { cudaEnableDefault };
+
 /* The transports, which are C, call these too. */
 extern "C" {
 
@@ -87,6 +90,8 @@ cudaError_t cudaDeviceGetPCIBusId(char *text, int size, int device);
 cudaError_t cudaPointerGetAttributes(cudaPointerAttributes *out, const void *ptr);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device);
 cudaError_t cudaSetDevice(int device);
+cudaError_t cudaGetDriverEntryPoint(const char *name, void **out, unsigned long long flags,
+                                    cudaDriverEntryPointQueryResult *result);
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes);
 cudaError_t cudaMalloc(void **out, size_t bytes);
 cudaError_t cudaFree(void *ptr);

@@ -66,14 +66,14 @@ __device__ static void load_queries(const yoco_window_args &args, int64_t first,
 
 /* Begins to copy 64 keys and values of a head, from a row of the maps on; by one thread. */
 template <int DIM>
-__device__ static void copy_stage(const CUtensorMap *k, const CUtensorMap *v, int row, int head,
+__device__ static void copy_stage(const CUtensorMap *k, const CUtensorMap *v, int row, int kv_head,
                                   int stage, warpgroup_memory<DIM> *m)
 {
     uint64_t *arrived = &m->arrived[stage];
     barrier_expect(arrived, sizeof m->k[stage] + sizeof m->v[stage]);
 #pragma unroll
     for (int i = 0; i < DIM / SWIZZLE_COLUMNS; i++) {
-        int column = head * DIM + i * SWIZZLE_COLUMNS;
+        int column = kv_head * DIM + i * SWIZZLE_COLUMNS;
         bulk_copy_tile(m->k[stage].tile[i], k, row, column, arrived);
         bulk_copy_tile(m->v[stage].tile[i], v, row, column, arrived);
     }
@@ -128,6 +128,7 @@ __global__ void __launch_bounds__(WINDOW_THREADS, 2)
     YOCO_SHARED_TILES(shared);
     warpgroup_memory<DIM> *m = (warpgroup_memory<DIM> *)shared;
     int head = blockIdx.y, warp_row = threadIdx.x / WARP * 16, g = threadIdx.x % WARP / 4;
+    int kv_head = head / (args.n_heads / args.n_kv_heads);
     int64_t first = args.q_begin + (int64_t)blockIdx.x * WINDOW_QUERIES;
     int64_t n = args.q_end - first < WINDOW_QUERIES ? args.q_end - first : WINDOW_QUERIES;
     int64_t begin = args.n_edge + first - args.window + 1, end = args.n_edge + first + n;
@@ -136,7 +137,7 @@ __global__ void __launch_bounds__(WINDOW_THREADS, 2)
         for (int stage = 0; stage < WINDOW_STAGES; stage++)
             barrier_init(&m->arrived[stage]);
         fence_barrier_init();
-        copy_stage<DIM>(&k_map, &v_map, (int)(key - first_key), head, 0, m);
+        copy_stage<DIM>(&k_map, &v_map, (int)(key - first_key), kv_head, 0, m);
     }
     query_fragments<DIM> q;
     load_queries<DIM>(args, first + warp_row, head, &q);
@@ -146,7 +147,8 @@ __global__ void __launch_bounds__(WINDOW_THREADS, 2)
     for (int tile = 0; key < end; key += TILE_KEYS, tile++) {
         int stage = tile % WINDOW_STAGES;
         if (threadIdx.x == 0 && key + TILE_KEYS < end)
-            copy_stage<DIM>(&k_map, &v_map, (int)(key + TILE_KEYS - first_key), head, stage ^ 1, m);
+            copy_stage<DIM>(&k_map, &v_map, (int)(key + TILE_KEYS - first_key), kv_head, stage ^ 1,
+                            m);
         barrier_wait(&m->arrived[stage], tile / WINDOW_STAGES % 2);
         /* The last column that the warp's first row sees; its last row sees 15 more. */
         int last = (int)(args.n_edge + first + warp_row - key);
@@ -170,7 +172,7 @@ static bool launch_window_sm90a(yoco_device *device, const yoco_window_args *arg
     dim3 grid((unsigned)yoco_div_up(args->q_end - args->q_begin, WINDOW_QUERIES),
               (unsigned)args->n_heads);
     int64_t begin = yoco_i64_max(0, args->n_edge + args->q_begin - args->window + 1);
-    int64_t n = args->n_edge + args->q_end - begin, row_size = (int64_t)args->n_heads * DIM;
+    int64_t n = args->n_edge + args->q_end - begin, row_size = (int64_t)args->n_kv_heads * DIM;
     CUtensorMap k, v;
     if (sizeof(warpgroup_memory<DIM>) > device->shared_limit)
         return false;

@@ -164,7 +164,7 @@ static yoco_status check_layers(const yoco_model *m)
     return YOCO_OK;
 }
 
-static bool has_family(const yoco_ops *ops, const yoco_family *family)
+static bool has_family(const yoco_ops *ops, const yoco_op_family *family)
 {
     const void *table;
     memcpy(&table, (const char *)ops + family->at, sizeof table);
@@ -173,7 +173,7 @@ static bool has_family(const yoco_ops *ops, const yoco_family *family)
 
 yoco_status yoco_model_check_ops(const yoco_ops *ops, const yoco_model_shape *shape)
 {
-    static const yoco_family always[] = {{YOCO_FAMILY(dense)}, {YOCO_FAMILY(choose)}};
+    static const yoco_op_family always[] = {{YOCO_OP_FAMILY(dense)}, {YOCO_OP_FAMILY(choose)}};
     for (size_t i = 0; i < sizeof always / sizeof *always; i++) {
         if (has_family(ops, &always[i]))
             continue;
@@ -184,7 +184,7 @@ yoco_status yoco_model_check_ops(const yoco_ops *ops, const yoco_model_shape *sh
     }
     for (int i = 0; i < shape->n_layers; i++) {
         const yoco_layer_kind kind = shape->layers[i].kind;
-        const yoco_family *needs = yoco_layer_ops_of(kind)->needs;
+        const yoco_op_family *needs = yoco_layer_ops_of(kind)->needs;
         for (int j = 0; j < YOCO_MAX_NEEDS && needs[j].name; j++) {
             if (has_family(ops, &needs[j]))
                 continue;

@@ -13,4 +13,4 @@ static yoco_status step(yoco_pass *p)
 }
 
 const yoco_layer_ops yoco_cross_layer = {
-    .needs = {{YOCO_FAMILY(attend)}}, .step = step, .derive = yoco_heads_derive};
+    .needs = {{YOCO_OP_FAMILY(attend)}}, .step = step, .derive = yoco_heads_derive};

@@ -238,5 +238,7 @@ static yoco_status step(yoco_pass *p)
     return YOCO_OK;
 }
 
-const yoco_layer_ops yoco_delta_layer = {
-    .needs = {{YOCO_FAMILY(conv)}, {YOCO_FAMILY(delta)}}, .keep = keep, .mix = mix, .step = step};
+const yoco_layer_ops yoco_delta_layer = {.needs = {{YOCO_OP_FAMILY(conv)}, {YOCO_OP_FAMILY(delta)}},
+                                         .keep = keep,
+                                         .mix = mix,
+                                         .step = step};

@@ -7,12 +7,12 @@
 #include "worker/past/past.h"
 
 /* A family of ops, by its place in yoco_ops. */
-typedef struct yoco_family {
+typedef struct yoco_op_family {
     const char *name;
     size_t at;
-} yoco_family;
+} yoco_op_family;
 
-#define YOCO_FAMILY(member) .name = #member, .at = offsetof(yoco_ops, member)
+#define YOCO_OP_FAMILY(member) .name = #member, .at = offsetof(yoco_ops, member)
 
 enum { YOCO_MAX_NEEDS = 3 };
 
@@ -26,7 +26,7 @@ typedef struct yoco_derived {
 struct yoco_layer_ops {
     /* The families whose ops it calls, beside those that every model needs (worker/model.c); the
      * rest of the list is empty. A backend that lacks one does not run such a model. */
-    yoco_family needs[YOCO_MAX_NEEDS];
+    yoco_op_family needs[YOCO_MAX_NEEDS];
     /* A piece: what needs no past. K and V that the layer keeps; an edge may leave here. NULL:
      * nothing. */
     yoco_status (*keep)(yoco_pass *p);

@@ -215,7 +215,7 @@ static yoco_status derive(const yoco_layer_shape *shape, const yoco_layer_tensor
     return YOCO_OK;
 }
 
-const yoco_layer_ops yoco_mamba_layer = {.needs = {{YOCO_FAMILY(conv)}, {YOCO_FAMILY(mamba)}},
+const yoco_layer_ops yoco_mamba_layer = {.needs = {{YOCO_OP_FAMILY(conv)}, {YOCO_OP_FAMILY(mamba)}},
                                          .keep = keep,
                                          .mix = mix,
                                          .step = step,

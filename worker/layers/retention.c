@@ -128,4 +128,4 @@ static yoco_status step(yoco_pass *p)
 }
 
 const yoco_layer_ops yoco_retention_layer = {
-    .needs = {{YOCO_FAMILY(retention)}}, .keep = keep, .mix = mix, .step = step};
+    .needs = {{YOCO_OP_FAMILY(retention)}}, .keep = keep, .mix = mix, .step = step};

@@ -89,7 +89,7 @@ static yoco_status step(yoco_pass *p)
     return YOCO_OK;
 }
 
-const yoco_layer_ops yoco_window_layer = {.needs = {{YOCO_FAMILY(window)}},
+const yoco_layer_ops yoco_window_layer = {.needs = {{YOCO_OP_FAMILY(window)}},
                                           .keep = keep,
                                           .mix = mix,
                                           .step = step,

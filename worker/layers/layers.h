@@ -16,10 +16,10 @@ typedef struct yoco_op_family {
 
 enum { YOCO_MAX_NEEDS = 3 };
 
-/* What a layer computes of its tensors once, in f64. */
+/* What a layer computes of its tensors once, in f64. table: as large as the tensor of derived_role,
+ * whose place it takes; NULL where there is none. */
 typedef struct yoco_derived {
-    float
-        *table; /* as many elements as the tensor of derived_role, which it replaces; NULL: none */
+    float *table;
     float lambda; /* DIFFERENTIAL */
 } yoco_derived;
 

@@ -24,10 +24,9 @@ static size_t layer_bytes(const yoco_plan_input *in, yoco_layer_shape layer)
     size_t bytes = 0;
     layer.kind = YOCO_LAYER_WINDOW;
     for (int i = yoco_layer_tensor_rules(&layer, rules); i-- > 0;)
-        bytes =
-            plus(bytes, rules[i].is_table
-                            ? sizeof(float) * (size_t)yoco_rule_elements(&rules[i])
-                            : in->weight_bytes(in->weight_data, rules[i].n_out, rules[i].n_in));
+        bytes = plus(bytes, rules[i].is_table
+                                ? sizeof(float) * (size_t)yoco_rule_elements(&rules[i])
+                                : in->weight_bytes(in->weight_data, rules[i].n_out, rules[i].n_in));
     return bytes;
 }
 

@@ -32,7 +32,7 @@ for isa in portable avx2 avx512 avx512_bf16; do
     has $isa && arithmetics+=("--backend cpu --isa $isa")
 done
 
-# field FILE NAME: a number of a params.json.
+# field FILE NAME: a number of a model's config.
 field() {
     tr -d '\n' <"$1" | sed -nE "s/.*\"$2\": *([0-9]+|null).*/\1/p"
 }
@@ -50,9 +50,11 @@ hash_of() {
 
 status=0
 for model in "$root"/tests/reference/*/ "$root/models/demo/"; do
-    vocab=$(field "$model/params.json" vocab_size)
+    config=$model/params.json
+    [ -e "$config" ] || config=$model/config.json
+    vocab=$(field "$config" vocab_size)
     chunk=70
-    [ "$(field "$model/params.json" sliding_window)" != null ] || chunk=256
+    ! grep -qE '"sliding_window": *null|"gated_retention"' "$config" || chunk=256
     write_ids "$work/document" 530 "$vocab" 1
     write_ids "$work/short" 3 "$vocab" 2
     write_ids "$work/long" 45 "$vocab" 3

@@ -83,7 +83,7 @@ static void test_batch_line(void **state)
     assert_int_equal(entry->whole.n, N_HELLO);
     assert_memory_equal(entry->whole.ids, hello, sizeof hello);
     assert_int_equal(entry->prompt.questions[0].tokens.ids[0], hello[N_HELLO - 1]);
-    strcpy(id, entry->id);
+    snprintf(id, sizeof id, "%s", entry->id);
     free_line(&input, documents);
 
     /* Without a template: other tokens and another id. */
@@ -106,7 +106,7 @@ static void test_ids_tell_messages_apart(void **state)
         yoco_batch_input input;
         yoco_batch_documents *documents;
         read_line("chat/completions", bodies[i], template, &input, &documents);
-        strcpy(ids[i], input.entries[0].id);
+        snprintf(ids[i], sizeof ids[i], "%s", input.entries[0].id);
         free_line(&input, documents);
     }
     assert_string_not_equal(ids[0], ids[1]);

@@ -20,8 +20,10 @@ yoco_mamba_args make_mamba(rig *r, test_random *random, const mamba_shape *shape
                             .x = random_values(r, random, n, 1.0f),
                             .dt = random_values(r, random, n, shape->dt_scale)};
     float *a = random_values(r, random, mamba_state_size(&args), 1.0f);
-    for (int64_t i = 0; i < mamba_state_size(&args); i++)
-        a[i] = -0.05f - (float)(i / shape->n_channels) * (0.6f + 0.4f * a[i]);
+    for (int64_t i = 0; i < mamba_state_size(&args); i++) {
+        int64_t state = i / shape->n_channels;
+        a[i] = -0.05f - (float)state * (0.6f + 0.4f * a[i]);
+    }
     args.a = a;
     args.edge_in = random_values(r, random, mamba_state_size(&args), 1.0f);
     return args;

@@ -224,11 +224,12 @@ static char *mixed_text(size_t size, size_t *out_size)
     char *text = malloc(size + file.size);
     assert_non_null(text);
     const char *end = (const char *)file.data + file.size;
-    for (const char *at = (const char *)file.data; at && at <= end && n < MAX_PARTS;) {
+    const char *at = (const char *)file.data;
+    do {
         parts[n++] = at;
         const char *mark = memchr(at, 0x1e, (size_t)(end - at));
         at = mark ? mark + 1 : NULL;
-    }
+    } while (at && at <= end && n < MAX_PARTS);
     parts[n] = end + 1;
     while (used < size) {
         random = random * 1664525u + 1013904223u;

@@ -128,7 +128,7 @@ static void test_bad_json(void **state)
     size_t depth = 100000;
     char *deep = malloc(depth + 16);
     assert_non_null(deep);
-    strcpy(deep, "{\"x\":");
+    snprintf(deep, depth + 16, "{\"x\":");
     memset(deep + 5, '[', depth);
     deep[5 + depth] = '\0';
     refuse(deep, "JSON");

@@ -24,13 +24,54 @@ yoco_status yoco_json_parse(const char *name, const char *text, size_t size, jso
     return YOCO_OK;
 }
 
+/* The start of a text that jansson gives piece by piece. */
+typedef struct shown_text {
+    char *text;
+    size_t used, room;
+    bool cut;
+} shown_text;
+
+/* Ends the dump when full. A piece is one escape, or whole characters without any. */
+static int show_piece(const char *piece, size_t size, void *data)
+{
+    shown_text *out = data;
+    size_t left = out->room - out->used;
+    out->cut = size > left;
+    if (out->cut)
+        size = piece[0] == '\\' ? 0 : left;
+    while (out->cut && size > 0 && ((uint8_t)piece[size] & 0xc0) == 0x80)
+        size--;
+    memcpy(out->text + out->used, piece, size);
+    out->used += size;
+    return out->cut ? -1 : 0;
+}
+
+/* Whether it is there in whole. */
+static bool show(const json_t *value, size_t flags, char *text, size_t room)
+{
+    shown_text out = {.text = text, .room = room};
+    /* 15 digits show a number as its author wrote it. */
+    flags |= JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15);
+    json_dump_callback(value, show_piece, &out, flags);
+    text[out.used] = '\0';
+    return !out.cut;
+}
+
+const char *yoco_json_show_as(const json_t *value, size_t flags, char *text, size_t size)
+{
+    static const char end[] = "\xe2\x80\xa6\"";
+    if (show(value, flags, text, size - 1))
+        return text;
+    show(value, flags, text, size - sizeof end);
+    strcat(text, end);
+    if (!json_is_string(value))
+        text[strlen(text) - 1] = '\0';
+    return text;
+}
+
 const char *yoco_json_show(const json_t *value, char text[YOCO_JSON_SHOWN_BYTES])
 {
-    /* 15 digits show a number as its author wrote it. */
-    size_t flags = JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15);
-    size_t used = json_dumpb(value, text, YOCO_JSON_SHOWN_BYTES - 1, flags);
-    text[used < YOCO_JSON_SHOWN_BYTES - 1 ? used : YOCO_JSON_SHOWN_BYTES - 1] = '\0';
-    return text;
+    return yoco_json_show_as(value, 0, text, YOCO_JSON_SHOWN_BYTES);
 }
 
 /* The escape of a line separator in UTF-8 at `text`, and its bytes there; NULL: there is none. */

@@ -30,8 +30,11 @@ yoco_status yoco_json_parse(const char *name, const char *text, size_t size, jso
 
 enum { YOCO_JSON_SHOWN_BYTES = 64 };
 
-/* A value as it stands in error lines: cut after YOCO_JSON_SHOWN_BYTES - 1 bytes. */
+/* A value as it stands in error lines, at most YOCO_JSON_SHOWN_BYTES - 1 bytes: what is longer is
+ * cut between characters and ends with an ellipsis, a string with its quote too. */
 const char *yoco_json_show(const json_t *value, char text[YOCO_JSON_SHOWN_BYTES]);
+/* The same in `size` bytes, at least 16, by jansson's flags. */
+const char *yoco_json_show_as(const json_t *value, size_t flags, char *text, size_t size);
 
 /* json_dumps with U+0085, U+2028 and U+2029 escaped, at which many readers end a line. The caller
  * frees it with free(). NULL, not logged: no memory, or `root` is NULL. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "configs/files/json_text.h"
 #include "coordinator/text/utf8.h"
 
 /* Makes a text fit for an error line: no control characters, whole UTF-8 characters. */
@@ -37,9 +38,5 @@ const char *yoco_batch_show(const json_t *value, char text[YOCO_BATCH_SHOWN_BYTE
         return "an object";
     if (json_is_array(value))
         return "an array";
-    size_t flags = JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15),
-           last = YOCO_BATCH_SHOWN_BYTES - 1;
-    size_t size = json_dumpb(value, text, last, flags);
-    text[size < last ? size : last] = '\0';
-    return text;
+    return yoco_json_show_as(value, JSON_ENSURE_ASCII, text, YOCO_BATCH_SHOWN_BYTES);
 }

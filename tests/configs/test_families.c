@@ -52,6 +52,44 @@ static void test_model_types_that_are_none(void **state)
         refused(rows[i].name, rows[i].text, rows[i].line);
 }
 
+/* Values that no line has room for end between two characters, with an ellipsis. */
+static void test_long_values(void **state)
+{
+    (void)state;
+    static const char q[] = "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq";
+    char type[512], text[1024], line[512];
+    json_t *value = json_array();
+    for (size_t n = 55; n <= 66; n++) {
+        memset(type, 'q', n);
+        type[n] = '\0';
+        snprintf(text, sizeof text, "{\"model_type\": \"%s\"}", type);
+        snprintf(line, sizeof line, "model_type \"%.*s\" is not", (int)n, type);
+        if (n > 61) /* and two quotes */
+            snprintf(line, sizeof line, "model_type \"%.58s\u2026\" is not", q);
+        refused("config.json", text, line);
+    }
+    char shown[YOCO_JSON_SHOWN_BYTES];
+    for (int i = 0; i < 80; i++)
+        memcpy(type + 2 * i, "\u00e9", 3);
+    for (size_t n = 0; n < 3; n++) {
+        json_t *string = json_sprintf("%.*s%s", (int)n, "xyz", type);
+        memset(shown, '?', sizeof shown);
+        snprintf(text, sizeof text, "\"%.*s%.*s\u2026\"", (int)n, "xyz", (int)((58 - n) / 2 * 2),
+                 type);
+        assert_string_equal(yoco_json_show(string, shown), text);
+        json_array_append_new(value, string);
+    }
+    memset(type, 1, 80); /* \u0001, nine of which fit */
+    type[80] = '\0';
+    json_t *string = json_string(type);
+    yoco_json_show(string, shown);
+    assert_int_equal(strlen(shown), 1 + 9 * 6 + 4);
+    assert_string_equal(shown + 1 + 8 * 6, "\\u0001\u2026\"");
+    json_decref(string);
+    assert_int_equal(strlen(yoco_json_show(value, shown)), 2 + 58 + 1);
+    json_decref(value);
+}
+
 /* A config of flash-linear-attention in which one field is another text; of nested ones too. */
 static char *fla_config(const char *from, const char *to)
 {
@@ -490,6 +528,7 @@ int main(int argc, char **argv)
     source_folder = argc > 1 ? argv[1] : ".";
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model_types_that_are_none),
+        cmocka_unit_test(test_long_values),
         cmocka_unit_test(test_fla_windows),
         cmocka_unit_test(test_fla_retention),
         cmocka_unit_test(test_fla_delta),

@@ -164,6 +164,8 @@ typedef struct yoco_map {
 } yoco_map;
 
 yoco_status yoco_map_open(const char *path, yoco_map *out);
+/* A regular file to read from; of anything else YOCO_ERR_OPEN and a line, without a wait. */
+yoco_status yoco_regular_open(const char *path, int *fd);
 void yoco_map_close(yoco_map *map);
 
 /* "1048576", "128K", "1M", "80G" (powers of 1024), at least 0. False when it is no such number. */

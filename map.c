@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -117,15 +118,43 @@ static yoco_file_id file_id(const struct stat *info)
                           .changed_ns = to_ns(info->st_ctim)};
 }
 
-static yoco_status map_file(const char *path, int fd, yoco_map *out)
+/* Of a path that open refused; a link may name what is not there, as one of a cache without it. */
+static yoco_status refuse_open(const char *path, int reason)
+{
+    char target[PATH_MAX];
+    ssize_t n = reason == ENOENT ? readlink(path, target, sizeof target - 1) : -1;
+    if (n >= 0)
+        yoco_log_error("cannot open %s: it is a link to %.*s, which is not there", path, (int)n,
+                       target);
+    else
+        yoco_log_error("cannot open %s: %s", path, strerror(reason));
+    return YOCO_ERR_OPEN;
+}
+
+yoco_status yoco_regular_open(const char *path, int *fd)
 {
     struct stat info;
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer */
+    if (opened < 0)
+        return refuse_open(path, errno);
+    if (fstat(opened, &info) != 0 || !S_ISREG(info.st_mode)) {
         yoco_log_error("cannot open %s: it is %s, and a regular file is wanted here", path,
                        S_ISDIR(info.st_mode)                              ? "a folder"
                        : S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode) ? "a pipe"
                                                                           : "a device");
+        close(opened);
         return YOCO_ERR_OPEN;
+    }
+    *fd = opened;
+    return YOCO_OK;
+}
+
+static yoco_status map_file(const char *path, int fd, yoco_map *out)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0) {
+        yoco_log_error("cannot read %s: %s", path, strerror(errno));
+        return YOCO_ERR_IO;
     }
     yoco_map map = {.size = (size_t)info.st_size, .id = file_id(&info)};
     if (map.size > 0) {
@@ -147,11 +176,8 @@ static yoco_status map_file(const char *path, int fd, yoco_map *out)
 
 yoco_status yoco_map_open(const char *path, yoco_map *out)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer: no wait */
-    if (fd < 0) {
-        yoco_log_error("cannot open %s: %s", path, strerror(errno));
-        return YOCO_ERR_OPEN;
-    }
+    int fd;
+    YOCO_TRY(yoco_regular_open(path, &fd));
     yoco_status status = map_file(path, fd, out);
     close(fd);
     return status;

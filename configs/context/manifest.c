@@ -168,7 +168,7 @@ yoco_status yoco_context_manifest_parse(const char *name, const char *text, size
 yoco_status yoco_context_manifest_load(const char *path, bool partial, yoco_context_manifest *out)
 {
     yoco_text text;
-    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
+    YOCO_TRY(yoco_text_read_data(path, false, yoco_text_max_bytes, &text));
     yoco_status status = yoco_context_manifest_parse(path, text.data, text.size, partial, out);
     yoco_text_free(&text);
     return status;

@@ -4,11 +4,16 @@
 #include <string.h>
 
 #include "configs/files/atomic_file.h"
+#include "configs/files/text_file.h"
 #include "streams.h"
 
 yoco_status yoco_json_parse(const char *name, const char *text, size_t size, json_t **out)
 {
     yoco_json_problem problem;
+    if (size == 0 || strspn(text, " \t\r\n") == size) {
+        yoco_log_error("%s is empty, and a JSON object is wanted", name);
+        return YOCO_ERR_DATA;
+    }
     json_t *root = yoco_json_load(text, size, &problem);
     if (!root) {
         yoco_log_error("%s: not valid JSON at line %d, column %d: %s", name, problem.error.line,
@@ -22,6 +27,15 @@ yoco_status yoco_json_parse(const char *name, const char *text, size_t size, jso
     }
     *out = root;
     return YOCO_OK;
+}
+
+yoco_status yoco_json_read(const char *path, size_t max_bytes, json_t **out)
+{
+    yoco_text text;
+    YOCO_TRY(yoco_text_read_data(path, false, max_bytes, &text));
+    yoco_status status = yoco_json_parse(path, text.data, text.size, out);
+    yoco_text_free(&text);
+    return status;
 }
 
 /* The start of a text that jansson gives piece by piece. */

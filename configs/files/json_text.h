@@ -28,6 +28,10 @@ bool yoco_json_find(const char *text, size_t size, const char *const *keys, int 
  * json_decref. */
 yoco_status yoco_json_parse(const char *name, const char *text, size_t size, json_t **out);
 
+/* The same of a file that a folder has: a regular one (yoco_text_read_data), of at most max_bytes.
+ */
+yoco_status yoco_json_read(const char *path, size_t max_bytes, json_t **out);
+
 enum { YOCO_JSON_SHOWN_BYTES = 64 };
 
 /* A value as it stands in error lines, at most YOCO_JSON_SHOWN_BYTES - 1 bytes: what is longer is

@@ -26,5 +26,5 @@ yoco_status yoco_path_alloc(const char *folder, const char *name, char **out)
 bool yoco_path_is_missing(const char *path)
 {
     struct stat info;
-    return stat(path, &info) != 0 && (errno == ENOENT || errno == ENOTDIR);
+    return lstat(path, &info) != 0 && (errno == ENOENT || errno == ENOTDIR);
 }

@@ -17,9 +17,13 @@ typedef struct yoco_text {
 yoco_status yoco_text_read(const char *path, yoco_file_use use, yoco_text *out);
 void yoco_text_free(yoco_text *text);
 
-/* From an open descriptor to its end, at most YOCO_TEXT_MAX_BYTES. Not logged but for memory: errno
- * tells, EFBIG where there is more. */
-extern const size_t yoco_text_max_bytes; /* 4 GiB */
-yoco_status yoco_text_read_fd(int fd, yoco_text *out);
+/* The same of YOCO_FILE_DATA of at most max_bytes, which its first bytes tell before it is read. A
+ * file that nobody named but a folder has is a regular one, or YOCO_ERR_OPEN: any_kind is false. */
+yoco_status yoco_text_read_data(const char *path, bool any_kind, size_t max_bytes, yoco_text *out);
+
+/* From an open descriptor to its end, at most max_bytes. Not logged but for memory: errno tells,
+ * EFBIG where there is more. */
+extern const size_t yoco_text_max_bytes; /* 4 GiB: of what a person names */
+yoco_status yoco_text_read_fd(int fd, size_t max_bytes, yoco_text *out);
 
 #endif

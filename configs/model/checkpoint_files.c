@@ -2,14 +2,14 @@
 #include "configs/model/checkpoint_parts.h"
 
 #include "configs/files/json_text.h"
-#include "configs/files/text_file.h"
+#include "configs/files/path.h"
 #include "configs/model/foreign.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char index_name[] = "model.safetensors.index.json";
+enum { MAX_INDEX_BYTES = 1 << 28 };
 
 /* Takes `path`, also when it fails. */
 static yoco_status file_open(char *path, checkpoint_file *out)
@@ -85,20 +85,11 @@ static yoco_status shards_open(const char *folder, const char *index_path, json_
     return index_check(index_path, weight_map, numbers, files, *n_files);
 }
 
-static yoco_status index_read(const char *path, json_t **out)
-{
-    yoco_text text;
-    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
-    yoco_status status = yoco_json_parse(path, text.data, text.size, out);
-    yoco_text_free(&text);
-    return status;
-}
-
 static yoco_status indexed_open(const char *folder, const char *index_path, checkpoint_file **files,
                                 int *n_files)
 {
     json_t *index;
-    YOCO_TRY(index_read(index_path, &index));
+    YOCO_TRY(yoco_json_read(index_path, MAX_INDEX_BYTES, &index));
     json_t *weight_map = json_object_get(index, "weight_map"), *numbers = json_object();
     checkpoint_file *list = NULL;
     int n = 0;
@@ -143,12 +134,12 @@ yoco_status yoco_checkpoint_files_open(const char *folder, checkpoint_file **fil
 {
     char *path;
     YOCO_TRY(yoco_path_alloc(folder, "model.safetensors", &path));
-    if (access(path, F_OK) == 0)
+    if (!yoco_path_is_missing(path))
         return single_open(path, files, n_files);
     yoco_free(path);
     YOCO_TRY(yoco_path_alloc(folder, index_name, &path));
     yoco_status status = YOCO_ERR_OPEN;
-    if (access(path, F_OK) == 0) {
+    if (!yoco_path_is_missing(path)) {
         status = indexed_open(folder, path, files, n_files);
     } else {
         char hint[YOCO_FOREIGN_TEXT];

@@ -1,5 +1,4 @@
 /* The registry of families, and a shape from whatever names one: a folder, or a config alone. */
-#include "configs/files/first_bytes.h"
 #include "configs/files/path.h"
 #include "configs/files/text_file.h"
 #include "configs/model/family.h"
@@ -8,16 +7,14 @@
 #include "configs/model/hf_config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static const yoco_family *const families[] = {&yoco_family_release, &yoco_family_fla,
                                               &yoco_family_phi4flash};
 
-enum { N_FAMILIES = sizeof families / sizeof *families, PEEK_BYTES = 4096 };
+enum { N_FAMILIES = sizeof families / sizeof *families };
 
 const yoco_family *yoco_family_at(int index)
 {
@@ -105,25 +102,10 @@ yoco_status yoco_model_shape_parse(const char *name, const char *text, size_t si
     return status;
 }
 
-/* Weights in place of a config may be many gigabytes: looked at before all is read. */
-static yoco_status peek(const char *path)
-{
-    char bytes[PEEK_BYTES];
-    struct stat info;
-    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode))
-        return YOCO_OK;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? 0 : read(fd, bytes, sizeof bytes);
-    if (fd >= 0)
-        close(fd);
-    return n > 0 ? yoco_first_bytes_check(path, YOCO_FILE_DATA, bytes, (size_t)n) : YOCO_OK;
-}
-
-static yoco_status load_file(const char *path, yoco_model_shape **out)
+static yoco_status load_file(const char *path, bool any_kind, yoco_model_shape **out)
 {
     yoco_text text;
-    YOCO_TRY(peek(path));
-    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
+    YOCO_TRY(yoco_text_read_data(path, any_kind, YOCO_MAX_CONFIG_BYTES, &text));
     yoco_status status = yoco_model_shape_parse(path, text.data, text.size, out);
     yoco_text_free(&text);
     return status;
@@ -134,10 +116,10 @@ static yoco_status find_config(const char *folder, char path[PATH_MAX])
 {
     char hint[YOCO_FOREIGN_TEXT];
     YOCO_TRY(yoco_path_join(folder, "config.json", path));
-    if (access(path, F_OK) == 0)
+    if (!yoco_path_is_missing(path))
         return YOCO_OK;
     YOCO_TRY(yoco_path_join(folder, "params.json", path));
-    if (access(path, F_OK) == 0)
+    if (!yoco_path_is_missing(path))
         return YOCO_OK;
     int error = errno;
     yoco_foreign_weights(folder, hint);
@@ -155,10 +137,10 @@ yoco_status yoco_model_shape_load(const char *path, yoco_model_shape **out)
     struct stat info;
     char config[PATH_MAX];
     if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode))
-        return load_file(path, out);
+        return load_file(path, true, out);
     yoco_model_shape *shape;
     YOCO_TRY(find_config(path, config));
-    YOCO_TRY(load_file(config, &shape));
+    YOCO_TRY(load_file(config, false, &shape));
     yoco_status status = shape->family->model_type ? yoco_hf_generation(path, shape) : YOCO_OK;
     if (status != YOCO_OK) {
         yoco_free(shape);

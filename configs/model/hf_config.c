@@ -1,11 +1,9 @@
 #include "configs/model/hf_config.h"
 
 #include "configs/files/path.h"
-#include "configs/files/text_file.h"
 #include "configs/model/family.h"
 
 #include <string.h>
-#include <unistd.h>
 
 yoco_status yoco_hf_check_weights(const yoco_fields *f)
 {
@@ -67,17 +65,14 @@ yoco_status yoco_hf_ends(const yoco_fields *f, yoco_model_shape *shape)
 yoco_status yoco_hf_generation(const char *folder, yoco_model_shape *shape)
 {
     char path[PATH_MAX];
-    yoco_text text;
     json_t *root;
     YOCO_TRY(yoco_path_join(folder, "generation_config.json", path));
-    if (access(path, F_OK) != 0)
+    if (yoco_path_is_missing(path))
         return YOCO_OK;
-    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
-    yoco_status status = yoco_config_parse(path, text.data, text.size, &root);
-    yoco_text_free(&text);
-    YOCO_TRY(status);
+    YOCO_TRY(yoco_json_read(path, YOCO_MAX_CONFIG_BYTES, &root));
     const yoco_fields f = {path, "", root, true};
     const json_t *ends = json_object_get(root, "eos_token_id");
+    yoco_status status = YOCO_OK;
     if (ends && !json_is_null(ends))
         status = yoco_hf_ends(&f, shape);
     json_decref(root);

@@ -123,7 +123,7 @@ static yoco_status read_file(int fd, yoco_batch_document *document, yoco_batch_f
     struct stat info;
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
         return yoco_batch_fault_set(fault, "body.document.path", "is not a regular file");
-    yoco_status status = yoco_text_read_fd(fd, &document->text);
+    yoco_status status = yoco_text_read_fd(fd, yoco_text_max_bytes, &document->text);
     if (status == YOCO_ERR_IO && errno == EFBIG)
         return yoco_batch_fault_set(fault, "body.document.path", "is larger than 4 GiB");
     if (status == YOCO_ERR_IO)

@@ -5,23 +5,9 @@
 
 #include "configs/files/json_text.h"
 #include "configs/files/path.h"
-#include "configs/files/text_file.h"
 #include "coordinator/text/hf_parts.h"
 
 enum { MAX_FILE_BYTES = 1 << 28 };
-
-static yoco_status load_json(const char *path, json_t **out)
-{
-    yoco_text text;
-    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
-    yoco_status status = YOCO_ERR_DATA;
-    if (text.size > MAX_FILE_BYTES)
-        yoco_log_error("%s: %zu bytes are too many, at most %d", path, text.size, MAX_FILE_BYTES);
-    else
-        status = yoco_json_parse(path, text.data, text.size, out);
-    yoco_text_free(&text);
-    return status;
-}
 
 /* The id of an added token or of one of the vocabulary, -1: none has this text. */
 static int32_t find_id(const yoco_hf *hf, const char *text)
@@ -139,7 +125,7 @@ static yoco_status read_config(yoco_hf *hf, const char *folder)
     at.path = path;
     yoco_status status = YOCO_OK;
     if (!yoco_path_is_missing(path)) {
-        status = load_json(path, &config);
+        status = yoco_json_read(path, MAX_FILE_BYTES, &config);
         if (status == YOCO_OK) {
             status = read_roles(hf, &at, config);
             json_decref(config);
@@ -181,7 +167,7 @@ yoco_status yoco_tokenizer_read_hf(const char *folder, int vocab_size, yoco_toke
     yoco_status status = YOCO_OK;
     hf.path = path;
     if (*found)
-        status = load_json(path, &hf.root);
+        status = yoco_json_read(path, MAX_FILE_BYTES, &hf.root);
     if (status == YOCO_OK && *found)
         status = read_parts(&hf, folder);
     for (size_t i = 0; i < hf.n_added; i++)

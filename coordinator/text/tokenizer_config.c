@@ -2,7 +2,6 @@
 
 #include "configs/files/json_text.h"
 #include "configs/files/path.h"
-#include "configs/files/text_file.h"
 #include "coordinator/text/vocab.h"
 
 #include <jansson.h>
@@ -37,20 +36,6 @@ static yoco_status join_path(const char *folder, const char *name, char **out)
         return YOCO_ERR_DATA;
     }
     return yoco_path_alloc(folder, name, out);
-}
-
-static yoco_status load_object(const char *path, json_t **out)
-{
-    yoco_text text;
-    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
-    if (text.size > MAX_JSON_BYTES) {
-        yoco_log_error("%s: %zu bytes are too many, at most %d", path, text.size, MAX_JSON_BYTES);
-        yoco_text_free(&text);
-        return YOCO_ERR_DATA;
-    }
-    yoco_status status = yoco_json_parse(path, text.data, text.size, out);
-    yoco_text_free(&text);
-    return status;
 }
 
 static yoco_status check_keys(const char *path, json_t *root)
@@ -134,7 +119,7 @@ static yoco_status load_specials(const char *folder, json_t *root, yoco_tokenize
     }
     char *path;
     YOCO_TRY(join_path(folder, json_string_value(specials), &path));
-    yoco_status status = load_object(path, &object);
+    yoco_status status = yoco_json_read(path, MAX_JSON_BYTES, &object);
     if (status == YOCO_OK) {
         status = read_specials(path, object, config);
         json_decref(object);
@@ -227,7 +212,7 @@ yoco_status yoco_tokenizer_config_load(const char *folder, yoco_tokenizer_config
         return YOCO_OK;
     }
     json_t *root;
-    yoco_status status = load_object(config.path, &root);
+    yoco_status status = yoco_json_read(config.path, MAX_JSON_BYTES, &root);
     if (status == YOCO_OK) {
         status = read_config(folder, root, &config);
         json_decref(root);

@@ -22,7 +22,7 @@ static yoco_status config_hash(const yoco_tokenizer_config *config, yoco_hash *o
 {
     yoco_text ranks;
     yoco_hasher *hasher;
-    YOCO_TRY(yoco_text_read(config->ranks_path, YOCO_FILE_DATA, &ranks));
+    YOCO_TRY(yoco_text_read_data(config->ranks_path, false, yoco_text_max_bytes, &ranks));
     yoco_status status = yoco_hasher_create(&hasher);
     if (status == YOCO_OK) {
         config_add(hasher, config);
@@ -40,7 +40,9 @@ static yoco_status file_add(yoco_hasher *hasher, const char *folder, const char 
     yoco_text text;
     YOCO_TRY(yoco_path_alloc(folder, name, &path));
     *found = !yoco_path_is_missing(path);
-    yoco_status status = *found ? yoco_text_read(path, YOCO_FILE_DATA, &text) : YOCO_OK;
+    yoco_status status = YOCO_OK;
+    if (*found)
+        status = yoco_text_read_data(path, false, yoco_text_max_bytes, &text);
     if (*found && status == YOCO_OK) {
         yoco_hasher_add(hasher, &text.size, sizeof text.size);
         yoco_hasher_add(hasher, text.data, text.size);

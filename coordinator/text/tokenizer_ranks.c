@@ -8,7 +8,7 @@
 static yoco_status load_vocab(const char *path, yoco_vocab **out)
 {
     yoco_text text;
-    YOCO_TRY(yoco_text_read(path, YOCO_FILE_DATA, &text));
+    YOCO_TRY(yoco_text_read_data(path, false, yoco_text_max_bytes, &text));
     yoco_status status = yoco_vocab_parse(path, text.data, text.size, out);
     yoco_text_free(&text);
     return status;

@@ -1,6 +1,7 @@
 /* Folders of Hugging Face: which family a config is of, what is refused, and where weights stand.
  */
 #include "configs/model/family.h"
+#include "configs/model/fields.h"
 
 #include "fixture.h"
 
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -406,6 +408,44 @@ static void test_config_of_another_format(void **state)
     }
 }
 
+/* What stands in a folder under a name that is read, and is no file. */
+static void test_names_without_a_file(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"config.json", "generation_config.json",
+                                        "model.safetensors", "model.safetensors.index.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *folder = folder_create(), line[256];
+        const char *path = path_in(folder, names[i]);
+        text_write(path_in(folder, "config.json"), fla_config("\"swish\"", "\"swish\""));
+        unlink(path);
+        assert_int_equal(symlink("/dev/zero", path), 0);
+        snprintf(line, sizeof line, "%s: it is a device, and a regular file is wanted", names[i]);
+        folder_refused(folder, line);
+        unlink(path);
+        assert_int_equal(mkfifo(path, 0600), 0);
+        snprintf(line, sizeof line, "%s: it is a pipe, and a regular file is wanted", names[i]);
+        folder_refused(folder, line);
+        unlink(path);
+        assert_int_equal(symlink("../../blobs/1234", path), 0);
+        snprintf(line, sizeof line, "%s: it is a link to ../../blobs/1234, which is not there",
+                 names[i]);
+        folder_refused(folder, line);
+        unlink(path);
+        text_write(path, " \n");
+        snprintf(line, sizeof line, "%s is empty", names[i]);
+        folder_refused(folder, i == 2 ? "model.safetensors: " : line);
+        folder_remove(folder);
+    }
+    char *folder = folder_create(), *large = malloc(YOCO_MAX_CONFIG_BYTES + 2);
+    memset(large, ' ', YOCO_MAX_CONFIG_BYTES + 1);
+    large[YOCO_MAX_CONFIG_BYTES + 1] = '\0';
+    text_write(path_in(folder, "config.json"), large);
+    folder_refused(folder, "config.json has more than 1048576 bytes");
+    free(large);
+    folder_remove(folder);
+}
+
 /* A family whose layers have q, k and v in one tensor, and norms that are (n, 1). */
 static void name_fused(const yoco_model_shape *shape, yoco_tensor_spec *spec)
 {
@@ -538,6 +578,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_weights_of_others),
         cmocka_unit_test(test_config_of_another_format),
+        cmocka_unit_test(test_names_without_a_file),
         cmocka_unit_test(test_extra_tensors),
         cmocka_unit_test(test_fused_tensors),
     };

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -133,6 +134,32 @@ static void test_bad_json(void **state)
     deep[5 + depth] = '\0';
     refuse(deep, "JSON");
     free(deep);
+}
+
+/* What stands in the folder under the name, and is no file. */
+static void test_no_file(void **state)
+{
+    (void)state;
+    static const char *const names[] = {FILE_NAME, CONFIG_NAME, "yoco_tokenizer.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        yoco_tokenizer *out;
+        char path[256];
+        write_file(FILE_NAME, WITH("\"x\":1"), strlen(WITH("\"x\":1")));
+        path_of(names[i], path);
+        unlink(path);
+        assert_int_equal(symlink("/dev/zero", path), 0);
+        assert_int_equal(yoco_tokenizer_open(folder, 1000, &out), YOCO_ERR_OPEN);
+        assert_non_null(strstr(yoco_log_last_error(), "it is a device, and a regular file is"));
+        unlink(path);
+        assert_int_equal(mkfifo(path, 0600), 0);
+        assert_int_equal(yoco_tokenizer_open(folder, 1000, &out), YOCO_ERR_OPEN);
+        assert_non_null(strstr(yoco_log_last_error(), "it is a pipe, and a regular file is"));
+        unlink(path);
+        assert_int_equal(symlink("../gone", path), 0);
+        assert_int_equal(yoco_tokenizer_open(folder, 1000, &out), YOCO_ERR_OPEN);
+        assert_non_null(strstr(yoco_log_last_error(), "is a link to ../gone, which is not there"));
+        unlink(path);
+    }
 }
 
 static void test_bad_models(void **state)
@@ -494,13 +521,21 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_smallest),     cmocka_unit_test(test_which_file),
-        cmocka_unit_test(test_bad_json),     cmocka_unit_test(test_bad_models),
-        cmocka_unit_test(test_bad_steps),    cmocka_unit_test(test_bad_added_tokens),
-        cmocka_unit_test(test_bad_patterns), cmocka_unit_test(test_runaway_pattern),
-        cmocka_unit_test(test_nesting),      cmocka_unit_test(test_run_of_marks),
-        cmocka_unit_test(test_one_piece),    cmocka_unit_test(test_roles),
-        cmocka_unit_test(test_texts),        cmocka_unit_test(test_spans),
+        cmocka_unit_test(test_smallest),
+        cmocka_unit_test(test_which_file),
+        cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_bad_json),
+        cmocka_unit_test(test_bad_models),
+        cmocka_unit_test(test_bad_steps),
+        cmocka_unit_test(test_bad_added_tokens),
+        cmocka_unit_test(test_bad_patterns),
+        cmocka_unit_test(test_runaway_pattern),
+        cmocka_unit_test(test_nesting),
+        cmocka_unit_test(test_run_of_marks),
+        cmocka_unit_test(test_one_piece),
+        cmocka_unit_test(test_roles),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_spans),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

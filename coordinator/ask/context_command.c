@@ -47,7 +47,8 @@ static yoco_status read_ids(yoco_session *session, context_options *o, yoco_ids 
 {
     const yoco_model_shape *shape = session->checkpoint->shape;
     yoco_tokenizer *tokenizer;
-    YOCO_TRY(yoco_tokenizer_open(o->session.model, shape->vocab_size, &tokenizer));
+    YOCO_TRY(yoco_prompt_open_tokenizer(&o->prompt, o->session.model, shape->vocab_size, false,
+                                        &tokenizer));
     yoco_status status = yoco_prompt_check_options(&o->prompt, tokenizer);
     o->prompt.is_asked = true;
     if (status == YOCO_OK)

@@ -99,6 +99,19 @@ static yoco_status encode(const yoco_prompt_options *options, const yoco_tokeniz
     return yoco_ids_encode(tokenizer, text, size, options->special_tokens, bos, out);
 }
 
+yoco_status yoco_prompt_open_tokenizer(const yoco_prompt_options *options, const char *model,
+                                       int vocab_size, bool other_text, yoco_tokenizer **out)
+{
+    char why[YOCO_LOG_LINE_BYTES];
+    if (other_text || options->file || options->text || options->questions.n > 0 || options->chat ||
+        options->special_tokens || options->no_bos)
+        return yoco_tokenizer_open(model, vocab_size, out);
+    YOCO_TRY(yoco_tokenizer_try(model, vocab_size, why, out));
+    if (why[0])
+        yoco_log_warn("no text, ids only, and no end token of the tokenizer's: %s", why);
+    return YOCO_OK;
+}
+
 yoco_status yoco_prompt_check_options(const yoco_prompt_options *options,
                                       const yoco_tokenizer *tokenizer)
 {

@@ -26,6 +26,11 @@ typedef struct yoco_prompt_options {
     int64_t n_generate;
 } yoco_prompt_options;
 
+/* The tokenizer, or NULL where the folder has none. Where nothing here is text, one that cannot be
+ * used is none, and a warning says why; `other_text`: something else of the job is. */
+yoco_status yoco_prompt_open_tokenizer(const yoco_prompt_options *options, const char *model,
+                                       int vocab_size, bool other_text, yoco_tokenizer **out);
+
 /* YOCO_ERR_USAGE, logged, where an option is of no use without a tokenizer; NULL: there is none. */
 yoco_status yoco_prompt_check_options(const yoco_prompt_options *options,
                                       const yoco_tokenizer *tokenizer);

@@ -69,7 +69,9 @@ static yoco_status open_tokenizer(yoco_session *session, run_options *o, yoco_to
 {
     yoco_status status = YOCO_OK;
     if (session->comm->rank == 0)
-        status = yoco_tokenizer_open(o->session.model, session->checkpoint->shape->vocab_size, out);
+        status = yoco_prompt_open_tokenizer(&o->prompt, o->session.model,
+                                            session->checkpoint->shape->vocab_size,
+                                            o->generate.stops.n > 0, out);
     if (session->comm->rank == 0 && status == YOCO_OK)
         status = check_text_options(o, *out);
     if (session->comm->rank == 0 && status == YOCO_OK)

@@ -37,7 +37,7 @@ static void print_rotations(const yoco_model_shape *m)
                    m->rotations[i].head_dim);
 }
 
-static void print_info(const char *folder, const yoco_checkpoint *c, bool has_tokenizer)
+static void print_info(const char *folder, const yoco_checkpoint *c, const char *tokenizer)
 {
     const yoco_model_shape *m = c->shape;
     int64_t kept = yoco_shape_kept_width(m);
@@ -52,7 +52,7 @@ static void print_info(const char *folder, const yoco_checkpoint *c, bool has_to
                m->tied ? ", embedding tied to the output" : "");
     yoco_print("max_seq_len      %" PRId64 ", norm_eps %g\n", m->max_seq_len, (double)m->norm_eps);
     print_rotations(m);
-    yoco_print("tokenizer        %s\n", has_tokenizer ? "yes" : "none: token ids only");
+    yoco_print("tokenizer        %s\n", tokenizer);
 }
 
 typedef struct info_options {
@@ -116,11 +116,13 @@ static yoco_status info(void *parsed)
         return print_tensors(options->model);
     yoco_checkpoint *checkpoint;
     yoco_tokenizer *tokenizer = NULL;
+    char why[YOCO_LOG_LINE_BYTES], line[sizeof why + 32];
     YOCO_TRY(yoco_session_open_model(options, &checkpoint));
     yoco_status status =
-        yoco_tokenizer_open(options->model, checkpoint->shape->vocab_size, &tokenizer);
+        yoco_tokenizer_try(options->model, checkpoint->shape->vocab_size, why, &tokenizer);
+    snprintf(line, sizeof line, "none: token ids only%s%s", why[0] ? ": " : "", why);
     if (status == YOCO_OK)
-        print_info(options->model, checkpoint, tokenizer != NULL);
+        print_info(options->model, checkpoint, tokenizer ? "yes" : line);
     yoco_tokenizer_close(tokenizer);
     yoco_checkpoint_close(checkpoint);
     return status;

@@ -30,6 +30,21 @@ yoco_status yoco_tokenizer_open(const char *folder, int vocab_size, yoco_tokeniz
     return status;
 }
 
+yoco_status yoco_tokenizer_try(const char *folder, int vocab_size, char why[YOCO_LOG_LINE_BYTES],
+                               yoco_tokenizer **out)
+{
+    yoco_log_hold();
+    yoco_status status = yoco_tokenizer_open(folder, vocab_size, out);
+    yoco_log_release(why);
+    if (status == YOCO_ERR_DATA || status == YOCO_ERR_OPEN) {
+        *out = NULL;
+        return YOCO_OK;
+    }
+    if (status != YOCO_OK)
+        yoco_log_error("%s", why);
+    return status;
+}
+
 void yoco_tokenizer_close(yoco_tokenizer *tokenizer)
 {
     if (!tokenizer)

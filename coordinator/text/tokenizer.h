@@ -18,6 +18,10 @@ typedef struct yoco_tokenizer yoco_tokenizer; /* never changes: threads may shar
 /* Opens the tokenizer of a model folder. *out is NULL, with YOCO_OK, where the folder has none. An
  * id at or past vocab_size is an error. */
 yoco_status yoco_tokenizer_open(const char *folder, int vocab_size, yoco_tokenizer **out);
+/* The same where ids may do: a tokenizer that is not supported or whose files are wrong is *out
+ * NULL, with YOCO_OK, and its line in `why`, which is empty otherwise. */
+yoco_status yoco_tokenizer_try(const char *folder, int vocab_size, char why[YOCO_LOG_LINE_BYTES],
+                               yoco_tokenizer **out);
 void yoco_tokenizer_close(yoco_tokenizer *tokenizer);
 
 /* The ids at which generation stops, in place of those that the tokenizer's own files name. At most

@@ -158,6 +158,23 @@ refuse_it() {
     expect 66 'model.gguf, weights in the GGUF format' "$yoco" run -m "$folder/gguf" -p x
 }
 
+# A tokenizer that is not supported: ids need none. What is text says why it cannot be.
+ids_alone() {
+    cp "$model/tokenizer.json" "$folder/kept.json"
+    echo '{"model": {"type": "Unigram", "vocab": []}}' >"$model/tokenizer.json"
+    echo '1 2 3' >"$folder/ids"
+    succeed "$yoco" info -m "$model"
+    holds 'tokenizer +none: token ids only: .*tokenizer.json: model: type "Unigram" is not supported'
+    succeed "$yoco" run -m "$model" --prompt-ids "$folder/ids" -n 2 --threads 1
+    grep -q 'warning: no text, ids only.*"Unigram" is not' "$folder/err" || fail "no warning"
+    succeed "$yoco" context save -m "$model" --prompt-ids "$folder/ids" --threads 1 -o "$folder/context"
+    rm -r "$folder/context"
+    expect 65 '"Unigram" is not supported' "$yoco" run -m "$model" -p x
+    expect 65 '"Unigram" is not supported' "$yoco" run -m "$model" --prompt-ids "$folder/ids" --stop x
+    expect 65 '"Unigram" is not supported' "$yoco" run -m "$model" --prompt-ids "$folder/ids" -q x
+    mv "$folder/kept.json" "$model/tokenizer.json"
+}
+
 mkdir "$folder/other" "$folder/gguf"
 touch "$folder/other/params.json" "$folder/gguf/model.gguf"
 for kind in swa gated_retention gated_deltanet phi; do
@@ -167,7 +184,9 @@ for kind in swa gated_retention gated_deltanet phi; do
     end_it
     ask_many
 done
+model=$folder/gated_deltanet
 chat_it
 template_it
+ids_alone
 refuse_it
 [ $n_failed = 0 ]

@@ -43,8 +43,8 @@ static yoco_status shape_read(const char *name, const json_t *shape, yoco_tensor
     for (int i = 0; i < tensor->n_dims; i++) {
         const json_t *size = json_array_get(shape, (size_t)i);
         if (!json_is_integer(size) || json_integer_value(size) < 0) {
-            yoco_log_error("%s: tensor %s: size %d of its shape is not an integer from 0", name,
-                           tensor->name, i);
+            yoco_log_error("%s: tensor %s: dimension %d of its shape is not an integer from 0",
+                           name, tensor->name, i);
             return YOCO_ERR_DATA;
         }
         tensor->shape[i] = json_integer_value(size);
@@ -93,8 +93,9 @@ static yoco_status tensor_read(const char *name, const json_t *info, const uint8
         return YOCO_ERR_DATA;
     }
     if (!dtype_find(json_string_value(dtype), &tensor->dtype)) {
-        yoco_log_error("%s: tensor %s: dtype %s is not supported; use F32, BF16, F16, F64 or I64",
-                       name, tensor->name, json_string_value(dtype));
+        char shown[YOCO_JSON_SHOWN_BYTES];
+        yoco_log_error("%s: tensor %s: dtype %s is not supported; weights are F32, BF16 or F16",
+                       name, tensor->name, yoco_json_show(dtype, shown));
         return YOCO_ERR_DATA;
     }
     YOCO_TRY(shape_read(name, shape, tensor));

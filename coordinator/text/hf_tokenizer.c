@@ -74,6 +74,12 @@ static yoco_status read_processor(void *data, const yoco_hf_place *at, const cha
     return YOCO_OK;
 }
 
+static bool given(const json_t *config, const char *key)
+{
+    const json_t *value = json_object_get(config, key);
+    return value && !json_is_null(value);
+}
+
 /* A token that tokenizer_config.json names by its text, or as an object with its content; -1 where
  * it names none. */
 static yoco_status read_role(const yoco_hf *hf, const yoco_hf_place *at, const json_t *config,
@@ -97,8 +103,14 @@ static yoco_status read_roles(yoco_hf *hf, const yoco_hf_place *at, const json_t
     yoco_tokenizer *out = hf->out;
     bool add_bos, add_eos;
     int32_t bos, eos;
+    char shown[YOCO_JSON_SHOWN_BYTES];
     YOCO_TRY(read_role(hf, at, config, "bos_token", &bos));
     YOCO_TRY(read_role(hf, at, config, "eos_token", &eos));
+    if (eos < 0 && given(config, "eos_token"))
+        return YOCO_HF_REFUSE(at,
+                              "\"eos_token\" %s is no token of tokenizer.json, and no answer "
+                              "would end there",
+                              yoco_json_show(json_object_get(config, "eos_token"), shown));
     YOCO_TRY(read_role(hf, at, config, "pad_token", &out->pad));
     YOCO_TRY(yoco_hf_bool(at, config, "add_bos_token", out->bos >= 0, &add_bos));
     YOCO_TRY(yoco_hf_bool(at, config, "add_eos_token", false, &add_eos));

@@ -370,6 +370,7 @@ static void test_weights_of_others(void **state)
         const char *file, *line;
     } rows[] = {
         {"model-Q4_K_M.gguf", "it holds model-Q4_K_M.gguf, weights in the GGUF format: download"},
+        {"MODEL.GGUF", "it holds MODEL.GGUF, weights in the GGUF format: download"},
         {"pytorch_model.bin", "pytorch_model.bin, weights pickled by PyTorch: download"},
         {"pytorch_model.bin.index.json", "the index of weights pickled by PyTorch"},
         {"adapter_model.safetensors", "an adapter, which changes another model's weights: merge"},
@@ -386,6 +387,25 @@ static void test_weights_of_others(void **state)
         folder_refused(folder, rows[i].line);
         folder_remove(folder);
     }
+}
+
+/* A cache of Hugging Face, its snapshots, and a release in a folder of its own. */
+static void test_models_further_down(void **state)
+{
+    (void)state;
+    char *folder = folder_create();
+    const char *snapshots = path_in(folder, "snapshots");
+    assert_int_equal(mkdir(snapshots, 0700), 0);
+    assert_int_equal(mkdir(path_in(folder, "snapshots/12ab"), 0700), 0);
+    text_write(path_in(folder, "snapshots/12ab/config.json"), "{}");
+    folder_refused(folder, "; the model is in its folder snapshots/12ab: give that");
+    folder_refused(snapshots, "; the model is in its folder 12ab: give that");
+    folder_remove(folder);
+    folder = folder_create();
+    assert_int_equal(mkdir(path_in(folder, "original"), 0700), 0);
+    text_write(path_in(folder, "original/consolidated.00.pth"), "x");
+    folder_refused(folder, "it holds original/consolidated.00.pth, weights pickled by PyTorch");
+    folder_remove(folder);
 }
 
 /* In place of a config: looked at before it is read. */
@@ -577,6 +597,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_hashes),
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_weights_of_others),
+        cmocka_unit_test(test_models_further_down),
         cmocka_unit_test(test_config_of_another_format),
         cmocka_unit_test(test_names_without_a_file),
         cmocka_unit_test(test_extra_tensors),

@@ -432,9 +432,12 @@ static void test_roles(void **state)
     open_with_config("{}", YOCO_OK, 1, -1);
     open_with_config("{\"eos_token\":\"b\"}", YOCO_OK, 1, 2);
     open_with_config("{\"eos_token\":{\"content\":\"c\"},\"bos_token\":\"b\"}", YOCO_OK, 1, 3);
-    open_with_config("{\"eos_token\":\"none\",\"pad_token\":null}", YOCO_OK, 1, -1);
+    open_with_config("{\"eos_token\":null,\"pad_token\":\"none\"}", YOCO_OK, 1, -1);
     open_with_config("{\"add_bos_token\":false}", YOCO_OK, -1, -1);
     open_with_config("{\"add_bos_token\":true}", YOCO_OK, 1, -1);
+    open_with_config("{\"eos_token\":\"none\"}", YOCO_ERR_DATA, 0, 0);
+    open_with_config("{\"eos_token\":{}}", YOCO_ERR_DATA, 0, 0);
+    open_with_config("{\"eos_token\":{\"content\":\"<nope>\"}}", YOCO_ERR_DATA, 0, 0);
     open_with_config("{\"eos_token\":7}", YOCO_ERR_DATA, 0, 0);
     open_with_config("{\"add_eos_token\":true}", YOCO_ERR_DATA, 0, 0);
     open_with_config("{\"add_bos_token\":\"no\"}", YOCO_ERR_DATA, 0, 0);

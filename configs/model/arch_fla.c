@@ -66,6 +66,7 @@ static yoco_status attention_read(const yoco_fields *f, const char *kv_field, in
     YOCO_TRY(yoco_field_bool_if(f, "qk_norm", &a->q_norm));
     YOCO_TRY(
         yoco_field_real_if(f, "rope_theta", YOCO_MIN_THETA, YOCO_MAX_THETA, &a->rotation.theta));
+    YOCO_TRY(yoco_hf_check_rope(f));
     YOCO_TRY(yoco_field_word_if(f, "rope_inv_freq", rules, 2, &rule));
     YOCO_TRY(heads_check(f, kv_field, dim, a));
     a->rotation.head_dim = a->head_dim;
@@ -254,7 +255,7 @@ static void add_layers(const config *c, yoco_model_shape *shape)
 
 static yoco_status make(const char *name, json_t *root, yoco_model_shape **out)
 {
-    const yoco_fields f = {name, "", root, true};
+    const yoco_fields f = yoco_hf_fields(name, root, yoco_family_fla.model_type);
     config c = {0};
     yoco_model_shape *shape;
     YOCO_TRY(config_read(&f, &c));

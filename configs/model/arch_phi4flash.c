@@ -204,7 +204,7 @@ static void add_layers(const config *c, yoco_model_shape *shape)
 
 static yoco_status make(const char *name, json_t *root, yoco_model_shape **out)
 {
-    const yoco_fields f = {name, "", root, true};
+    const yoco_fields f = yoco_hf_fields(name, root, yoco_family_phi4flash.model_type);
     config *c = NULL;
     yoco_model_shape *shape = NULL;
     YOCO_TRY(yoco_alloc(sizeof *c, "a model's config", (void **)&c));

@@ -3,7 +3,30 @@
 #include "configs/files/path.h"
 #include "configs/model/family.h"
 
+#include <stdio.h>
 #include <string.h>
+
+static bool has_type(const json_t *object, const char *model_type)
+{
+    const char *type = json_string_value(json_object_get(object, "model_type"));
+    return type && strcmp(type, model_type) == 0;
+}
+
+yoco_fields yoco_hf_fields(const char *name, json_t *root, const char *model_type)
+{
+    static const char *const shared[] = {"quantization_config", "eos_token_id",
+                                         "tie_word_embeddings"};
+    json_t *inner = json_object_get(root, "text_config");
+    if (has_type(root, model_type) || !has_type(inner, model_type))
+        return (yoco_fields){name, "", root, true};
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++) {
+        json_t *outer = json_object_get(root, shared[i]);
+        const json_t *own = json_object_get(inner, shared[i]);
+        if (outer && (!own || json_is_null(own)))
+            json_object_set(inner, shared[i], outer);
+    }
+    return (yoco_fields){name, "text_config.", inner, true};
+}
 
 yoco_status yoco_hf_check_weights(const yoco_fields *f)
 {
@@ -25,16 +48,39 @@ yoco_status yoco_hf_check_activation(const yoco_fields *f, const char *field)
     return yoco_field_word_if(f, field, words, sizeof words / sizeof *words, &which);
 }
 
+static bool names_a_word(const yoco_fields *f, const char *field)
+{
+    return json_is_string(json_object_get(f->object, field));
+}
+
+/* Without a type a factor scales all the same. */
+static yoco_status check_factor(const yoco_fields *rope)
+{
+    char shown[YOCO_JSON_SHOWN_BYTES];
+    const json_t *factor = json_object_get(rope->object, "factor");
+    bool plain = names_a_word(rope, "rope_type") || names_a_word(rope, "type");
+    if (plain || !factor || json_is_null(factor))
+        return YOCO_OK;
+    yoco_log_error("%s: field %sfactor is %s, and a rotation that is scaled is not supported",
+                   rope->file, rope->prefix, yoco_json_show(factor, shown));
+    return YOCO_ERR_DATA;
+}
+
 yoco_status yoco_hf_check_rope(const yoco_fields *f)
 {
     static const char *const words[] = {"default"};
+    static const char *const fields[] = {"rope_scaling", "rope_parameters"};
     int which;
-    yoco_fields old, new;
-    YOCO_TRY(yoco_field_object(f, "rope_scaling", "rope_scaling.", &old));
-    YOCO_TRY(yoco_field_object(f, "rope_parameters", "rope_parameters.", &new));
-    const yoco_fields *rope = new.object ? &new : &old;
-    YOCO_TRY(yoco_field_word_if(rope, "rope_type", words, 1, &which));
-    return yoco_field_word_if(rope, "type", words, 1, &which);
+    for (size_t i = 0; i < 2; i++) {
+        char prefix[64];
+        yoco_fields rope;
+        snprintf(prefix, sizeof prefix, "%s%s.", f->prefix, fields[i]);
+        YOCO_TRY(yoco_field_object(f, fields[i], prefix, &rope));
+        YOCO_TRY(yoco_field_word_if(&rope, "rope_type", words, 1, &which));
+        YOCO_TRY(yoco_field_word_if(&rope, "type", words, 1, &which));
+        YOCO_TRY(check_factor(&rope));
+    }
+    return YOCO_OK;
 }
 
 yoco_status yoco_hf_ends(const yoco_fields *f, yoco_model_shape *shape)

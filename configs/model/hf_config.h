@@ -5,6 +5,10 @@
 #include "configs/model/fields.h"
 #include "configs/model/shape.h"
 
+/* The object of a config that has the family's model_type: the whole, or its text_config, to which
+ * go what models with other parts say of all of them (quantization, end tokens, tied embeddings).
+ */
+yoco_fields yoco_hf_fields(const char *name, json_t *root, const char *model_type);
 /* Refuses, by name, weights that are stored in a way of their own (quantization_config). */
 yoco_status yoco_hf_check_weights(const yoco_fields *f);
 /* Refuses an activation of the feed-forward part other than silu. */

@@ -154,6 +154,29 @@ static void test_fla_windows(void **state)
     yoco_free(m);
 }
 
+/* The fields stand where the model_type does; some of them may stand outside. */
+static void test_text_config(void **state)
+{
+    (void)state;
+    char text[16384];
+    yoco_model_shape *m;
+    const char *inner = fla_config("\"tie_word_embeddings\": false, ", "");
+    snprintf(text, sizeof text,
+             "{\"model_type\": \"outer\", \"hidden_size\": 7, \"tie_word_embeddings\": true,"
+             "\"eos_token_id\": 9, \"text_config\": %s}",
+             inner);
+    assert_int_equal(yoco_model_shape_parse("config.json", text, strlen(text), &m), YOCO_OK);
+    assert_int_equal(m->dim, 48);
+    assert_true(m->tied);
+    assert_int_equal(m->n_ends, 1);
+    assert_int_equal(m->ends[0], 2);
+    yoco_free(m);
+    snprintf(text, sizeof text, "{\"text_config\": %s}", fla_config(": 48", ": -48"));
+    refused("config.json", text, "field text_config.hidden_size is -48");
+    snprintf(text, sizeof text, "{\"quantization_config\": {}, \"text_config\": %s}", inner);
+    refused("config.json", text, "quantization {} is not supported");
+}
+
 /* Retention has as many heads of K,V as of queries, and no bias. */
 static void test_fla_retention(void **state)
 {
@@ -249,6 +272,15 @@ static void test_fla_refused(void **state)
          "rope_scaling.type is \"yarn\"; give one that is supported: default"},
         {"{\"model_type\"", "{\"rope_parameters\": {\"rope_type\": \"llama3\"}, \"model_type\"",
          "rope_parameters.rope_type is \"llama3\""},
+        {"{\"model_type\"", "{\"rope_scaling\": {\"factor\": 2.0}, \"model_type\"",
+         "rope_scaling.factor is 2, and a rotation that is scaled is not supported"},
+        {"\"swa\"", "\"swa\", \"rope_scaling\": {\"factor\": 2.5}",
+         "self_decoder_attn.rope_scaling.factor is 2.5"},
+        {"\"yoco\"}", "\"yoco\", \"rope_scaling\": {\"type\": \"yarn\"}}",
+         "cross_decoder_attn.rope_scaling.type is \"yarn\""},
+        {"{\"model_type\"",
+         "{\"rope_scaling\": {\"type\": \"yarn\"}, \"rope_parameters\": {}, \"model_type\"",
+         "rope_scaling.type is \"yarn\""},
         {"{\"model_type\"", "{\"rope_parameters\": 3, \"model_type\"", "rope_parameters is 3"},
         {": 48", ": 47", "does not split into 4 heads (self_decoder_attn.num_heads)"},
         {": 48", ": -48", "hidden_size is -48"},
@@ -590,6 +622,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_model_types_that_are_none),
         cmocka_unit_test(test_long_values),
         cmocka_unit_test(test_fla_windows),
+        cmocka_unit_test(test_text_config),
         cmocka_unit_test(test_fla_retention),
         cmocka_unit_test(test_fla_delta),
         cmocka_unit_test(test_fla_frequencies),

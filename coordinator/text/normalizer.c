@@ -34,8 +34,21 @@ void yoco_normalizer_free(yoco_normalizer *step)
     yoco_free(step->content);
 }
 
+/* Of a text: no language's takes as much, and steps that replace multiply. */
+enum { MAX_GROWTH = 64, FREE_GROWTH = 1 << 16 };
+
+static yoco_status check_growth(size_t size, size_t limit)
+{
+    if (size <= limit)
+        return YOCO_OK;
+    yoco_log_error("the tokenizer's normalizers make more than %zu bytes of a text, over %d times "
+                   "its own: take a Replace out that grows so",
+                   limit, MAX_GROWTH);
+    return YOCO_ERR_DATA;
+}
+
 static yoco_status append_replaced(const yoco_normalizer *step, const uint8_t *text, size_t size,
-                                   yoco_buffer *out)
+                                   size_t limit, yoco_buffer *out)
 {
     yoco_split *split;
     YOCO_TRY(yoco_split_create(step->pattern, &split));
@@ -50,19 +63,21 @@ static yoco_status append_replaced(const yoco_normalizer *step, const uint8_t *t
             status = yoco_buffer_append(out, step->content, strlen(step->content));
         else if (status == YOCO_OK)
             status = yoco_buffer_append(out, piece, piece_size);
+        if (status == YOCO_OK)
+            status = check_growth(out->size, limit);
     } while (status == YOCO_OK && kind != YOCO_PIECE_END);
     yoco_split_free(split);
     return status;
 }
 
 static yoco_status append(const yoco_normalizer *step, const uint8_t *text, size_t size,
-                          yoco_buffer *out)
+                          size_t limit, yoco_buffer *out)
 {
     switch (step->kind) {
     case YOCO_NORMALIZE_NFC:
         return yoco_nfc_append(text, size, out);
     case YOCO_NORMALIZE_REPLACE:
-        return append_replaced(step, text, size, out);
+        return append_replaced(step, text, size, limit, out);
     case YOCO_NORMALIZE_PREPEND:
         if (size > 0)
             YOCO_TRY(yoco_buffer_append(out, step->content, strlen(step->content)));
@@ -74,10 +89,11 @@ static yoco_status append(const yoco_normalizer *step, const uint8_t *text, size
 yoco_status yoco_normalize(const yoco_normalizer *steps, size_t n, const uint8_t *text, size_t size,
                            yoco_buffer buffers[2], const uint8_t **out, size_t *out_size)
 {
+    size_t limit = size < SIZE_MAX / MAX_GROWTH / 2 ? size * MAX_GROWTH + FREE_GROWTH : SIZE_MAX;
     for (size_t i = 0; i < n; i++) {
         yoco_buffer *buffer = &buffers[i % 2];
         buffer->size = 0;
-        YOCO_TRY(append(&steps[i], text, size, buffer));
+        YOCO_TRY(append(&steps[i], text, size, limit, buffer));
         text = buffer->size > 0 ? buffer->bytes : text;
         size = buffer->size;
     }

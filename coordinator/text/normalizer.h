@@ -27,7 +27,8 @@ typedef struct yoco_normalizer {
 void yoco_normalizer_free(yoco_normalizer *step);
 
 /* The text after n steps. text is valid UTF-8; *out is it where nothing changes, else it lies in
- * one of the two buffers, which the caller keeps for further calls and frees. */
+ * one of the two buffers, which the caller keeps for further calls and frees. YOCO_ERR_DATA,
+ * logged, where replacements make more than 64 times the text and 64 KiB of it. */
 yoco_status yoco_normalize(const yoco_normalizer *steps, size_t n, const uint8_t *text, size_t size,
                            yoco_buffer buffers[2], const uint8_t **out, size_t *out_size);
 

@@ -162,6 +162,28 @@ static void test_no_file(void **state)
     }
 }
 
+#define GROW                                                                                       \
+    "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"aaaaaaaaaaaaaaaaaaaa\"}"
+
+/* Replacements of what they make: the text would have 20^6 times its bytes. */
+static void test_growth(void **state)
+{
+    (void)state;
+    int32_t *ids;
+    int64_t n;
+    yoco_tokenizer *tokenizer =
+        accept(WITH("\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[" GROW "," GROW "," GROW
+                    "," GROW "," GROW "," GROW "]}"));
+    assert_int_equal(yoco_tokenizer_encode(tokenizer, "a", 1, true, &ids, &n), YOCO_ERR_DATA);
+    assert_non_null(strstr(yoco_log_last_error(), "make more than 65600 bytes of a text"));
+    yoco_tokenizer_close(tokenizer);
+    tokenizer = accept(WITH("\"normalizer\":" GROW));
+    assert_int_equal(yoco_tokenizer_encode(tokenizer, "aa", 2, true, &ids, &n), YOCO_OK);
+    assert_int_equal(n, 40);
+    yoco_free(ids);
+    yoco_tokenizer_close(tokenizer);
+}
+
 static void test_bad_models(void **state)
 {
     (void)state;
@@ -524,21 +546,14 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_smallest),
-        cmocka_unit_test(test_which_file),
-        cmocka_unit_test(test_no_file),
-        cmocka_unit_test(test_bad_json),
-        cmocka_unit_test(test_bad_models),
-        cmocka_unit_test(test_bad_steps),
-        cmocka_unit_test(test_bad_added_tokens),
-        cmocka_unit_test(test_bad_patterns),
-        cmocka_unit_test(test_runaway_pattern),
-        cmocka_unit_test(test_nesting),
-        cmocka_unit_test(test_run_of_marks),
-        cmocka_unit_test(test_one_piece),
-        cmocka_unit_test(test_roles),
-        cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_spans),
+        cmocka_unit_test(test_smallest),     cmocka_unit_test(test_which_file),
+        cmocka_unit_test(test_no_file),      cmocka_unit_test(test_growth),
+        cmocka_unit_test(test_bad_json),     cmocka_unit_test(test_bad_models),
+        cmocka_unit_test(test_bad_steps),    cmocka_unit_test(test_bad_added_tokens),
+        cmocka_unit_test(test_bad_patterns), cmocka_unit_test(test_runaway_pattern),
+        cmocka_unit_test(test_nesting),      cmocka_unit_test(test_run_of_marks),
+        cmocka_unit_test(test_one_piece),    cmocka_unit_test(test_roles),
+        cmocka_unit_test(test_texts),        cmocka_unit_test(test_spans),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

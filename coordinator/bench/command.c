@@ -282,6 +282,7 @@ static yoco_status bench(void *parsed)
     bench_options *o = parsed;
     yoco_session session;
     YOCO_TRY(parse_lists(o));
+    o->session.takes_shape = true;
     YOCO_TRY(yoco_session_open(&o->session, &session));
     yoco_status status = yoco_session_agree_chunk_rows(&session, o->chunk_rows, &o->chunk_rows);
     if (status == YOCO_OK)

@@ -104,8 +104,9 @@ static yoco_status print_tensors(const char *model)
 
 static yoco_status info(void *parsed)
 {
-    const info_options *o = parsed;
+    info_options *o = parsed;
     const yoco_session_options *options = &o->session;
+    o->session.takes_shape = true;
     if (o->devices)
         print_devices();
     if (o->models)

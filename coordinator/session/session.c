@@ -78,6 +78,11 @@ yoco_status yoco_session_open_model(const yoco_session_options *options, yoco_ch
         return yoco_checkpoint_open(options->model, out);
     yoco_model_shape *shape;
     YOCO_TRY(yoco_model_shape_load(options->model, &shape));
+    if (!options->takes_shape) {
+        yoco_log_error("-m %s: a config alone has no weights: give its folder", options->model);
+        yoco_free(shape);
+        return YOCO_ERR_USAGE;
+    }
     yoco_dtype dtype = strcmp(options->dtype, "f32") == 0 ? YOCO_F32 : YOCO_BF16;
     yoco_status status = yoco_checkpoint_random(shape, dtype, options->weight_seed, out);
     yoco_free(shape);

@@ -7,7 +7,8 @@
 
 /* Settings as the command line gives them; NULL or 0 where an option was not given. */
 typedef struct yoco_session_options {
-    const char *model; /* a folder, or its config alone: random weights of that shape */
+    const char *model; /* a folder */
+    bool takes_shape;  /* or its config alone: random weights of that shape */
     uint64_t weight_seed;
     const char *backend; /* "auto", "reference", "cpu", "cuda" */
     const char *isa;     /* "auto" or an instruction set that the processor has */

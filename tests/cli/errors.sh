@@ -134,7 +134,9 @@ models() {
     echo '{' >"$folder/broken/yoco_tokenizer.json"
     expect 65 'yoco_tokenizer.json' "${broken_run[@]}"
     add_tokenizer "$folder/broken"
-    expect 65 'yoco_tokenizer.json|demo.tiktoken' "${broken_run[@]}"
+    expect 65 'yoco_tokenizer.json|demo.tiktoken' "$yoco" run -m "$folder/broken" -p x
+    succeed "${broken_run[@]}"
+    grep -qE 'warning: no text, ids only.*(yoco_tokenizer.json|demo.tiktoken)' "$folder/err" || fail "no warning"
     rm "$folder/broken/demo.tiktoken"
     expect 66 'cannot open .*demo.tiktoken' "${broken_run[@]}"
 }

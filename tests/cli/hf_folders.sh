@@ -149,6 +149,11 @@ template_it() {
 }
 
 refuse_it() {
+    for command in run "context save -o $folder/context"; do
+        # shellcheck disable=SC2086
+        expect 2 'config.json: a config alone has no weights: give its folder' \
+            "$yoco" $command -m "$model/config.json" --prompt-ids "$folder/ids"
+    done
     expect 2 'params.json is of a model of another family' "$yoco" init \
         --shape "$model/config.json" -o "$folder/other" --overwrite
     echo '{"model_type": "mamba"}' >"$folder/other/config.json"

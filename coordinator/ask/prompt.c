@@ -57,9 +57,8 @@ yoco_status yoco_ids_encode(const yoco_tokenizer *tokenizer, const char *text, s
                 : yoco_tokenizer_encode)(tokenizer, text, size, special_tokens, &out->ids, &out->n);
 }
 
-/* What a text is of a user's turn: its start, its end, or all of it. */
-static yoco_status render(const yoco_chat_template *t, const char *text, size_t size, bool opens,
-                          bool closes, yoco_chat_text *out)
+yoco_status yoco_turn_render(const yoco_chat_template *t, const char *text, size_t size, bool opens,
+                             bool closes, yoco_chat_text *out)
 {
     if (opens)
         YOCO_TRY(yoco_chat_open_turn(t, "user", out));
@@ -70,14 +69,12 @@ static yoco_status render(const yoco_chat_template *t, const char *text, size_t 
     return yoco_chat_open_turn(t, "assistant", out);
 }
 
-/* A document opens the turn that its questions close; without questions it closes it itself. */
-static yoco_status encode_chat(const yoco_prompt_options *options, const yoco_tokenizer *tokenizer,
-                               const char *text, size_t size, bool is_document, bool bos,
-                               yoco_ids *out)
+yoco_status yoco_turn_encode(const yoco_chat_template *t, const yoco_tokenizer *tokenizer,
+                             const char *text, size_t size, bool opens, bool closes, bool bos,
+                             yoco_ids *out)
 {
     yoco_chat_text chat = {0};
-    bool closes = !is_document || !options->is_asked;
-    yoco_status status = render(options->chat_template, text, size, is_document, closes, &chat);
+    yoco_status status = yoco_turn_render(t, text, size, opens, closes, &chat);
     if (status == YOCO_OK)
         status = yoco_tokenizer_encode_spans(tokenizer, chat.text, chat.spans, chat.n_spans, bos,
                                              &out->ids, &out->n);
@@ -94,8 +91,10 @@ static yoco_status encode(const yoco_prompt_options *options, const yoco_tokeniz
                        "give token ids with --prompt-ids and --question-ids");
         return YOCO_ERR_DATA;
     }
+    /* A document opens the turn that its questions close; without questions it closes it itself. */
     if (options->chat_template)
-        return encode_chat(options, tokenizer, text, size, is_document, bos, out);
+        return yoco_turn_encode(options->chat_template, tokenizer, text, size, is_document,
+                                !is_document || !options->is_asked, bos, out);
     return yoco_ids_encode(tokenizer, text, size, options->special_tokens, bos, out);
 }
 

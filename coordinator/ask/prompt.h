@@ -44,6 +44,14 @@ yoco_status yoco_prompt_open_chat(yoco_prompt_options *options, const char *mode
 yoco_status yoco_ids_encode(const yoco_tokenizer *tokenizer, const char *text, size_t size,
                             bool special_tokens, bool bos, yoco_ids *out);
 
+/* A text that opens a user's turn, closes it for the assistant to go on, or both: as the template's
+ * text, and as ids. */
+yoco_status yoco_turn_render(const yoco_chat_template *t, const char *text, size_t size, bool opens,
+                             bool closes, yoco_chat_text *out);
+yoco_status yoco_turn_encode(const yoco_chat_template *t, const yoco_tokenizer *tokenizer,
+                             const char *text, size_t size, bool opens, bool closes, bool bos,
+                             yoco_ids *out);
+
 /* A branch's tokens and how its answer is made. */
 typedef struct yoco_question {
     const char *text; /* the question's text, or NULL for ids or none; into argv */

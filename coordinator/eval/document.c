@@ -7,6 +7,36 @@
 
 #include "coordinator/eval/compat.h"
 
+static yoco_status make_head(yoco_eval_source *source)
+{
+    int32_t bos = yoco_tokenizer_bos(source->tokenizer);
+    if (source->chat)
+        return yoco_turn_encode(source->chat, source->tokenizer, "", 0, true, false, true,
+                                &source->head);
+    if (bos < 0)
+        return YOCO_OK;
+    YOCO_TRY(yoco_alloc(sizeof bos, "token ids", (void **)&source->head.ids));
+    source->head.ids[source->head.n++] = bos;
+    return YOCO_OK;
+}
+
+yoco_status yoco_eval_source_open(const yoco_tokenizer *tokenizer,
+                                  const yoco_eval_haystack *haystack, int64_t seed,
+                                  const yoco_chat_template *chat, yoco_eval_source *out)
+{
+    yoco_eval_source source = {
+        .tokenizer = tokenizer, .haystack = haystack, .seed = seed, .chat = chat};
+    YOCO_TRY(make_head(&source));
+    *out = source;
+    return YOCO_OK;
+}
+
+void yoco_eval_source_close(yoco_eval_source *source)
+{
+    yoco_free(source->head.ids);
+    *source = (yoco_eval_source){0};
+}
+
 static bool is_taken(const void *data, const char *word)
 {
     return yoco_eval_haystack_has_word(data, word);
@@ -27,6 +57,15 @@ static yoco_status encode_sentence(const yoco_eval_source *source, const char *t
     return yoco_tokenizer_encode(source->tokenizer, line, (size_t)size, false, &out->ids, &out->n);
 }
 
+/* A question closes the turn that its document opened. */
+static yoco_status encode_question(const yoco_eval_source *source, const char *text, yoco_ids *out)
+{
+    if (source->chat)
+        return yoco_turn_encode(source->chat, source->tokenizer, text, strlen(text), false, true,
+                                false, out);
+    return yoco_ids_encode(source->tokenizer, text, strlen(text), false, false, out);
+}
+
 static yoco_status encode_questions(const yoco_eval_source *source, yoco_eval_document *d)
 {
     int n = d->cell.task == YOCO_EVAL_MULTIQUERY ? d->cell.n : 1;
@@ -35,20 +74,16 @@ static yoco_status encode_questions(const yoco_eval_source *source, yoco_eval_do
         return no_memory(&d->cell);
     d->prompt.has_questions = true;
     d->prompt.n_questions = n;
-    for (int q = 0; q < n; q++) {
-        yoco_question *question = &d->prompt.questions[q];
-        const char *text = d->facts[q].asked;
-        YOCO_TRY(yoco_tokenizer_encode(source->tokenizer, text, strlen(text), false,
-                                       &question->tokens.ids, &question->tokens.n));
-    }
+    for (int q = 0; q < n; q++)
+        YOCO_TRY(encode_question(source, d->facts[q].asked, &d->prompt.questions[q].tokens));
     return YOCO_OK;
 }
 
-/* Tokens of sentences and <s>, or of yoco-compat of what the authors leave 150 tokens for. */
-static yoco_status measure(yoco_eval_document *d)
+/* Tokens of sentences and the head, or of yoco-compat of what the authors leave 150 tokens for. */
+static yoco_status measure(const yoco_eval_source *source, yoco_eval_document *d)
 {
     const yoco_eval_cell *cell = &d->cell;
-    int64_t n = 1;
+    int64_t n = source->head.n;
     for (int i = 0; i < cell->n; i++)
         n += d->sentences[i].n;
     d->n_most = cell->length;
@@ -76,7 +111,7 @@ static yoco_status draw(const yoco_eval_source *source, yoco_eval_document *d)
     YOCO_TRY(yoco_eval_facts_draw(&d->cell, &d->random, is_taken, source->haystack, d->facts));
     for (size_t i = 0; i < n; i++)
         YOCO_TRY(encode_sentence(source, d->facts[i].text, &d->sentences[i]));
-    YOCO_TRY(measure(d));
+    YOCO_TRY(measure(source, d));
     return encode_questions(source, d);
 }
 
@@ -153,13 +188,18 @@ static void choose_places(yoco_eval_document *d, const strand *s, place *places)
     qsort(places, (size_t)d->cell.n, sizeof *places, compare_places);
 }
 
+static void copy_head(const yoco_eval_source *source, int32_t *out)
+{
+    if (source->head.n > 0)
+        memcpy(out, source->head.ids, (size_t)source->head.n * sizeof *out);
+}
+
 static void copy_tokens(yoco_eval_document *d, const strand *s, const place *places,
                         int64_t *starts)
 {
-    int32_t *out = d->prompt.context.ids, bos = yoco_tokenizer_bos(s->source->tokenizer);
-    int64_t n = 0, taken = 0;
-    if (bos >= 0)
-        out[n++] = bos;
+    int32_t *out = d->prompt.context.ids;
+    int64_t n = s->source->head.n, taken = 0;
+    copy_head(s->source, out);
     for (int i = 0; i < d->cell.n; i++) {
         const yoco_ids *sentence = &d->sentences[places[i].fact];
         while (taken < places[i].at)
@@ -202,7 +242,7 @@ static yoco_status fill_own(const yoco_eval_source *source, yoco_eval_document *
 {
     strand s = {.source = source, .n = d->cell.length};
     size_t bytes = (size_t)d->cell.length * sizeof *d->prompt.context.ids;
-    s.n -= yoco_tokenizer_bos(source->tokenizer) >= 0;
+    s.n -= source->head.n;
     for (int i = 0; i < d->cell.n; i++)
         s.n -= d->sentences[i].n;
     s.first = yoco_random_below(&d->random, source->haystack->n_ids);
@@ -220,20 +260,21 @@ static yoco_status fill_own(const yoco_eval_source *source, yoco_eval_document *
     return status;
 }
 
-/* <s> and the tokens of the text; where in them the facts start that do so at these bytes. */
+/* The head and the tokens of the text; where in them the facts start that do so at these bytes. */
 static yoco_status encode_compat(const yoco_eval_source *source, const yoco_compat_text *text,
                                  const size_t *bytes, yoco_eval_document *d)
 {
     yoco_ids ids = {0}, *context = &d->prompt.context;
-    int32_t bos = yoco_tokenizer_bos(source->tokenizer);
     size_t end = 0, size;
     YOCO_TRY(
         yoco_tokenizer_encode(source->tokenizer, text->text, text->size, false, &ids.ids, &ids.n));
-    yoco_status status =
-        yoco_alloc((size_t)(ids.n + 1) * sizeof *ids.ids, "a document", (void **)&context->ids);
+    yoco_status status = yoco_alloc((size_t)(source->head.n + ids.n) * sizeof *ids.ids,
+                                    "a document", (void **)&context->ids);
+    if (status == YOCO_OK) {
+        copy_head(source, context->ids);
+        context->n = source->head.n;
+    }
     for (int64_t i = 0, fact = 0; status == YOCO_OK && i < ids.n; i++) {
-        if (i == 0 && bos >= 0)
-            context->ids[context->n++] = bos;
         yoco_tokenizer_bytes(source->tokenizer, ids.ids[i], &size);
         end += size;
         for (; fact < d->cell.n && end > bytes[fact]; fact++)

@@ -1,10 +1,10 @@
 /* A document of `yoco eval` and its questions, made from the haystack and the seed alone. Rank 0
  * only; the prompt is what all ranks get.
  *
- * The tasks of this project: <s>, then tokens of the haystack from a random place on, from its
- * start again where it ends, and sentences in lines of their own, each at a token that follows a
- * line break, the nearest to its depth. Tokens are `length` exactly. Of yoco-compat the text is the
- * authors' and the number of tokens only near. */
+ * The tasks of this project: <s> and, in a chat, the start of the user's turn, then tokens of the
+ * haystack from a random place on, from its start again where it ends, and sentences in lines of
+ * their own, each at a token that follows a line break, the nearest to its depth. Tokens are
+ * `length` exactly. Of yoco-compat the text is the authors' and the number of tokens only near. */
 #ifndef YOCO_EVAL_DOCUMENT_H
 #define YOCO_EVAL_DOCUMENT_H
 
@@ -16,7 +16,15 @@ typedef struct yoco_eval_source {
     const yoco_tokenizer *tokenizer;
     const yoco_eval_haystack *haystack;
     int64_t seed;
+    const yoco_chat_template *chat; /* NULL: none */
+    yoco_ids head; /* what a document starts with: <s> where there is one; the start of a turn */
 } yoco_eval_source;
+
+/* chat: document and question are one user's turn of this template; NULL: text is left alone. */
+yoco_status yoco_eval_source_open(const yoco_tokenizer *tokenizer,
+                                  const yoco_eval_haystack *haystack, int64_t seed,
+                                  const yoco_chat_template *chat, yoco_eval_source *out);
+void yoco_eval_source_close(yoco_eval_source *source); /* {0} is legal */
 
 typedef struct yoco_eval_document {
     yoco_eval_cell cell;

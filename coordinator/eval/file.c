@@ -49,6 +49,7 @@ static yoco_status check_settings(const yoco_eval_file *file, const yoco_eval_se
     YOCO_TRY(same_text(file, "the haystack", s->haystack, settings->haystack));
     YOCO_TRY(same_number(file, "--seed", s->seed, settings->seed));
     YOCO_TRY(same_number(file, "--chunk", s->chunk, settings->chunk));
+    YOCO_TRY(same_text(file, "--chat", s->chat ? "on" : "off", settings->chat ? "on" : "off"));
     YOCO_TRY(same_text(file, "the arithmetic", s->arithmetic, settings->arithmetic));
     YOCO_TRY(same_text(file, "yoco", s->yoco, settings->yoco));
     return same_number(file, "answers of at most (tokens)", s->max_tokens,

@@ -16,6 +16,7 @@ typedef enum yoco_eval_mode {
 typedef struct yoco_eval_settings {
     int64_t seed, chunk;
     int64_t max_tokens; /* per value, yoco_eval_cell_answer_tokens */
+    bool chat;
     const char *arithmetic, *model, *haystack, *yoco;
 } yoco_eval_settings;
 

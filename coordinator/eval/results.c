@@ -78,6 +78,10 @@ yoco_status yoco_eval_print_results(FILE *out, const yoco_eval_stats *stats)
         "model_name", first->model_name, "haystack", first->haystack, "seed",
         (json_int_t)first->seed, "chunk", (json_int_t)first->chunk, "arithmetic", first->arithmetic,
         "effective_mean", YOCO_EVAL_EFFECTIVE_MEAN, "tasks", tasks_json(stats));
+    if (first->chat && json_object_set_new(root, "chat", json_true()) != 0) {
+        json_decref(root);
+        root = NULL;
+    }
     bool printed = yoco_json_print(root, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS), out);
     json_decref(root);
     if (!printed) {

@@ -87,6 +87,7 @@ static yoco_status prepare(eval *e)
     YOCO_TRY(hash_model(e));
     YOCO_TRY(name_model(e));
     e->common.seed = o->seed;
+    e->common.chat = o->chat;
     e->common.ranks = e->session->comm->n_ranks;
     e->common.threads = e->session->device.n_threads;
     e->common.arithmetic = yoco_worker_arithmetic(e->session->worker);
@@ -96,6 +97,7 @@ static yoco_status prepare(eval *e)
     e->common.yoco = YOCO_VERSION;
     yoco_eval_settings settings = {.seed = o->seed,
                                    .chunk = e->common.chunk,
+                                   .chat = o->chat,
                                    .max_tokens = o->max_tokens,
                                    .arithmetic = e->common.arithmetic,
                                    .model = e->model_hash,
@@ -133,13 +135,14 @@ static yoco_status draw_document(eval *e, const yoco_eval_cell *cell, yoco_eval_
     return YOCO_ERR_DATA;
 }
 
-/* One line is an answer of the tasks of this project; the authors' goes on for 20 tokens. */
+/* One line is an answer of the tasks of this project; the authors' goes on for 20 tokens, and in a
+ * chat it is the whole turn. */
 static yoco_status ask(eval *e, const yoco_eval_document *d, yoco_answer *answers)
 {
     static const char *line_break = "\n";
     yoco_generate_options options = {.n_generate = e->common.max_tokens, .sampling.top_p = 1.0};
     yoco_generate_times times = {0};
-    if (d->cell.task != YOCO_EVAL_COMPAT)
+    if (d->cell.task != YOCO_EVAL_COMPAT && !e->options->chat)
         options.stops = (yoco_strings){.values = &line_break, .n = 1};
     YOCO_TRY(yoco_worker_reserve(e->session->worker, d->prompt.context.n, e->common.chunk,
                                  d->prompt.n_questions, d->prompt.branch_rows));

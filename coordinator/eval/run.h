@@ -13,6 +13,7 @@ typedef struct yoco_eval_options {
     const char *folder;    /* output */
     yoco_eval_mode mode;
     int64_t seed, max_tokens, chunk_rows;
+    bool chat;     /* document and question are one user's turn of the family's template */
     bool dump_ids; /* of yoco_eval_dump: token ids, not texts */
 } yoco_eval_options;
 

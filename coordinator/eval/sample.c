@@ -96,6 +96,10 @@ static json_t *sample_json(const yoco_eval_sample *s)
         cell = NULL;
     }
     json_decref(answer);
+    if (s->chat && cell && json_object_set_new(cell, "chat", json_true()) != 0) {
+        json_decref(cell);
+        cell = NULL;
+    }
     return cell;
 }
 
@@ -223,24 +227,26 @@ static const char *read_depth(const json_t *depth, yoco_eval_sample *s)
 
 static const char *read_sample(json_t *root, json_error_t *error, yoco_eval_sample *s)
 {
-    int version, exact;
+    int version, exact, chat = 0;
     const char *task, *problem;
     json_t *depth, *needles, *expected, *found;
-    if (json_unpack_ex(
-            root, error, 0,
-            "{s:i, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s, s:o, "
-            "s:s, s:o, s:F, s:b, s:F, s:F, s:I, s:I, s:s, s:I, s:I, s:s, s:s, s:s, s:s "
-            "!}",
-            "version", &version, "task", &task, "length", &s->length, "depth", &depth, "n", &s->n,
-            "trial", &s->trial, "question", &s->question, "questions", &s->n_questions, "seed",
-            &s->seed, "tokens", &s->n_tokens, "question_tokens", &s->n_question_tokens, "needles",
-            &needles, "asked", &s->asked, "expected", &expected, "prediction", &s->prediction,
-            "found", &found, "score", &s->score, "exact", &exact, "prefill_s", &s->prefill_s,
-            "decode_s", &s->decode_s, "ranks", &s->ranks, "threads", &s->threads, "arithmetic",
-            &s->arithmetic, "chunk", &s->chunk, "max_tokens", &s->max_tokens, "model", &s->model,
-            "model_name", &s->model_name, "haystack", &s->haystack, "yoco", &s->yoco) != 0)
+    if (json_unpack_ex(root, error, 0,
+                       "{s:i, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s, s:o, "
+                       "s:s, s:o, s:F, s:b, s:F, s:F, s:I, s:I, s:s, s:I, s:I, s:s, s:s, s:s, s:s, "
+                       "s?:b !}",
+                       "version", &version, "task", &task, "length", &s->length, "depth", &depth,
+                       "n", &s->n, "trial", &s->trial, "question", &s->question, "questions",
+                       &s->n_questions, "seed", &s->seed, "tokens", &s->n_tokens, "question_tokens",
+                       &s->n_question_tokens, "needles", &needles, "asked", &s->asked, "expected",
+                       &expected, "prediction", &s->prediction, "found", &found, "score", &s->score,
+                       "exact", &exact, "prefill_s", &s->prefill_s, "decode_s", &s->decode_s,
+                       "ranks", &s->ranks, "threads", &s->threads, "arithmetic", &s->arithmetic,
+                       "chunk", &s->chunk, "max_tokens", &s->max_tokens, "model", &s->model,
+                       "model_name", &s->model_name, "haystack", &s->haystack, "yoco", &s->yoco,
+                       "chat", &chat) != 0)
         return error->text;
     s->exact = exact;
+    s->chat = chat;
     if (version != VERSION)
         return "another version of the format";
     if (!yoco_eval_task_find(task, &s->task))

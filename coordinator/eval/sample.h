@@ -47,7 +47,8 @@ typedef struct yoco_eval_sample {
     int64_t trial;
     int64_t question, n_questions; /* index among the document's questions, and their number */
     int64_t seed;                  /* of the run */
-    int64_t n_tokens;              /* true length: needles and <s> included, the question not */
+    int64_t n_tokens; /* true length: needles, <s> and the start of a chat's turn included, the
+                         question not */
     int64_t n_question_tokens;
     yoco_eval_needle *needles; /* (n), in the order of the document */
     const char *asked;         /* the question's text */
@@ -62,6 +63,7 @@ typedef struct yoco_eval_sample {
     int64_t ranks, threads; /* threads per rank */
     const char *arithmetic; /* yoco_worker_arithmetic */
     int64_t chunk;          /* tokens per chunk */
+    bool chat;              /* document and question stood in the family's chat template */
     int64_t max_tokens;     /* most tokens this answer could have had */
     const char *model;      /* hash: 16 to 32 lower-case hex digits */
     const char *model_name;

@@ -21,6 +21,8 @@ static const char *difference(const yoco_eval_sample *a, const yoco_eval_sample 
         return "haystack";
     if (a->chunk != b->chunk)
         return "chunk size";
+    if (a->chat != b->chat)
+        return "setting of --chat";
     return strcmp(a->arithmetic, b->arithmetic) != 0 ? "arithmetic" : NULL;
 }
 

@@ -13,8 +13,8 @@ typedef struct yoco_eval_set {
 
 /* A last line without its line break was torn by a crash: it is left out with a warning.
  * YOCO_ERR_DATA, with the line's number: a line that is no answer; one that another model,
- * haystack, seed, chunk or arithmetic gave than line 1; an answer given twice; a file without
- * answers. */
+ * haystack, seed, chunk, --chat or arithmetic gave than line 1; an answer given twice; a file
+ * without answers. */
 yoco_status yoco_eval_set_read(const char *path, yoco_eval_set *out);
 void yoco_eval_set_free(yoco_eval_set *set);
 

@@ -186,6 +186,7 @@ void yoco_eval_print_settings_table(FILE *out, const yoco_eval_set *set)
     snprintf(number, sizeof number, "%" PRId64, first->seed);
     print_setting(out, "seed", number);
     print_setting(out, "chunk, tokens", yoco_label_count(first->chunk, number));
+    print_setting(out, "chat template", first->chat ? "the family's (--chat)" : "none");
     print_setting(out, "arithmetic", first->arithmetic);
     print_setting(out, "yoco", first->yoco);
     end_table(out);

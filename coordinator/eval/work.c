@@ -40,6 +40,7 @@ static yoco_status check_cells(const yoco_eval_options *options, const yoco_eval
 static yoco_status open_work(const yoco_eval_options *options, const yoco_model_shape *shape,
                              yoco_eval_work *w)
 {
+    yoco_prompt_options prompt = {.chat = options->chat};
     YOCO_TRY(yoco_eval_cells_make(&options->choice, shape->max_seq_len, &w->list));
     YOCO_TRY(yoco_tokenizer_open(options->session.model, shape->vocab_size, &w->tokenizer));
     if (!w->tokenizer) {
@@ -48,8 +49,11 @@ static yoco_status open_work(const yoco_eval_options *options, const yoco_model_
             options->session.model);
         return YOCO_ERR_DATA;
     }
+    YOCO_TRY(yoco_prompt_open_chat(&prompt, options->session.model, yoco_shape_model_type(shape),
+                                   w->tokenizer));
     YOCO_TRY(yoco_eval_haystack_load(&options->haystack, w->tokenizer, &w->haystack));
-    w->source = (yoco_eval_source){w->tokenizer, &w->haystack, options->seed};
+    YOCO_TRY(yoco_eval_source_open(w->tokenizer, &w->haystack, options->seed, prompt.chat_template,
+                                   &w->source));
     return check_cells(options, w, shape->max_seq_len);
 }
 
@@ -65,6 +69,7 @@ yoco_status yoco_eval_work_open(const yoco_eval_options *options, const yoco_mod
 
 void yoco_eval_work_close(yoco_eval_work *w)
 {
+    yoco_eval_source_close(&w->source);
     yoco_tokenizer_close(w->tokenizer);
     yoco_eval_haystack_free(&w->haystack);
     free(w->list.cells);

@@ -36,13 +36,15 @@ static int open_all(void **state)
     yoco_strings files = {.values = paths, .n = 2};
     yoco_status status = yoco_eval_haystack_load(&files, tokenizer, &haystack);
     unlink(path);
-    source = (yoco_eval_source){tokenizer, &haystack, 17};
+    if (status == YOCO_OK)
+        status = yoco_eval_source_open(tokenizer, &haystack, 17, NULL, &source);
     return status == YOCO_OK ? 0 : 1;
 }
 
 static int close_all(void **state)
 {
     (void)state;
+    yoco_eval_source_close(&source);
     yoco_eval_haystack_free(&haystack);
     yoco_tokenizer_close(tokenizer);
     return 0;

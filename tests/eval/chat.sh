@@ -83,6 +83,14 @@ ends() {
     rm "$model/generation_config.json"
 }
 
+# The answer is the turn: line breaks, which random weights make now and then, do not end it.
+line_breaks() {
+    succeed "${tiny[@]}" --task needle --depths 11 --trials 6 -n 100 --chat -o "$folder/lines"
+    grep -q '"prediction":"[^"]*\\n' "$folder/lines/samples.jsonl" || fail "no answer of several lines"
+    succeed "${tiny[@]}" --task needle --depths 11 --trials 6 -n 100 -o "$folder/line"
+    grep -q '"prediction":"[^"]*\\n' "$folder/line/samples.jsonl" && fail "an answer of several lines without --chat"
+}
+
 ranks() {
     local n
     for n in 1 2; do
@@ -114,7 +122,7 @@ refusals() {
     [ -e "$folder/none" ] && fail "a refused run made its folder"
 }
 
-for part in ids as_run ends ranks refusals; do
+for part in ids as_run ends line_breaks ranks refusals; do
     $part
     echo "done: $part"
 done

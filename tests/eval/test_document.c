@@ -19,14 +19,12 @@ static yoco_eval_haystack haystack;
 static yoco_eval_source source;
 
 /* Lines that all differ, so that a place in the haystack can be told from all others. */
-static int open_all(void **state)
+static yoco_status load_haystack(const yoco_tokenizer *reader, yoco_eval_haystack *out)
 {
-    (void)state;
-    char folder[4096], path[] = "/tmp/yoco-haystack-XXXXXX";
-    snprintf(folder, sizeof folder, "%s/models/demo-tokenizer", source_folder);
+    char path[] = "/tmp/yoco-haystack-XXXXXX";
     int fd = mkstemp(path);
-    if (fd < 0 || yoco_tokenizer_open(folder, VOCAB, &tokenizer) != YOCO_OK)
-        return 1;
+    if (fd < 0)
+        return YOCO_ERR_IO;
     FILE *file = fdopen(fd, "w");
     for (int i = 0; i < N_LINES; i++)
         fprintf(file, "line number %d of the text, with zqvxkwj-777 at its end\n", i);
@@ -34,8 +32,19 @@ static int open_all(void **state)
     fclose(file);
     const char *paths[] = {path, path};
     yoco_strings files = {.values = paths, .n = 2};
-    yoco_status status = yoco_eval_haystack_load(&files, tokenizer, &haystack);
+    yoco_status status = yoco_eval_haystack_load(&files, reader, out);
     unlink(path);
+    return status;
+}
+
+static int open_all(void **state)
+{
+    (void)state;
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s/models/demo-tokenizer", source_folder);
+    yoco_status status = yoco_tokenizer_open(folder, VOCAB, &tokenizer);
+    if (status == YOCO_OK)
+        status = load_haystack(tokenizer, &haystack);
     if (status == YOCO_OK)
         status = yoco_eval_source_open(tokenizer, &haystack, 17, NULL, &source);
     return status == YOCO_OK ? 0 : 1;
@@ -273,6 +282,71 @@ static void test_compat(void **state)
     }
 }
 
+/* A document of a chat whose text is encoded as a whole, and its question, are the ids of the
+ * user's turn that holds both. */
+static void check_turn(const yoco_eval_source *chat)
+{
+    yoco_eval_cell cell = {YOCO_EVAL_COMPAT, 512, 0.5, 1, 0};
+    yoco_eval_document d;
+    char text[16384];
+    size_t size = 0, token_size;
+    assert_int_equal(yoco_eval_document_draw(chat, &cell, &d), YOCO_OK);
+    assert_int_equal(yoco_eval_document_fill(chat, &d), YOCO_OK);
+    const yoco_ids *context = &d.prompt.context, *question = &d.prompt.questions[0].tokens;
+    for (int64_t i = chat->head.n; i < context->n; i++) {
+        const char *bytes = yoco_tokenizer_bytes(chat->tokenizer, context->ids[i], &token_size);
+        assert_true(token_size > 0 && size + token_size < sizeof text / 2);
+        memcpy(text + size, bytes, token_size);
+        size += token_size;
+    }
+    size += (size_t)snprintf(text + size, sizeof text - size, "%s", d.facts[0].asked);
+    yoco_ids turn = {0};
+    assert_int_equal(
+        yoco_turn_encode(chat->chat, chat->tokenizer, text, size, true, true, true, &turn),
+        YOCO_OK);
+    assert_int_equal(turn.n, context->n + question->n);
+    assert_memory_equal(turn.ids, context->ids, (size_t)context->n * sizeof *turn.ids);
+    assert_memory_equal(turn.ids + context->n, question->ids,
+                        (size_t)question->n * sizeof *turn.ids);
+    yoco_free(turn.ids);
+    yoco_eval_document_free(&d);
+}
+
+static void check_chat(const char *name, const char *model_type)
+{
+    char folder[4096];
+    yoco_tokenizer *reader;
+    yoco_eval_haystack text;
+    yoco_eval_source chat;
+    yoco_eval_document d;
+    const yoco_chat_template *t;
+    yoco_eval_cell cell = {YOCO_EVAL_MULTIKEY, 512, 0.0, 3, 0};
+    snprintf(folder, sizeof folder, "%s/tests/tokenizer/hf/%s", source_folder, name);
+    assert_int_equal(yoco_tokenizer_open(folder, VOCAB, &reader), YOCO_OK);
+    assert_int_equal(load_haystack(reader, &text), YOCO_OK);
+    assert_int_equal(yoco_chat_template_find(name, model_type, reader, &t), YOCO_OK);
+    assert_int_equal(yoco_eval_source_open(reader, &text, 17, t, &chat), YOCO_OK);
+    check_turn(&chat);
+    assert_int_equal(yoco_eval_document_draw(&chat, &cell, &d), YOCO_OK);
+    assert_int_equal(yoco_eval_document_fill(&chat, &d), YOCO_OK);
+    assert_int_equal(d.prompt.context.n, cell.length);
+    assert_int_equal(d.starts[0], chat.head.n);
+    assert_memory_equal(d.prompt.context.ids, chat.head.ids, (size_t)chat.head.n * sizeof(int32_t));
+    yoco_eval_document_free(&d);
+    yoco_eval_source_close(&chat);
+    yoco_eval_haystack_free(&text);
+    yoco_tokenizer_close(reader);
+}
+
+static void test_chat(void **state)
+{
+    (void)state;
+    check_chat("o200k", "phi4flash");
+    check_chat("llama3", "llama");
+    check_chat("qwen", "qwen2");
+    check_chat("gemma", "gemma4");
+}
+
 static void test_words(void **state)
 {
     (void)state;
@@ -296,7 +370,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_multiquery), cmocka_unit_test(test_multivalue),
         cmocka_unit_test(test_far),        cmocka_unit_test(test_same),
         cmocka_unit_test(test_too_short),  cmocka_unit_test(test_compat),
-        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_words),      cmocka_unit_test(test_chat),
     };
     source_folder = argc > 1 ? argv[1] : ".";
     yoco_log_set_quiet(true);

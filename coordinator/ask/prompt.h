@@ -45,7 +45,7 @@ yoco_status yoco_ids_encode(const yoco_tokenizer *tokenizer, const char *text, s
                             bool special_tokens, bool bos, yoco_ids *out);
 
 /* A text that opens a user's turn, closes it for the assistant to go on, or both: as the template's
- * text, and as ids. */
+ * text (out starts as {0} and has to be freed whatever comes), and as ids (bos: <s> in front). */
 yoco_status yoco_turn_render(const yoco_chat_template *t, const char *text, size_t size, bool opens,
                              bool closes, yoco_chat_text *out);
 yoco_status yoco_turn_encode(const yoco_chat_template *t, const yoco_tokenizer *tokenizer,

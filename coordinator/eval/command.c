@@ -110,7 +110,8 @@ static int run_command(const yoco_command *command, int argc, char **argv)
          "Most tokens of an answer for each value wanted (default 24; yoco-compat: 20)."},
         {"chat", 0, NULL, YOCO_OPTION_FLAG, &o.eval.chat, 0,
          "Put the chat template of the model's family around the text: document and question are\n"
-         "one user's turn, the answer is the assistant's. Without it, text is left alone."},
+         "one user's turn, the answer is the assistant's, which no line break ends. Without it,\n"
+         "text is left alone."},
         {"resume", 0, NULL, YOCO_OPTION_FLAG, &o.resume, 0,
          "Continue in DIR: documents that are answered there are not asked again."},
         {"overwrite", 0, NULL, YOCO_OPTION_FLAG, &o.overwrite, 0, "Drop the answers in DIR."},

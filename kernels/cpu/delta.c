@@ -429,7 +429,7 @@ static void normalise(float *x, int n, float scale)
         vf xi = row_load(x + i, n - i);
         squares = vf_fma(xi, xi, squares);
     }
-    vf factor = vf_set(scale / sqrtf(vf_sum(squares) + 1e-6f));
+    vf factor = vf_set(scale / norm_root(vf_sum(squares) + 1e-6f));
     for (int i = 0; i < n; i += VF_LANES)
         row_store(YOCO_F32, x, i, row_load(x + i, n - i) * factor, n - i);
 }

@@ -19,7 +19,7 @@ static void combine_pair(const yoco_differential_args *args, int64_t pair)
         vf y = difference(args, first, i);
         squares = vf_fma(y, y, squares);
     }
-    vf scale = vf_set(args->scale / sqrtf(vf_sum(squares) / (float)dim + args->eps));
+    vf scale = vf_set(args->scale / norm_root(vf_sum(squares) / (float)dim + args->eps));
     for (int i = 0; i < dim; i += VF_LANES) {
         vf y = difference(args, first, i) * scale * row_load(args->weight + i, dim - i);
         row_store(args->out_dtype, args->out, pair * dim + i, y, dim - i);

@@ -43,7 +43,7 @@ static void norm_row(const yoco_rms_norm_args *args, int64_t row)
         vf xi = row_load(x + i, dim - i);
         squares = vf_fma(xi, xi, squares);
     }
-    vf scale = vf_set(1.0f / sqrtf(vf_sum(squares) / (float)dim + args->eps));
+    vf scale = vf_set(1.0f / norm_root(vf_sum(squares) / (float)dim + args->eps));
     for (int i = 0; i < dim; i += VF_LANES) {
         vf out = row_load(x + i, dim - i) * scale;
         if (args->weight)
@@ -79,7 +79,7 @@ static void layer_norm_row(const yoco_layer_norm_args *args, int64_t row)
         vf xi = from_mean(x, i, dim, mean);
         squares = vf_fma(xi, xi, squares);
     }
-    vf scale = vf_set(1.0f / sqrtf(vf_sum(squares) / (float)dim + args->eps));
+    vf scale = vf_set(1.0f / norm_root(vf_sum(squares) / (float)dim + args->eps));
     for (int i = 0; i < dim; i += VF_LANES) {
         vf out = vf_fma(from_mean(x, i, dim, mean) * scale, row_load(args->weight + i, dim - i),
                         row_load(args->bias + i, dim - i));

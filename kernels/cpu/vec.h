@@ -291,6 +291,13 @@ VF_INLINE float vf_sum(vf x)
     return lanes[0];
 }
 
+/* What a norm divides by, NaN where the squares overflow: a row that becomes 0 would pass for one
+ * that has a norm. */
+VF_INLINE float norm_root(float squares)
+{
+    return isinf(squares) ? NAN : sqrtf(squares);
+}
+
 VF_INLINE float vf_max_lane(vf x)
 {
     float lanes[VF_LANES], max;

@@ -216,7 +216,7 @@ __global__ void delta_heads_kernel(yoco_delta_prepare_args args)
     for (int i = lane; i < args.k_dim; i += WARP)
         squares = fmaf(x[i], x[i], squares);
     float factor =
-        (is_k ? 1.0f : 1.0f / sqrtf((float)args.k_dim)) / sqrtf(warp_sum(squares) + 1e-6f);
+        (is_k ? 1.0f : 1.0f / sqrtf((float)args.k_dim)) / norm_root(warp_sum(squares) + 1e-6f);
     for (int i = lane; i < args.k_dim; i += WARP)
         x[i] *= factor;
 }

@@ -15,7 +15,7 @@ __global__ void __launch_bounds__(PAIR_WARPS *WARP) combine_kernel(yoco_differen
         float y = fmaf(-args.lambda, second[i], first[i]);
         squares = fmaf(y, y, squares);
     }
-    float root = sqrtf(warp_sum(squares) / (float)dim + args.eps);
+    float root = norm_root(warp_sum(squares) / (float)dim + args.eps);
     for (int i = lane; inside && i < dim; i += WARP) {
         float y = fmaf(-args.lambda, second[i], first[i]);
         store_value(args.out_dtype, args.out, pair * dim + i,

@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(NORM_THREADS)
             squares = fmaf(v[j], v[j], squares);
     }
     squares = threads == WARP ? warp_sum(squares) : block_sum(squares, (float *)shared);
-    float root = sqrtf(squares / (float)args.dim + args.eps);
+    float root = norm_root(squares / (float)args.dim + args.eps);
     for (int i = first; inside && i < args.dim; i += 4 * threads) {
         load_4(x, i, args.dim, v);
         if (args.weight)
@@ -77,7 +77,7 @@ __global__ void __launch_bounds__(NORM_THREADS)
     for (int i = first; i < dim; i += threads)
         squares = fmaf(x[i] - mean, x[i] - mean, squares);
     __syncthreads(); /* before the sums are written over */
-    float root = sqrtf(row_sum(squares, threads, (float *)shared) / (float)dim + args.eps);
+    float root = norm_root(row_sum(squares, threads, (float *)shared) / (float)dim + args.eps);
     for (int i = first; inside && i < dim; i += threads)
         store_value(args.out_dtype, args.out, row * dim + i,
                     fmaf((x[i] - mean) / root, args.weight[i], args.bias[i]));

@@ -25,6 +25,13 @@ static inline unsigned grid_for(int64_t n)
     return (unsigned)yoco_i64_min(yoco_div_up(yoco_i64_max(n, 1), 256), 1 << 14);
 }
 
+/* What a norm divides by, NaN where the squares overflow: a row that becomes 0 would pass for one
+ * that has a norm. */
+__device__ inline float norm_root(float squares)
+{
+    return __float_as_uint(squares) == 0x7f800000u ? __uint_as_float(0x7fc00000u) : sqrtf(squares);
+}
+
 __device__ inline float bf16_to_f32(uint16_t bits)
 {
     return __uint_as_float((uint32_t)bits << 16);

@@ -84,6 +84,31 @@ static void rms_norm(rig *tested, rig *reference)
     }
 }
 
+/* Rows whose squares overflow in f32: right, or NaN, but never 0. */
+static void norms_of_large_rows(rig *tested, rig *reference)
+{
+    static const int dims[] = {36, 1024};
+    for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++) {
+        int n = dims[i];
+        float *x = random_values(tested, &rnd, n, 1.0f),
+              *ones = random_values(tested, &rnd, n, 1.0f);
+        for (int j = 0; j < n; j++) {
+            x[j] = j % 2 ? 1e30f : -1e30f;
+            ones[j] = 1.0f;
+        }
+        yoco_rms_norm_args rms = {.n_rows = 1, .dim = n, .eps = 1e-5f, .x = x};
+        yoco_layer_norm_args layer = {
+            .n_rows = 1, .dim = n, .eps = 1e-5f, .x = x, .weight = ones, .bias = ones};
+        const float *out = run_rms_norm(tested, rms);
+        for (int j = 0; j < n; j++)
+            assert_true(isnan(out[j]) || fabsf(out[j] - (j % 2 ? 1.0f : -1.0f)) < 1e-3f);
+        out = run_layer_norm(tested, layer);
+        for (int j = 0; j < n; j++)
+            assert_true(isnan(out[j]) || fabsf(out[j] - (j % 2 ? 2.0f : 0.0f)) < 1e-3f);
+        reset(tested, reference);
+    }
+}
+
 /* The mean is up to ten times as large as what varies around it. */
 static void layer_norm(rig *tested, rig *reference)
 {
@@ -543,6 +568,7 @@ static void test_rms_norm(void **state)
 {
     (void)state;
     each_rig(rms_norm);
+    each_rig(norms_of_large_rows);
 }
 
 static void test_linear(void **state)

@@ -1,4 +1,5 @@
 #include "configs/files/atomic_file.h"
+#include "configs/files/json_text.h"
 #include "configs/model/checkpoint_parts.h"
 #include "configs/model/family.h"
 
@@ -88,6 +89,34 @@ static yoco_status weights_save(const yoco_checkpoint *c, const char *path)
     return status;
 }
 
+static bool set_dtype(json_t *object, yoco_dtype dtype)
+{
+    static const char *const keys[] = {"dtype", "torch_dtype"};
+    const char *word = dtype == YOCO_F32 ? "float32" : dtype == YOCO_F16 ? "float16" : "bfloat16";
+    bool is_there = false;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        bool has = json_object_get(object, keys[i]) != NULL;
+        is_there = is_there || has;
+        if (has)
+            json_object_set_new(object, keys[i], json_string(word));
+    }
+    return is_there;
+}
+
+/* The config says the type of these weights where it says one. */
+static yoco_status config_save(const yoco_checkpoint *checkpoint, const char *path)
+{
+    const yoco_model_shape *shape = checkpoint->shape;
+    const char *text = yoco_model_shape_text(shape);
+    json_t *root = json_loadb(text, shape->text_bytes, 0, NULL);
+    bool outside = set_dtype(root, checkpoint->dtype);
+    bool inside = set_dtype(json_object_get(root, "text_config"), checkpoint->dtype);
+    if (outside || inside)
+        return yoco_json_save(path, root, JSON_INDENT(2));
+    json_decref(root);
+    return yoco_atomic_file_save(path, text, shape->text_bytes);
+}
+
 yoco_status yoco_checkpoint_save(const yoco_checkpoint *checkpoint, const char *folder)
 {
     if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
@@ -103,7 +132,7 @@ yoco_status yoco_checkpoint_save(const yoco_checkpoint *checkpoint, const char *
     yoco_free(path);
     YOCO_TRY(status);
     YOCO_TRY(yoco_path_alloc(folder, yoco_model_shape_file(shape), &path));
-    status = yoco_atomic_file_save(path, yoco_model_shape_text(shape), shape->text_bytes);
+    status = config_save(checkpoint, path);
     yoco_free(path);
     return status;
 }

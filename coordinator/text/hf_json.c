@@ -132,7 +132,7 @@ static yoco_status read_node(const reader *r, const yoco_hf_place *at, const jso
     json_array_foreach(list, i, item)
     {
         yoco_hf_place inner = {.path = at->path};
-        snprintf(inner.where, sizeof inner.where, "%.100s.%s[%zu]", at->where, r->list, i);
+        snprintf(inner.where, sizeof inner.where, "%.320s.%s[%zu]", at->where, r->list, i);
         YOCO_TRY(read_node(r, &inner, item, depth + 1));
     }
     return YOCO_OK;

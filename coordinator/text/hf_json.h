@@ -6,7 +6,7 @@
 
 #include "coordinator/text/splitter.h"
 
-enum { YOCO_HF_WHERE_BYTES = 160 };
+enum { YOCO_HF_WHERE_BYTES = 384 };
 
 /* Where in the file: for error lines. */
 typedef struct yoco_hf_place {

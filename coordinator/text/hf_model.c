@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "configs/files/json_text.h"
 #include "coordinator/text/byte_level.h"
 #include "coordinator/text/hf_parts.h"
 
@@ -13,11 +14,12 @@ static yoco_status check_options(const yoco_hf_place *at, const json_t *model)
     static const char *const absent[] = {"continuing_subword_prefix", "end_of_word_suffix"};
     const json_t *type = json_object_get(model, "type"),
                  *dropout = json_object_get(model, "dropout");
+    char shown[YOCO_JSON_SHOWN_BYTES];
     if (!json_is_object(model))
         return YOCO_HF_REFUSE(at, "must be an object");
     if (type && !(json_is_string(type) && strcmp(json_string_value(type), "BPE") == 0))
-        return yoco_hf_refuse_type(at, json_is_string(type) ? json_string_value(type) : "?",
-                                   "BPE is");
+        return YOCO_HF_REFUSE(at, "type %s is not supported, but BPE is",
+                              yoco_json_show(type, shown));
     if (dropout && !json_is_null(dropout) &&
         !(json_is_number(dropout) && json_number_value(dropout) == 0.0))
         return YOCO_HF_REFUSE(at, "\"dropout\" is not supported: it must be null");

@@ -460,6 +460,28 @@ static void test_config_of_another_format(void **state)
     }
 }
 
+/* A config that says a type of weights says that of those which are saved beside it. */
+static void test_saved_dtype(void **state)
+{
+    (void)state;
+    yoco_model_shape *shape =
+        fla_shape("{\"model_type\"", "{\"dtype\": \"float32\", \"model_type\"");
+    yoco_checkpoint *c;
+    char *folder = folder_create();
+    size_t size;
+    assert_int_equal(yoco_checkpoint_random(shape, YOCO_BF16, 1, &c), YOCO_OK);
+    assert_int_equal(yoco_checkpoint_save(c, folder), YOCO_OK);
+    char *text = file_read(path_in(folder, "config.json"), &size);
+    json_t *config = json_loadb(text, size, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(config, "dtype")), "bfloat16");
+    assert_null(json_object_get(config, "torch_dtype"));
+    json_decref(config);
+    free(text);
+    yoco_checkpoint_close(c);
+    yoco_free(shape);
+    folder_remove(folder);
+}
+
 /* What stands in a folder under a name that is read, and is no file. */
 static void test_names_without_a_file(void **state)
 {
@@ -632,6 +654,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_weights_of_others),
         cmocka_unit_test(test_models_further_down),
         cmocka_unit_test(test_config_of_another_format),
+        cmocka_unit_test(test_saved_dtype),
         cmocka_unit_test(test_names_without_a_file),
         cmocka_unit_test(test_extra_tensors),
         cmocka_unit_test(test_fused_tensors),

@@ -192,7 +192,8 @@ static void test_bad_models(void **state)
     } cases[] = {
         {"{" DECODER "}", "model: must be an object"},
         {WITH_MODEL("\"model\":{\"type\":\"Unigram\",\"vocab\":[]}"), "\"Unigram\""},
-        {WITH_MODEL("\"model\":{\"type\":7}"), "model"},
+        {WITH_MODEL("\"model\":{\"type\":7}"), "model: type 7 is not supported"},
+        {WITH_MODEL("\"model\":{\"type\":null}"), "model: type null is not supported"},
         {WITH_MODEL(MODEL("\"dropout\":0.1,", VOCAB, "")), "dropout"},
         {WITH_MODEL(MODEL("\"dropout\":\"0\",", VOCAB, "")), "dropout"},
         {WITH_MODEL(MODEL("\"end_of_word_suffix\":\"</w>\",", VOCAB, "")), "end_of_word_suffix"},
@@ -359,6 +360,8 @@ static void test_runaway_pattern(void **state)
     yoco_tokenizer_close(tokenizer);
 }
 
+#define NESTED_4 ".normalizers[0].normalizers[0].normalizers[0].normalizers[0]"
+
 /* Nested Sequences, far below what the JSON reader takes. */
 static void test_nesting(void **state)
 {
@@ -376,7 +379,7 @@ static void test_nesting(void **state)
         if (depth <= 8)
             yoco_tokenizer_close(accept(file));
         else
-            refuse(file, "nest");
+            refuse(file, NESTED_4 NESTED_4 ": Sequences nest more than 8 deep");
     }
 }
 

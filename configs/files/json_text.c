@@ -1,5 +1,6 @@
 #include "configs/files/json_text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,13 +74,12 @@ static bool show(const json_t *value, size_t flags, char *text, size_t room)
 
 const char *yoco_json_show_as(const json_t *value, size_t flags, char *text, size_t size)
 {
-    static const char end[] = "\xe2\x80\xa6\"";
+    static const char quote[] = "\xe2\x80\xa6\"", plain[] = "\xe2\x80\xa6";
     if (show(value, flags, text, size - 1))
         return text;
-    show(value, flags, text, size - sizeof end);
-    strcat(text, end);
-    if (!json_is_string(value))
-        text[strlen(text) - 1] = '\0';
+    show(value, flags, text, size - sizeof quote);
+    size_t used = strlen(text);
+    snprintf(text + used, size - used, "%s", json_is_string(value) ? quote : plain);
     return text;
 }
 

@@ -181,9 +181,12 @@ static void test_refused_texts(void **state)
     (void)state;
     static const struct {
         const char *text, *expected;
-    } rows[] = {{"", "is empty"},        {"[]", "not an object"},
-                {"{\"dim\": 64", "not valid"}, {"{} {}", "not valid JSON"},
-                {"null", "not valid JSON"},    {"{\"dim\\u0000\": 1}", "not valid JSON"}};
+    } rows[] = {{"", "is empty"},
+                {"[]", "not an object"},
+                {"{\"dim\": 64", "not valid"},
+                {"{} {}", "not valid JSON"},
+                {"null", "not valid JSON"},
+                {"{\"dim\\u0000\": 1}", "not valid JSON"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         yoco_model_config c;
         log_begin();

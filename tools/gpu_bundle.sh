@@ -30,7 +30,7 @@ cp tools/gpu_check.sh tools/gpu_predicted.txt "$root/tools/"
 cp tests/cuda_host/engine.sh "$root/tests/cuda_host/"
 cp tests/engine/driver.sh "$root/tests/engine/"
 cp -r configs/shapes "$root/configs/"
-cp -r tests/reference/{swa,gret}-{tiny,branches} tests/reference/swa-gqa-bf16 \
+cp -r tests/reference/{swa,gret}-{tiny,branches} tests/reference/{swa-gqa-bf16,fla-yoco-*,phi4flash-tiny} \
     "$root/tests/reference/"
 git rev-parse --short HEAD >"$root/build/commit"
 git diff --quiet HEAD || echo "with changes" >>"$root/build/commit"

@@ -79,10 +79,12 @@ if [ -z "$device" ]; then
     [ $n_failed = 0 ] && exit 2 || exit 1
 fi
 
-for suite in ops_rows ops_attention ops_retention invariance_rows invariance_attention; do
+for suite in ops_rows ops_choose ops_attention ops_retention ops_delta ops_mamba invariance_rows invariance_attention \
+    invariance_delta; do
     step 120 "op suite: $suite" "$build/tests/test_gpu_$suite"
 done
-for model in swa-tiny gret-tiny swa-gqa-bf16 gret-wide-bf16 swa-branches gret-branches; do
+for model in swa-tiny gret-tiny swa-gqa-bf16 gret-wide-bf16 swa-branches gret-branches fla-yoco-gret fla-yoco-swa fla-yoco-gdn \
+    phi4flash-tiny; do
     engine $model cuda 1 mpi
 done
 engine swa-gqa-bf16 cuda 1 nccl
@@ -132,7 +134,7 @@ if [ $bench = yes ]; then
 fi
 if command -v compute-sanitizer >/dev/null; then
     for tool in memcheck racecheck synccheck initcheck; do
-        for suite in ops_rows ops_attention ops_retention; do
+        for suite in ops_rows ops_choose ops_attention ops_retention ops_delta ops_mamba; do
             step 300 "compute-sanitizer $tool: $suite" compute-sanitizer --tool $tool \
                 --error-exitcode 1 "$build/tests/test_gpu_$suite"
         done

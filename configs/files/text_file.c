@@ -143,7 +143,10 @@ yoco_status yoco_text_read_data(const char *path, bool any_kind, size_t max_byte
 {
     int fd;
     yoco_text text;
-    YOCO_TRY(any_kind ? open_file(path, &fd) : yoco_regular_open(path, &fd));
+    struct stat info;
+    /* A name that nothing has may stand there in another form, which open_file looks for. */
+    bool is_there = lstat(path, &info) == 0;
+    YOCO_TRY(any_kind || !is_there ? open_file(path, &fd) : yoco_regular_open(path, &fd));
     yoco_status status = peek(path, fd);
     if (status == YOCO_OK)
         status = read_named(path, fd, max_bytes, &text);

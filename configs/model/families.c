@@ -1,4 +1,5 @@
 /* The registry of families, and a shape from whatever names one: a folder, or a config alone. */
+#include "configs/files/file_name.h"
 #include "configs/files/path.h"
 #include "configs/files/text_file.h"
 #include "configs/model/family.h"
@@ -114,7 +115,7 @@ static yoco_status load_file(const char *path, bool any_kind, yoco_model_shape *
 /* config.json where it is there, else params.json. */
 static yoco_status find_config(const char *folder, char path[PATH_MAX])
 {
-    char hint[YOCO_FOREIGN_TEXT];
+    char hint[YOCO_FOREIGN_TEXT], form[YOCO_FILE_NAME_HINT];
     YOCO_TRY(yoco_path_join(folder, "config.json", path));
     if (!yoco_path_is_missing(path))
         return YOCO_OK;
@@ -123,7 +124,8 @@ static yoco_status find_config(const char *folder, char path[PATH_MAX])
         return YOCO_OK;
     int error = errno;
     yoco_foreign_weights(folder, hint);
-    yoco_log_error("cannot open %s or config.json: %s%s", path, strerror(error), hint);
+    yoco_file_name_hint(folder, form);
+    yoco_log_error("cannot open %s or config.json: %s%s%s", path, strerror(error), hint, form);
     return YOCO_ERR_OPEN;
 }
 

@@ -13,6 +13,7 @@
 enum {
     DEFAULT_CHUNK_ROWS = 2048,
     DEFAULT_GPU_CHUNK_ROWS = 8192, /* products of fewer rows leave a GPU's last wave half empty */
+    LONGEST_CHUNK_MULTIPLE = 256,  /* a multiple of what any layer asks of chunks */
     MAX_THREADS = 4096
 };
 
@@ -208,8 +209,9 @@ yoco_status yoco_session_chunk_rows(const yoco_model_shape *shape, const yoco_op
                        (long long)multiple, (long long)rows);
         return YOCO_ERR_USAGE;
     }
-    /* A longer chunk is the same grid, but for sizes that overflow. */
-    *out = yoco_i64_min(rows, yoco_round_up(shape->max_seq_len, multiple));
+    /* A longer chunk is the same grid, but for sizes that overflow. Saved contexts say their chunk:
+     * the longest is the same multiple for every kind of layer. */
+    *out = yoco_i64_min(rows, yoco_round_up(shape->max_seq_len, LONGEST_CHUNK_MULTIPLE));
     return YOCO_OK;
 }
 

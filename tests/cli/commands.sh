@@ -87,6 +87,9 @@ seeds() {
 
 plan() {
     local shape=$source/configs/shapes/yoco-3b-window.json
+    # A short model's chunk is that of the contexts saved before: up to a multiple of 256.
+    succeed "$yoco" plan -m "$source/tests/reference/swa-tiny/params.json" --tokens 900
+    holds '^900 tokens in 1 chunks of 1280 on 1 ranks'
     succeed "$yoco" plan -m "$shape" --backend cpu --tokens 1M --ranks 64 --branches 64 \
         --device-memory 80G
     holds '^1048576 tokens in 512 chunks of 2048 on 64 ranks, 64 branches'

@@ -30,7 +30,7 @@ __global__ void __launch_bounds__(NORM_THREADS)
     bool inside = row < args.n_rows;
     const float *x = args.x + (inside ? row : 0) * args.dim;
     float squares = 0.0f, v[4], w[4] = {1.0f, 1.0f, 1.0f, 1.0f};
-    for (int i = first; i < args.dim; i += 4 * threads) {
+    for (int i = first; inside && i < args.dim; i += 4 * threads) {
         load_4(x, i, args.dim, v);
         for (int j = 0; j < 4; j++)
             squares = fmaf(v[j], v[j], squares);
@@ -71,10 +71,10 @@ __global__ void __launch_bounds__(NORM_THREADS)
     bool inside = row < args.n_rows;
     const float *x = args.x + (inside ? row : 0) * dim;
     float sum = 0.0f, squares = 0.0f;
-    for (int i = first; i < dim; i += threads)
+    for (int i = first; inside && i < dim; i += threads)
         sum += x[i];
     float mean = row_sum(sum, threads, (float *)shared) / (float)dim;
-    for (int i = first; i < dim; i += threads)
+    for (int i = first; inside && i < dim; i += threads)
         squares = fmaf(x[i] - mean, x[i] - mean, squares);
     __syncthreads(); /* before the sums are written over */
     float root = norm_root(row_sum(squares, threads, (float *)shared) / (float)dim + args.eps);

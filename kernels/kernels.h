@@ -85,6 +85,7 @@ typedef struct yoco_stream_ops {
 
 typedef struct yoco_dense_ops yoco_dense_ops;               /* ops_dense.h */
 typedef struct yoco_window_ops yoco_window_ops;             /* ops_window.h */
+typedef struct yoco_causal_ops yoco_causal_ops;             /* ops_causal.h */
 typedef struct yoco_retention_ops yoco_retention_ops;       /* ops_retention.h */
 typedef struct yoco_attend_ops yoco_attend_ops;             /* ops_attend.h */
 typedef struct yoco_choose_ops yoco_choose_ops;             /* ops_choose.h */
@@ -144,6 +145,7 @@ typedef struct yoco_ops {
     /* The families. NULL: the backend lacks it. */
     const yoco_dense_ops *dense;
     const yoco_window_ops *window;
+    const yoco_causal_ops *causal;
     const yoco_retention_ops *retention;
     const yoco_conv_ops *conv;
     const yoco_delta_ops *delta;

@@ -32,6 +32,19 @@ yoco_work yoco_work_window(int64_t n_edge, int64_t q_begin, int64_t q_end, int w
                            queries * (q * F32_BYTES + out * size) + kv * size * (queries + past)};
 }
 
+yoco_work yoco_work_causal(int64_t n_queries, int64_t n_rows, int64_t diagonal,
+                           const yoco_widths *widths, size_t element)
+{
+    double queries = (double)n_queries, size = (double)element, q = (double)widths->q;
+    double out = (double)widths->out, kv = (double)(widths->k + widths->v);
+    double pairs = diagonal >= n_rows
+                       ? queries * (double)n_rows
+                       : yoco_window_pairs(diagonal, 0, n_queries, diagonal + n_queries);
+    return (yoco_work){.kind = YOCO_WORK_WINDOW,
+                       .flops = 2 * (q + out) * pairs,
+                       .bytes = queries * (q + 2 * out) * F32_BYTES + kv * size * (double)n_rows};
+}
+
 static double blocks(int64_t n_rows)
 {
     return (double)yoco_div_up(n_rows, YOCO_RETENTION_ROWS);

@@ -39,6 +39,10 @@ typedef struct yoco_widths {
 /* Query rows q_begin..q_end-1 of a piece behind n_edge rows, as in yoco_window_args. */
 yoco_work yoco_work_window(int64_t n_edge, int64_t q_begin, int64_t q_end, int window,
                            const yoco_widths *widths, size_t element);
+/* Queries of a piece over a run of rows, as in yoco_causal_args; what they carry on is read and
+ * written. */
+yoco_work yoco_work_causal(int64_t n_queries, int64_t n_rows, int64_t diagonal,
+                           const yoco_widths *widths, size_t element);
 yoco_work yoco_work_retention_local(int64_t n_rows, int64_t dim, int64_t head_dim);
 yoco_work yoco_work_retention_scan(int64_t n_rows, int64_t dim, int64_t head_dim);
 yoco_work yoco_work_retention_correct(int64_t n_rows, int64_t dim, int64_t head_dim);

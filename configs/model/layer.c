@@ -26,12 +26,14 @@ enum {
     RETENTION = 1 << YOCO_LAYER_RETENTION,
     KEEP = 1 << YOCO_LAYER_KEEP,
     CROSS = 1 << YOCO_LAYER_CROSS,
+    ATTENTION = 1 << YOCO_LAYER_ATTENTION,
     DELTA = 1 << YOCO_LAYER_DELTA,
     MAMBA = 1 << YOCO_LAYER_MAMBA,
     GMU = 1 << YOCO_LAYER_GMU,
-    ASKERS = WINDOW | RETENTION | CROSS | DELTA,
+    ATTENDERS = WINDOW | CROSS | ATTENTION,
+    ASKERS = ATTENDERS | RETENTION | DELTA,
     MIXERS = ASKERS | MAMBA | GMU,
-    KEEPERS = WINDOW | RETENTION | KEEP | DELTA,
+    KEEPERS = WINDOW | RETENTION | KEEP | ATTENTION | DELTA,
     ALL = MIXERS | KEEP,
 };
 
@@ -49,7 +51,7 @@ static const struct rule {
     {YOCO_ROLE_Q_BIAS, AXIS_Q, AXIS_NONE, ASKERS, YOCO_TRAIT_QKV_BIAS},
     {YOCO_ROLE_K_BIAS, AXIS_K, AXIS_NONE, KEEPERS, YOCO_TRAIT_QKV_BIAS},
     {YOCO_ROLE_V_BIAS, AXIS_V, AXIS_NONE, KEEPERS, YOCO_TRAIT_QKV_BIAS},
-    {YOCO_ROLE_Q_NORM, AXIS_K_DIM, AXIS_NONE, WINDOW | CROSS, YOCO_TRAIT_Q_NORM},
+    {YOCO_ROLE_Q_NORM, AXIS_K_DIM, AXIS_NONE, ATTENDERS, YOCO_TRAIT_Q_NORM},
     {YOCO_ROLE_G, AXIS_OUT, AXIS_DIM, RETENTION | DELTA | MAMBA | GMU, 0},
     {YOCO_ROLE_DECAY, AXIS_HEADS, AXIS_DIM, RETENTION | DELTA, 0},
     {YOCO_ROLE_BETA, AXIS_HEADS, AXIS_DIM, DELTA, 0},
@@ -61,7 +63,7 @@ static const struct rule {
     {YOCO_ROLE_OUT_NORM, AXIS_HEAD, AXIS_NONE, DELTA, 0},
     {YOCO_ROLE_A_LOG, AXIS_CHANNELS, AXIS_STATES, MAMBA, 0},
     {YOCO_ROLE_DT_BIAS, AXIS_CHANNELS, AXIS_NONE, MAMBA, 0},
-    {YOCO_ROLE_OUT_NORM, AXIS_HEAD, AXIS_NONE, WINDOW | CROSS, YOCO_TRAIT_DIFFERENTIAL},
+    {YOCO_ROLE_OUT_NORM, AXIS_HEAD, AXIS_NONE, ATTENDERS, YOCO_TRAIT_DIFFERENTIAL},
     {YOCO_ROLE_X, AXIS_CHANNELS, AXIS_DIM, MAMBA, 0},
     {YOCO_ROLE_X_TAPS, AXIS_CHANNELS, AXIS_TAPS, MAMBA, 0},
     {YOCO_ROLE_X_TAPS_BIAS, AXIS_CHANNELS, AXIS_NONE, MAMBA, 0},
@@ -70,10 +72,10 @@ static const struct rule {
     {YOCO_ROLE_STATE_IN, AXIS_STATES, AXIS_CHANNELS, MAMBA, 0},
     {YOCO_ROLE_STATE_OUT, AXIS_STATES, AXIS_CHANNELS, MAMBA, 0},
     {YOCO_ROLE_SKIP, AXIS_CHANNELS, AXIS_NONE, MAMBA, 0},
-    {YOCO_ROLE_LAMBDA_Q1, AXIS_K_DIM, AXIS_NONE, WINDOW | CROSS, YOCO_TRAIT_DIFFERENTIAL},
-    {YOCO_ROLE_LAMBDA_K1, AXIS_K_DIM, AXIS_NONE, WINDOW | CROSS, YOCO_TRAIT_DIFFERENTIAL},
-    {YOCO_ROLE_LAMBDA_Q2, AXIS_K_DIM, AXIS_NONE, WINDOW | CROSS, YOCO_TRAIT_DIFFERENTIAL},
-    {YOCO_ROLE_LAMBDA_K2, AXIS_K_DIM, AXIS_NONE, WINDOW | CROSS, YOCO_TRAIT_DIFFERENTIAL},
+    {YOCO_ROLE_LAMBDA_Q1, AXIS_K_DIM, AXIS_NONE, ATTENDERS, YOCO_TRAIT_DIFFERENTIAL},
+    {YOCO_ROLE_LAMBDA_K1, AXIS_K_DIM, AXIS_NONE, ATTENDERS, YOCO_TRAIT_DIFFERENTIAL},
+    {YOCO_ROLE_LAMBDA_Q2, AXIS_K_DIM, AXIS_NONE, ATTENDERS, YOCO_TRAIT_DIFFERENTIAL},
+    {YOCO_ROLE_LAMBDA_K2, AXIS_K_DIM, AXIS_NONE, ATTENDERS, YOCO_TRAIT_DIFFERENTIAL},
     {YOCO_ROLE_MIXER_NORM_BIAS, AXIS_DIM, AXIS_NONE, ALL, YOCO_TRAIT_NORM_BIAS},
     {YOCO_ROLE_OUT, AXIS_DIM, AXIS_OUT, MIXERS, 0},
     {YOCO_ROLE_OUT_BIAS, AXIS_DIM, AXIS_NONE, MIXERS, YOCO_TRAIT_OUT_BIAS},
@@ -169,6 +171,7 @@ int yoco_layer_pasts(const yoco_layer_shape *layer, yoco_past_shape pasts[YOCO_M
                                      .state = {1, layer->n_states, layer->n_channels}};
         return 2;
     case YOCO_LAYER_KEEP:
+    case YOCO_LAYER_ATTENTION:
         pasts[0] = (yoco_past_shape){.form = YOCO_PAST_ROWS, .width = {k, v}};
         return 1;
     case YOCO_LAYER_CROSS:
@@ -259,12 +262,24 @@ yoco_delta_scratch yoco_delta_scratch_of(const yoco_layer_shape *layer, int64_t 
                                 .bytes = states + w + 2 * gates};
 }
 
+yoco_causal_scratch yoco_causal_scratch_of(const yoco_layer_shape *layer, int64_t n_rows)
+{
+    size_t f32 = sizeof(float), heads = (size_t)layer->n_heads * f32, row, out, bytes;
+    size_t of_heads = (size_t)yoco_round_up(n_rows * (int64_t)heads, ALIGNMENT);
+    if (!yoco_size_mul((size_t)layer->n_heads * f32, (size_t)layer->v_dim, &row) ||
+        !yoco_size_mul(row, (size_t)n_rows, &out) || !yoco_size_add(out, 2 * of_heads, &bytes))
+        return (yoco_causal_scratch){.bytes = SIZE_MAX};
+    return (yoco_causal_scratch){.sum = of_heads, .out = 2 * of_heads, .bytes = bytes};
+}
+
 size_t yoco_layer_scratch(const yoco_layer_shape *layer, int64_t n_rows)
 {
     if (layer->kind == YOCO_LAYER_DELTA)
         return yoco_delta_scratch_of(layer, n_rows).bytes;
     if (layer->kind == YOCO_LAYER_MAMBA)
         return (size_t)layer->n_states * (size_t)layer->n_channels * sizeof(float);
+    if (layer->kind == YOCO_LAYER_ATTENTION)
+        return yoco_causal_scratch_of(layer, n_rows).bytes;
     return layer->kind == YOCO_LAYER_RETENTION ? yoco_retention_scratch_of(layer, n_rows).bytes : 0;
 }
 
@@ -274,7 +289,7 @@ const char *yoco_layer_kind_name(yoco_layer_kind kind)
         [YOCO_LAYER_WINDOW] = "window attention",   [YOCO_LAYER_RETENTION] = "gated retention",
         [YOCO_LAYER_KEEP] = "K,V for later layers", [YOCO_LAYER_CROSS] = "cross attention",
         [YOCO_LAYER_DELTA] = "gated delta rule",    [YOCO_LAYER_MAMBA] = "selective scan",
-        [YOCO_LAYER_GMU] = "gated memory unit",
+        [YOCO_LAYER_GMU] = "gated memory unit",     [YOCO_LAYER_ATTENTION] = "full attention",
     };
     return names[kind];
 }
@@ -339,6 +354,7 @@ double yoco_layer_mixer_flops(const yoco_layer_shape *layer, int64_t n_tokens)
     if (layer->kind == YOCO_LAYER_MAMBA) /* partition/op_work.h */
         return 12.0 * (double)n_tokens * layer->n_channels * layer->n_states;
     int64_t pairs = layer->kind == YOCO_LAYER_WINDOW      ? window_pairs(n_tokens, layer->window)
+                    : layer->kind == YOCO_LAYER_ATTENTION ? window_pairs(n_tokens, n_tokens)
                     : layer->kind == YOCO_LAYER_RETENTION ? retention_pairs(n_tokens, layer->k_dim)
                                                           : 0;
     return 2.0 * (double)(yoco_layer_q_width(layer) + yoco_layer_heads_width(layer)) *

@@ -12,6 +12,7 @@ typedef enum yoco_layer_kind {
     YOCO_LAYER_RETENTION, /* gated retention */
     YOCO_LAYER_KEEP,      /* K,V of every row for later layers; adds nothing to the stream itself */
     YOCO_LAYER_CROSS,     /* attention over the K,V of another layer */
+    YOCO_LAYER_ATTENTION, /* attention over K,V of its own, of all rows before */
     YOCO_LAYER_DELTA,     /* short convolutions of Q, K and V, then the gated delta rule */
     YOCO_LAYER_MAMBA,     /* a short convolution, then the selective scan of Mamba-1 */
     YOCO_LAYER_GMU,       /* gates the output of an earlier layer at the same position */
@@ -214,6 +215,12 @@ typedef struct yoco_delta_scratch {
     size_t w, decay, beta, bytes;
 } yoco_delta_scratch;
 yoco_delta_scratch yoco_delta_scratch_of(const yoco_layer_shape *layer, int64_t n_rows);
+/* The same of attention over all rows before: the running maxima, sums and outputs of its queries
+ * (kernels/ops_causal.h). */
+typedef struct yoco_causal_scratch {
+    size_t sum, out, bytes;
+} yoco_causal_scratch;
+yoco_causal_scratch yoco_causal_scratch_of(const yoco_layer_shape *layer, int64_t n_rows);
 size_t yoco_layer_scratch(const yoco_layer_shape *layer, int64_t n_rows);
 
 const char *yoco_layer_kind_name(yoco_layer_kind kind); /* "window attention" */

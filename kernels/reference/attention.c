@@ -1,4 +1,6 @@
-/* Softmax attention over rows of K,V: windows, and blocks of the shared K,V. */
+/* Softmax attention over rows of K,V: windows, runs of all rows before, blocks of the shared K,V.
+ */
+#include "kernels/ops_causal.h"
 #include "kernels/ops_window.h"
 #include "kernels/reference/reference.h"
 
@@ -181,3 +183,46 @@ void reference_attend_partials(const yoco_attend_args *args)
         }
     }
 }
+
+/* What a query and head has summed before, with what it sums over the rows of the scan. */
+static void carry_on(scan *s, const yoco_causal_args *args, int64_t index)
+{
+    float *max = &args->max[index], *sum = &args->sum[index];
+    float *partial = args->partial + index * args->v_dim;
+    scan_max(s);
+    float before = args->first ? -INFINITY : *max, now = fmaxf(before, s->max);
+    float keeps = args->first ? 0.0f : exp2f(before - now), adds = exp2f(s->max - now);
+    for (int first = 0; first < args->v_dim; first += PASS_CHANNELS) {
+        int n = scan_channels(s, first);
+        for (int i = first; i < first + n; i++)
+            partial[i] =
+                (args->first ? 0.0f : keeps * partial[i]) + adds * (float)s->values[i - first];
+    }
+    *sum = (args->first ? 0.0f : keeps * *sum) + adds * (float)s->sum;
+    *max = now;
+    for (int i = 0; args->last && i < args->v_dim; i++)
+        reference_store(args->out_dtype, args->out, index * args->v_dim + i, partial[i] / *sum);
+}
+
+static void causal_attend(yoco_device *device, const yoco_causal_args *args)
+{
+    (void)device;
+    for (int64_t query = 0; query < args->n_queries; query++) {
+        yoco_window_view view = {
+            .k = {args->k},
+            .v = {args->v},
+            .n_rows = {yoco_i64_min(args->n_rows, args->diagonal + query + 1)}};
+        for (int head = 0; head < args->n_heads; head++) {
+            int64_t index = query * args->n_heads + head;
+            scan s = scan_of(args->n_heads, args->n_kv_heads, args->n_v_heads, args->head_dim,
+                             args->v_dim, head);
+            s.q = args->q + index * args->head_dim;
+            s.scale_log2 = args->scale_log2;
+            s.view = &view;
+            s.kv_dtype = args->kv_dtype;
+            carry_on(&s, args, index);
+        }
+    }
+}
+
+const yoco_causal_ops yoco_reference_causal = {.attend = causal_attend};

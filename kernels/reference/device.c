@@ -169,6 +169,7 @@ const yoco_ops yoco_reference_ops = {
     .weight_free = reference_weight_free,
     .dense = &yoco_reference_dense,
     .window = &yoco_reference_window,
+    .causal = &yoco_reference_causal,
     .retention = &yoco_reference_retention,
     .conv = &yoco_reference_conv,
     .delta = &yoco_reference_delta,

@@ -48,6 +48,7 @@ void reference_attend_partials(const yoco_attend_args *args);
 
 extern const yoco_dense_ops yoco_reference_dense;               /* rows.c */
 extern const yoco_window_ops yoco_reference_window;             /* attention.c */
+extern const yoco_causal_ops yoco_reference_causal;             /* attention.c */
 extern const yoco_retention_ops yoco_reference_retention;       /* retention.c */
 extern const yoco_attend_ops yoco_reference_attend;             /* merge.c */
 extern const yoco_choose_ops yoco_reference_choose;             /* choose.c */

@@ -2,6 +2,7 @@
 #include "kernels/tally/tally.h"
 
 #include "kernels/ops_attend.h"
+#include "kernels/ops_causal.h"
 #include "kernels/ops_choose.h"
 #include "kernels/ops_conv.h"
 #include "kernels/ops_delta.h"
@@ -304,6 +305,17 @@ static const yoco_window_ops window_ops = {
     .step = window_step,
 };
 
+static void causal_attend(yoco_device *device, const yoco_causal_args *a)
+{
+    (void)device;
+    const yoco_widths widths =
+        widths_of(a->n_heads, a->n_kv_heads, a->n_v_heads, a->head_dim, a->v_dim);
+    charge(YOCO_TALLY_REPEATED, yoco_work_causal(a->n_queries, a->n_rows, a->diagonal, &widths,
+                                                 yoco_dtype_bytes(a->kv_dtype)));
+}
+
+static const yoco_causal_ops causal_ops = {.attend = causal_attend};
+
 static void retention_local(yoco_device *device, const yoco_retention_args *a)
 {
     (void)device;
@@ -531,6 +543,7 @@ const yoco_ops yoco_tally_ops = {
     .weight_free = weight_free,
     .dense = &dense_ops,
     .window = &window_ops,
+    .causal = &causal_ops,
     .retention = &retention_ops,
     .conv = &conv_ops,
     .delta = &delta_ops,

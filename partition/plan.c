@@ -56,6 +56,31 @@ static void plan_weights(const yoco_plan_input *in, sizer *s, yoco_plan *p)
     p->embedding_bytes = times(s, m->vocab_size, (size_t)m->dim * yoco_dtype_bytes(in->file_dtype));
 }
 
+/* Rows of a question attend over those of all positions as its last one does in a step. */
+static bool merges_questions(const yoco_model_shape *shape)
+{
+    for (int i = 0; i < shape->n_layers; i++)
+        if (yoco_shape_passes_rows(shape, i))
+            return true;
+    return false;
+}
+
+int64_t yoco_plan_passed_rows(const yoco_plan_input *in)
+{
+    int64_t own = in->stages_rows ? 0 : yoco_grid_rank_rows(&in->grid, in->rank);
+    if (in->grid.n_ranks == 1)
+        return 0;
+    return in->drops_rows ? YOCO_PASSED_SLOTS * in->grid.chunk_rows : in->grid.n_tokens - own;
+}
+
+int64_t yoco_plan_passed_at(const yoco_plan_input *in, int64_t chunk)
+{
+    int64_t own_before = yoco_div_up(chunk - in->rank, in->grid.n_ranks);
+    if (in->drops_rows)
+        return chunk % YOCO_PASSED_SLOTS * in->grid.chunk_rows;
+    return (chunk - (in->stages_rows ? 0 : yoco_i64_max(0, own_before))) * in->grid.chunk_rows;
+}
+
 static void plan_rows(const yoco_plan_input *in, yoco_plan *p)
 {
     int64_t longest = yoco_i64_max(in->grid.n_tokens, in->branch_rows);
@@ -65,12 +90,19 @@ static void plan_rows(const yoco_plan_input *in, yoco_plan *p)
     int64_t context_blocks =
         p->shard_rows / in->grid.chunk_rows * yoco_div_up(in->grid.chunk_rows, YOCO_BLOCK_ROWS) +
         yoco_div_up(p->shard_rows % in->grid.chunk_rows, YOCO_BLOCK_ROWS);
-    p->n_partials = context_blocks * in->n_branches;
+    int64_t branch_blocks = 0, most_blocks = 0;
     for (int b = 0; b < in->n_branches; b++) {
         int64_t rows = yoco_branch_rank_rows(b, in->branch_rows, in->rank, in->grid.n_ranks);
         p->branch_shard_rows += rows;
-        p->n_partials += yoco_div_up(rows, YOCO_BLOCK_ROWS);
+        branch_blocks += yoco_div_up(rows, YOCO_BLOCK_ROWS);
+        most_blocks = yoco_i64_max(most_blocks, yoco_div_up(rows, YOCO_BLOCK_ROWS));
     }
+    p->merge_queries = in->n_branches;
+    if (merges_questions(in->shape))
+        p->merge_queries =
+            yoco_i64_max(in->n_branches, yoco_i64_min(in->branch_rows, YOCO_MIN_MERGE_QUERIES));
+    p->n_partials = yoco_i64_max(context_blocks * in->n_branches + branch_blocks,
+                                 (context_blocks + most_blocks) * p->merge_queries);
 }
 
 static void plan_merges(const yoco_plan_input *in, yoco_plan *p)
@@ -131,6 +163,24 @@ static void plan_store(const yoco_plan_input *in, sizer *s, const yoco_past_shap
     }
 }
 
+/* K and V of other ranks' positions. */
+static void plan_passed(const yoco_plan_input *in, sizer *s, const yoco_past_shape *past,
+                        yoco_plan *p)
+{
+    for (int part = 0; part < YOCO_PAST_PARTS; part++) {
+        size_t *passed = &p->buffer_bytes[YOCO_BUF_PASSED_K + part];
+        size_t bytes =
+            times(s, yoco_plan_passed_rows(in), yoco_past_row_bytes(past, part, in->dtype));
+        if (in->drops_rows)
+            largest(passed, bytes);
+        else
+            *passed = plus(s, *passed, bytes);
+        if (in->stages_rows)
+            largest(&p->buffer_bytes[YOCO_BUF_RUN_K + part],
+                    times(s, p->piece_rows, yoco_past_row_bytes(past, part, in->dtype)));
+    }
+}
+
 /* Every past of every layer, and the work memory of the layer that takes the most. */
 static void plan_past(const yoco_plan_input *in, sizer *s, yoco_plan *p)
 {
@@ -148,6 +198,8 @@ static void plan_past(const yoco_plan_input *in, sizer *s, yoco_plan *p)
             p->branch_past_bytes = plus(s, p->branch_past_bytes, branch);
             if (pasts[j].form == YOCO_PAST_ROWS)
                 plan_store(in, s, &pasts[j], p);
+            if (pasts[j].form == YOCO_PAST_ROWS && yoco_shape_passes_rows(in->shape, i))
+                plan_passed(in, s, &pasts[j], p);
         }
         largest(&bytes[YOCO_BUF_PAST], work);
     }
@@ -194,8 +246,8 @@ static void plan_work(const yoco_plan_input *in, sizer *s, yoco_plan *p)
         times(s, p->n_partials, heads * f32);
     bytes[YOCO_BUF_PARTIAL_OUT] = times(s, p->n_partials, width * f32);
     bytes[YOCO_BUF_GLOBAL_MAX] =
-        times(s, in->n_branches, heads * f32) + times(s, 1 + 2 * p->n_merges, flag);
-    bytes[YOCO_BUF_FIXED] = times(s, in->n_branches, (heads + width) * sizeof(int64_t));
+        times(s, p->merge_queries, heads * f32) + times(s, 1 + 2 * p->n_merges, flag);
+    bytes[YOCO_BUF_FIXED] = times(s, p->merge_queries, (heads + width) * sizeof(int64_t));
     if (in->rank == 0)
         bytes[YOCO_BUF_LOGITS] = times(s, in->n_branches, (size_t)m->vocab_size * f32);
 }
@@ -232,6 +284,8 @@ const char *yoco_buffer_name(yoco_buffer buffer)
 {
     if (buffer <= YOCO_BUF_SHARD_V)
         return "the context's shared K,V";
+    if (buffer <= YOCO_BUF_RUN_V)
+        return "K,V of other ranks";
     if (buffer <= YOCO_BUF_CONTEXT_EDGE)
         return "edges";
     if (buffer <= YOCO_BUF_BRANCH_PAST)
@@ -256,6 +310,7 @@ void yoco_plan_print(const yoco_plan *p, char *text, size_t size)
         {"weights", p->weight_bytes},
         {"embedding (mapped file)", p->embedding_bytes},
         {"shared K,V of the context", sum_buffers(p, YOCO_BUF_SHARD_K, YOCO_BUF_SHARD_V)},
+        {"K,V of other ranks", sum_buffers(p, YOCO_BUF_PASSED_K, YOCO_BUF_RUN_V)},
         {"edges", sum_buffers(p, YOCO_BUF_EDGE_IN, YOCO_BUF_CONTEXT_EDGE)},
         {"branches: K,V, windows or states",
          sum_buffers(p, YOCO_BUF_BRANCH_K, YOCO_BUF_BRANCH_PAST)},

@@ -13,6 +13,12 @@ typedef enum yoco_buffer {
     /* K,V of the context, this rank's chunks: for each ROWS past, one after the other */
     YOCO_BUF_SHARD_K, /* (shard_rows, k_width) T */
     YOCO_BUF_SHARD_V,
+    /* K,V of the chunks of other ranks, for each ROWS past over which prefill attends: see
+     * yoco_plan_passed_at; or, dropped after use, YOCO_PASSED_SLOTS chunks of any of them */
+    YOCO_BUF_PASSED_K,
+    YOCO_BUF_PASSED_V,
+    YOCO_BUF_RUN_K, /* staged: a chunk of them, (chunk_rows, k_width) T */
+    YOCO_BUF_RUN_V,
     /* edges: a slot for each WINDOW and STATE past, one after the other */
     YOCO_BUF_EDGE_IN,      /* receive slots */
     YOCO_BUF_EDGE_OUT,     /* send buffers */
@@ -43,11 +49,16 @@ typedef enum yoco_buffer {
     YOCO_BUF_PARTIAL_MAX, /* (n_partials, merge_heads) */
     YOCO_BUF_PARTIAL_SUM, /* (n_partials, merge_heads) */
     YOCO_BUF_PARTIAL_OUT, /* (n_partials, merge_width) */
-    YOCO_BUF_GLOBAL_MAX,  /* (n_branches, merge_heads), then (1 + 2 n_merges, YOCO_MERGE_FLAGS) */
-    YOCO_BUF_FIXED,       /* (n_branches, merge_heads + merge_width) i64 */
-    YOCO_BUF_LOGITS,      /* (n_branches, vocab_size), rank 0 */
+    YOCO_BUF_GLOBAL_MAX, /* (merge_queries, merge_heads), then (1 + 2 n_merges, YOCO_MERGE_FLAGS) */
+    YOCO_BUF_FIXED,      /* (merge_queries, merge_heads + merge_width) i64 */
+    YOCO_BUF_LOGITS,     /* (n_branches, vocab_size), rank 0 */
     YOCO_N_BUFFERS
 } yoco_buffer;
+
+enum {
+    YOCO_PASSED_SLOTS = 4,
+    YOCO_MIN_MERGE_QUERIES = 32 /* of a question, where its rows merge too */
+};
 
 typedef struct yoco_plan_input {
     const yoco_model_shape *shape;
@@ -56,6 +67,8 @@ typedef struct yoco_plan_input {
     int n_branches;      /* >= 1 */
     int64_t branch_rows; /* most rows of one branch: its question and what it generates; >= 1 */
     bool durable;        /* the prefill writes a snapshot */
+    bool drops_rows;     /* rows of other ranks come round again for every chunk; else they stay */
+    bool stages_rows;    /* messages go through other memory: PASSED lies there, and holds all */
     yoco_dtype dtype;
     /* What the backend's packed (n_out, n_in) matrix takes. */
     size_t (*weight_bytes)(const void *data, int64_t n_out, int64_t n_in);
@@ -71,7 +84,8 @@ typedef struct yoco_plan {
     int64_t shard_rows;        /* context rows on this rank */
     int64_t branch_shard_rows; /* rows of all branches on this rank */
     int64_t n_partials;
-    int n_merges; /* of a step: layers that attend over rows of all positions */
+    int64_t merge_queries; /* the most in one merge */
+    int n_merges;          /* of a step: layers that attend over rows of all positions */
     int64_t merge_heads,
         merge_width;           /* the most heads of one of them, and elements of its output */
     size_t largest_slot_bytes; /* of a past with an edge */
@@ -87,6 +101,11 @@ size_t yoco_plan_branch_bytes(const yoco_plan_input *input, const yoco_past_shap
 /* Where the parts of its work memory begin, from its first byte, and its end. */
 size_t yoco_plan_past_work(const yoco_plan *plan, const yoco_past_shape *past,
                            size_t at[YOCO_PAST_PARTS]);
+
+/* Rows in PASSED of one past, and the first of `chunk` there: own chunks have none but where rows
+ * are staged. */
+int64_t yoco_plan_passed_rows(const yoco_plan_input *input);
+int64_t yoco_plan_passed_at(const yoco_plan_input *input, int64_t chunk);
 
 const char *yoco_buffer_name(yoco_buffer buffer);
 

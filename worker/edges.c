@@ -5,6 +5,7 @@
 #include "worker/edges.h"
 
 #include "trace.h"
+#include "worker/relay.h"
 #include "worker/staging.h"
 
 static yoco_status wait_edge(yoco_worker *w, yoco_request *request, int64_t chunk,
@@ -24,7 +25,8 @@ static char *slot(const yoco_worker *w, yoco_buffer buffer, const yoco_past *pas
     return yoco_bytes(w, buffer) + past->slot_at;
 }
 
-yoco_status yoco_ring_post(yoco_worker *w, int64_t chunk, const yoco_past *past)
+/* Posts the receive of the edge that enters `chunk` > 0; none past the last chunk that is run. */
+static yoco_status post(yoco_worker *w, int64_t chunk, const yoco_past *past)
 {
     const yoco_grid *grid = &w->plan.input.grid;
     if (chunk >= w->ring.end)
@@ -37,6 +39,13 @@ yoco_status yoco_ring_post(yoco_worker *w, int64_t chunk, const yoco_past *past)
                                  bytes, &w->edge_in[past->index]);
 }
 
+/* Device memory is received in the order in which it is sent: edges come between the rows of other
+ * layers there, and a receive cannot be posted a chunk ahead. */
+static bool posts_late(const yoco_worker *w)
+{
+    return w->relay && w->comm->device_messages;
+}
+
 static yoco_status ring_take(yoco_pass *p, const yoco_past *past)
 {
     yoco_worker *w = p->w;
@@ -44,10 +53,12 @@ static yoco_status ring_take(yoco_pass *p, const yoco_past *past)
         past->ops->clear(w, past);
         return YOCO_OK;
     }
+    if (posts_late(w) && p->chunk > w->ring.begin)
+        YOCO_TRY(post(w, p->chunk, past));
     YOCO_TRY(wait_edge(w, &w->edge_in[past->index], p->chunk, past));
     past->ops->load(p, past, slot(w, YOCO_BUF_EDGE_IN, past));
     YOCO_TRY(yoco_hand_over(w));
-    return yoco_ring_post(w, p->chunk + w->comm->n_ranks, past);
+    return posts_late(w) ? YOCO_OK : post(w, p->chunk + w->comm->n_ranks, past);
 }
 
 static yoco_status ring_give(yoco_pass *p, const yoco_past *past)
@@ -73,11 +84,22 @@ static yoco_status ring_give(yoco_pass *p, const yoco_past *past)
                               slot(w, YOCO_BUF_EDGE_OUT, past), bytes, &w->edge_out[past->index]);
 }
 
+yoco_status yoco_ring_post_first(yoco_worker *w, int64_t first)
+{
+    /* None enters chunk 0; those of chunk `begin` lie in their slots. */
+    int64_t enters = first > w->ring.begin ? first : first + w->comm->n_ranks;
+    if (posts_late(w) || (first == w->ring.begin && w->ring.begin > 0))
+        return YOCO_OK;
+    for (int i = 0; i < w->model->n_pasts; i++)
+        YOCO_TRY(post(w, enters, &w->pasts[i]));
+    return YOCO_OK;
+}
+
 yoco_status yoco_ring_drain(yoco_worker *w)
 {
     for (int i = 0; i < w->model->n_pasts; i++)
         YOCO_TRY(wait_edge(w, &w->edge_out[i], -1, &w->pasts[i]));
-    return YOCO_OK;
+    return yoco_relay_drain(w);
 }
 
 const yoco_edge_port yoco_ring_port = {

@@ -6,8 +6,9 @@
 
 extern const yoco_edge_port yoco_ring_port;
 
-/* Posts the receive of the edge that enters `chunk` > 0; none past the last chunk that is run. */
-yoco_status yoco_ring_post(yoco_worker *w, int64_t chunk, const yoco_past *past);
+/* Posts the receives of the edges that enter the first chunk that this rank waits for; `first` is
+ * its first. */
+yoco_status yoco_ring_post_first(yoco_worker *w, int64_t first);
 /* Waits until this rank's last edges have left. */
 yoco_status yoco_ring_drain(yoco_worker *w);
 

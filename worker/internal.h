@@ -29,10 +29,11 @@ struct yoco_past {
 
 /* A ROWS past of a layer: K and V of every position. */
 typedef struct yoco_store {
-    int layer;
+    int index, layer;
     size_t row_bytes[YOCO_PAST_PARTS];
     size_t shard_at[YOCO_PAST_PARTS],
-        branch_at[YOCO_PAST_PARTS]; /* in SHARD_K and _V, BRANCH_K and _V */
+        branch_at[YOCO_PAST_PARTS], /* in SHARD_K and _V, BRANCH_K and _V */
+        passed_at[YOCO_PAST_PARTS]; /* in PASSED_K and _V, where rows of other ranks stay */
 } yoco_store;
 
 /* What is done with what a prefill makes, besides. The ring calls it on the owner of a chunk. */
@@ -71,6 +72,7 @@ struct yoco_worker {
     yoco_store *stores;               /* (model->n_stores) */
     yoco_request *edge_in, *edge_out; /* (model->n_pasts): the message under way in each slot */
     yoco_ring ring;                   /* of the prefill at work */
+    struct yoco_relay *relay;         /* NULL: no rows go from rank to rank */
     yoco_lock *snapshot_lock;         /* rank 0: of the snapshot's folder; NULL: none */
     int64_t *branch_n_rows;           /* (n_branches): rows of each branch so far */
     int64_t *branch_first_row;        /* (n_branches): of its rows on this rank, in a store */
@@ -87,7 +89,7 @@ struct yoco_worker {
     int bad;                   /* a merge of the step met a value that is not finite */
     int n_merges;              /* of the step whose flags the device keeps: see merge.c */
     float *flags;              /* those flags */
-    yoco_kv_segment *segments; /* (1 + n_branches) */
+    yoco_kv_segment *segments; /* (1 + plan.merge_queries) */
     void *draw_scratch;        /* rank 0: see yoco_draw_args */
 };
 

@@ -76,7 +76,7 @@ static yoco_status reduce_sum(yoco_worker *w, const yoco_attend_args *args)
 /* The flags of the step's merges, (n_merges, 2, N_FLAGS): this rank's, then those of all. */
 static float *kept_flags(yoco_worker *w)
 {
-    int64_t n_max = (int64_t)w->plan.input.n_branches * w->plan.merge_heads;
+    int64_t n_max = w->plan.merge_queries * w->plan.merge_heads;
     return yoco_f32(w, YOCO_BUF_GLOBAL_MAX) + n_max + N_FLAGS;
 }
 

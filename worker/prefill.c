@@ -1,6 +1,7 @@
 /* Prefill of a context: the systolic ring, one loop over this rank's chunks. */
 #include "trace.h"
 #include "worker/edges.h"
+#include "worker/relay.h"
 #include "worker/staging.h"
 
 /* Where the prefill ends, from rank to rank. */
@@ -76,11 +77,8 @@ static yoco_status run_ring(yoco_worker *w, const int32_t *ids, yoco_progress pr
                             void *progress_data)
 {
     int64_t first = yoco_grid_first_chunk(&w->plan.input.grid, w->comm->rank, w->ring.begin);
-    /* None enters chunk 0; those of chunk `begin` lie in their slots. */
-    int64_t enters = first > w->ring.begin ? first : first + w->comm->n_ranks;
-    if (first > w->ring.begin || w->ring.begin == 0)
-        for (int i = 0; i < w->model->n_pasts; i++)
-            YOCO_TRY(yoco_ring_post(w, enters, &w->pasts[i]));
+    YOCO_TRY(yoco_relay_begin(w));
+    YOCO_TRY(yoco_ring_post_first(w, first));
     YOCO_TRY(run_chunks(w, first, ids, progress, progress_data));
     return yoco_ring_drain(w);
 }

@@ -4,7 +4,9 @@
 
 static bool in_shared_memory(const yoco_worker *w, int buffer)
 {
-    return w->shared_slots && (buffer == YOCO_BUF_EDGE_IN || buffer == YOCO_BUF_EDGE_OUT);
+    bool is_slot = buffer == YOCO_BUF_EDGE_IN || buffer == YOCO_BUF_EDGE_OUT;
+    bool is_passed = buffer == YOCO_BUF_PASSED_K || buffer == YOCO_BUF_PASSED_V;
+    return w->shared_slots && (is_slot || is_passed);
 }
 
 /* For the largest of what collectives carry. */

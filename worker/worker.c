@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failpoint.h"
 #include "machine_limits.h"
 #include "worker/past/past.h"
+#include "worker/relay.h"
 #include "worker/staging.h"
 
 /* The smallest instruction set of all ranks. */
@@ -146,6 +148,7 @@ yoco_status yoco_worker_create(yoco_comm *comm, const yoco_ops *ops,
 
 static void release(yoco_worker *w)
 {
+    yoco_relay_free(w);
     yoco_buffers_free(w);
     void **const host[] = {
         (void **)&w->pasts,       (void **)&w->stores,        (void **)&w->edge_in,
@@ -191,7 +194,7 @@ static yoco_status allocate_host(yoco_worker *w)
         {(void **)&w->views, branches, sizeof *w->views},
         {(void **)&w->states, branches, sizeof *w->states},
         {(void **)&w->copies, 2 * branches, sizeof *w->copies},
-        {(void **)&w->segments, 1 + branches, sizeof *w->segments},
+        {(void **)&w->segments, 1 + (size_t)w->plan.merge_queries, sizeof *w->segments},
         {(void **)&w->flags, n_flags, sizeof *w->flags},
         {(void **)&w->draw_scratch, w->comm->rank == 0 ? (size_t)w->model->shape->vocab_size : 0,
          YOCO_DRAW_SCRATCH},
@@ -229,6 +232,24 @@ static yoco_status check_buffers(yoco_worker *w)
     return check_memory(w, "the document and its questions", sure, most);
 }
 
+/* Rows of other ranks stay where every rank has the memory; a device's is not asked. */
+static yoco_status choose_rows(const yoco_worker *w, yoco_plan_input *input)
+{
+    yoco_plan plan;
+    size_t bytes = 0;
+    YOCO_TRY(w->comm->ops->agree(w->comm, yoco_plan_make(input, &plan)));
+    if (plan.buffer_bytes[YOCO_BUF_PASSED_K] == 0 || !w->ops->host_memory)
+        return YOCO_OK;
+    for (int i = 0; i < YOCO_N_BUFFERS; i++)
+        bytes += plan.buffer_bytes[i];
+    double left = (double)yoco_i64_min(yoco_memory_available(), yoco_group_memory_left(""));
+    float drops =
+        w->comm->node_n_ranks * (double)bytes > left || !yoco_failpoint("worker.keep_rows");
+    YOCO_TRY(w->comm->ops->all_max_f32(w->comm, &drops, 1));
+    input->drops_rows = drops > 0;
+    return YOCO_OK;
+}
+
 static yoco_status reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows, int n_branches,
                            int64_t branch_rows, bool durable)
 {
@@ -236,7 +257,9 @@ static yoco_status reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows,
     input.n_branches = n_branches;
     input.branch_rows = branch_rows;
     input.durable = durable;
+    input.stages_rows = !w->ops->host_memory && !w->comm->device_messages;
     release(w);
+    YOCO_TRY(choose_rows(w, &input));
     yoco_status status = yoco_plan_make(&input, &w->plan);
     if (status == YOCO_OK)
         status = check_buffers(w);
@@ -246,6 +269,8 @@ static yoco_status reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows,
         place(w);
         status = yoco_buffers_alloc(w);
     }
+    if (status == YOCO_OK)
+        status = yoco_relay_create(w);
     return w->comm->ops->agree(w->comm, status);
 }
 

@@ -93,6 +93,11 @@ int yoco_shape_n_merged(const yoco_model_shape *shape)
     return n;
 }
 
+bool yoco_shape_passes_rows(const yoco_model_shape *shape, int layer)
+{
+    return shape->layers[layer].kind == YOCO_LAYER_ATTENTION && layer < yoco_shape_last_kept(shape);
+}
+
 int64_t yoco_shape_kept_width(const yoco_model_shape *shape)
 {
     yoco_past_shape pasts[YOCO_MAX_PASTS];

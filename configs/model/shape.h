@@ -80,6 +80,8 @@ int yoco_shape_last_kept(const yoco_model_shape *shape);
 /* Whether it reads rows of all positions: its output is merged over the ranks. */
 bool yoco_shape_is_merged(const yoco_model_shape *shape, int layer);
 int yoco_shape_n_merged(const yoco_model_shape *shape);
+/* Whether prefill attends there over the rows of all earlier chunks, which go from rank to rank. */
+bool yoco_shape_passes_rows(const yoco_model_shape *shape, int layer);
 /* Elements of the rows of all positions that all layers keep, K and V together, for each token. */
 int64_t yoco_shape_kept_width(const yoco_model_shape *shape);
 /* How many layers from `first` on have the same shape, but for what they read. */

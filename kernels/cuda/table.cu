@@ -198,6 +198,7 @@ const yoco_ops yoco_cuda_ops = {
     .stream = &yoco_cuda_stream,
     .dense = &yoco_cuda_dense,
     .window = &yoco_cuda_window,
+    .causal = NULL,
     .retention = &yoco_cuda_retention,
     .conv = &yoco_cuda_conv,
     .delta = &yoco_cuda_delta,

@@ -7,6 +7,7 @@ shift 3
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 n_failed=0
+global=() # options before the command of a run
 
 fail() {
     echo "FAILED: $1"
@@ -28,7 +29,7 @@ run() {
     shift 2
     [ "$ranks" = 1 ] || launcher=("$mpiexec" -n "$ranks")
     rm -f "$dump"
-    check "run on $ranks ranks: $*" "${launcher[@]}" "$yoco" run --deadline 120 --dump "$dump" "$@"
+    check "run on $ranks ranks: $*" "${launcher[@]}" "$yoco" "${global[@]}" run --deadline 120 --dump "$dump" "$@"
 }
 
 # isas PARAMS: the instruction sets that this machine has.

@@ -1,6 +1,6 @@
 #!/bin/bash
-# invariance.sh YOCO MPIEXEC DUMP_TOOL window|retention|swa|gated_retention|gated_deltanet|phi DTYPE PART...: the bytes of a dump do not
-# depend on ranks and threads (part ranks_and_threads), on any instruction set (instruction_sets), and
+# invariance.sh YOCO MPIEXEC DUMP_TOOL window|retention|swa|gated_retention|gated_deltanet|phi|llama DTYPE PART...: the bytes of a dump do not
+# depend on ranks and threads (part ranks_and_threads), on whether rows of other ranks stay (dropped_rows), on any instruction set (instruction_sets), and
 # a question's answer does not depend on the others (questions).
 source "$(dirname "$0")/driver.sh"
 kind=$1 dtype=$2
@@ -13,10 +13,11 @@ case $kind in
     window) write_params "$shape" 96 4 200 4 6 2 $vocab 48 ;;
     retention) write_params "$shape" 96 4 200 3 6 3 $vocab null ;;
     phi) write_phi "$shape" $vocab ;;
+    llama) write_llama "$shape" $vocab ;;
     *) write_fla "$shape" "$kind" $vocab ;;
 esac
 case $kind in
-    window | swa | phi) short_chunk=20 chunk=300 long_chunk=1300 ;;
+    window | swa | phi | llama) short_chunk=20 chunk=300 long_chunk=1300 ;;
     gated_deltanet) short_chunk=3 chunk=300 long_chunk=1300 ;;
     *) short_chunk=256 chunk=512 long_chunk=1280 ;;
 esac
@@ -52,6 +53,16 @@ ranks_and_threads() {
     cmp -s "$folder/one" "$folder/sampled" && fail "greedy and sampled answers are the same"
     compare 3 1 "${options[@]}"
     compare 5 2 "${options[@]}"
+}
+
+dropped_rows() {
+    local ranks options=(--prompt-ids "$folder/prompt.ids" -n 4 --chunk "$short_chunk")
+    run 1 "$folder/one" "${base[@]}" --threads 1 "${options[@]}"
+    global=(--failpoint worker.keep_rows:1:eio)
+    for ranks in 2 3 5 7; do
+        compare $ranks 1 "${options[@]}"
+    done
+    global=()
 }
 
 instruction_sets() {

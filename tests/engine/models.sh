@@ -34,6 +34,15 @@ write_phi() {
 END
 }
 
+# write_llama FILE VOCAB: the config.json of a Transformer.
+write_llama() {
+    cat >"$1" <<END
+{"model_type": "llama", "hidden_size": 96, "num_hidden_layers": 3, "intermediate_size": 200,
+ "vocab_size": $2, "max_position_embeddings": 100000, "num_attention_heads": 6,
+ "num_key_value_heads": 2, "rms_norm_eps": 1e-5, "eos_token_id": null}
+END
+}
+
 # limit_of MODEL: how far an f32 run may be from what is expected. Differential attention normalises a
 # difference, in which rounding grows.
 limit_of() {

@@ -45,10 +45,14 @@ struct yoco_layer_ops {
     yoco_role derived_role; /* YOCO_ROLE_MIXER_NORM, the first: none */
 };
 
+/* Bounds of what a layer's own norm and product of V give. */
+yoco_status yoco_value_bounds(const yoco_layer_shape *shape, const yoco_layer_tensors *tensors,
+                              double *bounds);
+
 /* The registry. */
 const yoco_layer_ops *yoco_layer_ops_of(yoco_layer_kind kind);
 
 extern const yoco_layer_ops yoco_window_layer, yoco_retention_layer, yoco_keep_layer,
-    yoco_cross_layer, yoco_delta_layer, yoco_mamba_layer, yoco_gmu_layer;
+    yoco_cross_layer, yoco_attention_layer, yoco_delta_layer, yoco_mamba_layer, yoco_gmu_layer;
 
 #endif

@@ -57,9 +57,9 @@ void yoco_store_append(yoco_pass *p, const yoco_store *store);
 /* Local rows of a branch on this rank, and where they begin. */
 char *yoco_store_branch(const yoco_worker *w, const yoco_store *store, int branch, int part);
 char *yoco_store_shard(const yoco_worker *w, const yoco_store *store, int part);
-/* A step: attention of the rows over a store, the context's rows and those of their branches,
- * merged over all ranks (docs/DESIGN.md, "exact merge"). q: (n_rows, n_heads, k_dim); out:
- * (n_rows, n_heads, v_dim). */
+/* A step, or a piece of a branch: attention of the rows over a store, the context's rows and those
+ * of their branches up to their own, merged over all ranks (docs/DESIGN.md, "exact merge"). q:
+ * (n_rows, n_heads, k_dim); out: (n_rows, n_heads, v_dim). */
 yoco_status yoco_store_attend(yoco_pass *p, const float *q, yoco_dtype out_dtype, void *out);
 
 #endif

@@ -7,11 +7,14 @@ static void place_store(yoco_worker *w, int layer, const yoco_past_shape *shape,
 {
     *store = *next;
     store->layer = layer;
+    next->index++;
     for (int part = 0; part < YOCO_PAST_PARTS; part++) {
         size_t bytes = yoco_past_row_bytes(shape, part, w->model->dtype);
         store->row_bytes[part] = bytes;
         next->shard_at[part] += (size_t)w->plan.shard_rows * bytes;
         next->branch_at[part] += (size_t)w->plan.branch_shard_rows * bytes;
+        if (yoco_shape_passes_rows(w->model->shape, layer) && !w->plan.input.drops_rows)
+            next->passed_at[part] += (size_t)yoco_plan_passed_rows(&w->plan.input) * bytes;
     }
 }
 

@@ -94,49 +94,53 @@ static int64_t add_segment(yoco_worker *w, int index, yoco_kv_segment segment)
            segment.n_queries * yoco_kv_n_blocks(segment.n_rows, segment.chunk_rows);
 }
 
-/* Segment 0: the context, for all queries. One more for each row: its branch's own rows, this one
- * included. */
-static int make_segments(yoco_pass *p, const yoco_store *store)
+/* Segment 0: the context, for queries first .. first + n - 1 of the pass. One more for each: the
+ * rows of its branch up to its own. */
+static int make_segments(yoco_pass *p, const yoco_store *store, int64_t first, int64_t n)
 {
     yoco_worker *w = p->w;
     const yoco_grid *grid = &w->plan.input.grid;
     int64_t partial = add_segment(w, 0,
-                                  (yoco_kv_segment){.n_queries = p->n_rows,
+                                  (yoco_kv_segment){.n_queries = n,
                                                     .n_rows = w->plan.shard_rows,
                                                     .chunk_rows = grid->chunk_rows,
                                                     .k = yoco_store_shard(w, store, 0),
                                                     .v = yoco_store_shard(w, store, 1)});
-    for (int i = 0; i < p->n_rows; i++) {
-        int branch = p->branches[i];
-        partial = add_segment(
-            w, 1 + i,
-            (yoco_kv_segment){.first_query = i,
-                              .n_queries = 1,
-                              .n_rows = yoco_branch_rank_rows(branch, w->branch_n_rows[branch] + 1,
-                                                              w->plan.input.rank, grid->n_ranks),
-                              .chunk_rows = YOCO_BLOCK_ROWS,
-                              .k = yoco_store_branch(w, store, branch, 0),
-                              .v = yoco_store_branch(w, store, branch, 1),
-                              .first_partial = partial});
+    for (int i = 0; i < n; i++) {
+        int branch = p->port ? p->branch : p->branches[first + i];
+        int64_t rows = w->branch_n_rows[branch] + 1 + (p->port ? first + i : 0);
+        partial =
+            add_segment(w, 1 + i,
+                        (yoco_kv_segment){.first_query = i,
+                                          .n_queries = 1,
+                                          .n_rows = yoco_branch_rank_rows(
+                                              branch, rows, w->plan.input.rank, grid->n_ranks),
+                                          .chunk_rows = YOCO_BLOCK_ROWS,
+                                          .k = yoco_store_branch(w, store, branch, 0),
+                                          .v = yoco_store_branch(w, store, branch, 1),
+                                          .first_partial = partial});
     }
-    return 1 + (int)p->n_rows;
+    return 1 + (int)n;
 }
 
-yoco_status yoco_store_attend(yoco_pass *p, const float *q, yoco_dtype out_dtype, void *out)
+static yoco_status attend_rows(yoco_pass *p, int64_t first, int64_t n, const float *q,
+                               yoco_dtype out_dtype, char *out)
 {
     yoco_worker *w = p->w;
     const yoco_layer_shape *s = p->layer->shape;
-    const yoco_attend_args args = {.n_queries = p->n_rows,
+    const size_t out_bytes = (size_t)yoco_layer_heads_width(s) * yoco_dtype_bytes(out_dtype);
+    const yoco_attend_args args = {.n_queries = n,
                                    .n_heads = s->n_heads,
                                    .n_kv_heads = s->n_kv_heads,
                                    .n_v_heads = yoco_layer_v_heads(s),
                                    .head_dim = s->k_dim,
                                    .v_dim = s->v_dim,
                                    .scale_log2 = yoco_scale_log2(s->k_dim),
-                                   .n_segments = make_segments(p, &w->stores[p->layer->store]),
+                                   .n_segments =
+                                       make_segments(p, &w->stores[p->layer->store], first, n),
                                    .segments = w->segments,
                                    .kv_dtype = w->model->dtype,
-                                   .q = q,
+                                   .q = q + first * yoco_layer_q_width(s),
                                    .max = yoco_f32(w, YOCO_BUF_PARTIAL_MAX),
                                    .sum = yoco_f32(w, YOCO_BUF_PARTIAL_SUM),
                                    .partial = yoco_f32(w, YOCO_BUF_PARTIAL_OUT),
@@ -146,7 +150,28 @@ yoco_status yoco_store_attend(yoco_pass *p, const float *q, yoco_dtype out_dtype
                                    .bad = &w->bad,
                                    .fixed = w->buffers[YOCO_BUF_FIXED],
                                    .out_dtype = out_dtype,
-                                   .out = out};
+                                   .out = out + (size_t)first * out_bytes};
     w->ops->attend->partials(w->device, &args);
     return yoco_merge(w, &args);
+}
+
+/* The rows of a piece, as many as merge at a time. */
+static yoco_status attend_piece(yoco_pass *p, const float *q, yoco_dtype out_dtype, void *out)
+{
+    yoco_worker *w = p->w;
+    for (int64_t first = 0, n; first < p->n_rows; first += n) {
+        n = yoco_i64_min(w->plan.merge_queries, p->n_rows - first);
+        w->bad = 0;
+        w->n_merges = 0;
+        YOCO_TRY(attend_rows(p, first, n, q, out_dtype, out));
+        YOCO_TRY(w->ops->synchronize(w->device));
+        YOCO_TRY(yoco_merge_check(w));
+    }
+    return YOCO_OK;
+}
+
+yoco_status yoco_store_attend(yoco_pass *p, const float *q, yoco_dtype out_dtype, void *out)
+{
+    return p->port ? attend_piece(p, q, out_dtype, out)
+                   : attend_rows(p, 0, p->n_rows, q, out_dtype, out);
 }

@@ -1,0 +1,28 @@
+#include "worker/layers/layers.h"
+
+/* The norm's output before its weight is at most sqrt(dim) long; its bias, times the row, and the
+ * product's come on top. */
+yoco_status yoco_value_bounds(const yoco_layer_shape *shape, const yoco_layer_tensors *tensors,
+                              double *bounds)
+{
+    const yoco_tensor *v = tensors->role[YOCO_ROLE_V], *norm = tensors->role[YOCO_ROLE_MIXER_NORM],
+                      *norm_bias = tensors->role[YOCO_ROLE_MIXER_NORM_BIAS],
+                      *bias = tensors->role[YOCO_ROLE_V_BIAS];
+    for (int64_t j = 0; j < yoco_layer_v_width(shape); j++) {
+        double square = 0.0, offset = bias ? yoco_tensor_element(bias, j) : 0.0;
+        for (int64_t i = 0; i < shape->dim; i++) {
+            double w = yoco_tensor_element(v, j * shape->dim + i);
+            double weighted = w * yoco_tensor_element(norm, i);
+            square += weighted * weighted;
+            offset += norm_bias ? w * yoco_tensor_element(norm_bias, i) : 0.0;
+        }
+        if (!isfinite(square) || !isfinite(offset)) {
+            yoco_log_error("%s row %lld, its bias or %s holds a value that is not finite: the "
+                           "checkpoint is damaged",
+                           v->name, (long long)j, norm->name);
+            return YOCO_ERR_DATA;
+        }
+        bounds[j] = sqrt((double)shape->dim * square) + fabs(offset);
+    }
+    return YOCO_OK;
+}

@@ -178,6 +178,7 @@ const yoco_ops yoco_cpu_ops = {
     .weight_free = yoco_cpu_weight_free,
     .dense = &yoco_cpu_dense,
     .window = &yoco_cpu_window,
+    .causal = &yoco_cpu_causal,
     .retention = &yoco_cpu_retention,
     .conv = &yoco_cpu_conv,
     .delta = &yoco_cpu_delta,

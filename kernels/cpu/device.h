@@ -89,6 +89,7 @@ void yoco_cpu_rope_table(yoco_device *device, const yoco_rope_table_args *args);
 
 extern const yoco_dense_ops yoco_cpu_dense;               /* dispatch.c */
 extern const yoco_window_ops yoco_cpu_window;             /* dispatch.c */
+extern const yoco_causal_ops yoco_cpu_causal;             /* dispatch.c */
 extern const yoco_retention_ops yoco_cpu_retention;       /* dispatch.c */
 extern const yoco_mamba_ops yoco_cpu_mamba;               /* dispatch.c */
 extern const yoco_differential_ops yoco_cpu_differential; /* dispatch.c */

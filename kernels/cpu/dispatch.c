@@ -1,5 +1,6 @@
 /* Ops that are compiled once per instruction set: each call goes to the device's. */
 #include "kernels/cpu/simd.h"
+#include "kernels/ops_causal.h"
 #include "kernels/ops_conv.h"
 #include "kernels/ops_delta.h"
 #include "kernels/ops_dense.h"
@@ -45,6 +46,10 @@ const yoco_window_ops yoco_cpu_window = {
     .attend = window_attend,
     .step = window_step,
 };
+
+FORWARD(causal, attend, yoco_causal_args)
+
+const yoco_causal_ops yoco_cpu_causal = {.attend = causal_attend};
 
 FORWARD(retention, local, yoco_retention_args)
 FORWARD(retention, scan, yoco_retention_args)

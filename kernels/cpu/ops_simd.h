@@ -5,6 +5,7 @@
 #include "kernels/cpu/simd.h"
 #include "kernels/cpu/vec.h"
 #include "kernels/ops_attend.h"
+#include "kernels/ops_causal.h"
 #include "kernels/ops_conv.h"
 #include "kernels/ops_delta.h"
 #include "kernels/ops_dense.h"
@@ -13,6 +14,7 @@
 
 extern const yoco_dense_ops YOCO_SIMD(yoco_cpu_dense);               /* pointwise.c */
 extern const yoco_window_ops YOCO_SIMD(yoco_cpu_window);             /* window.c */
+extern const yoco_causal_ops YOCO_SIMD(yoco_cpu_causal);             /* causal.c */
 extern const yoco_retention_ops YOCO_SIMD(yoco_cpu_retention);       /* retention.c */
 extern const yoco_mamba_ops YOCO_SIMD(yoco_cpu_mamba);               /* mamba.c */
 extern const yoco_differential_ops YOCO_SIMD(yoco_cpu_differential); /* differential.c */

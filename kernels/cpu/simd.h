@@ -10,6 +10,7 @@ struct yoco_simd {
     /* Families of which every op, */
     const yoco_dense_ops *dense;
     const yoco_window_ops *window;
+    const yoco_causal_ops *causal;
     const yoco_retention_ops *retention;
     const yoco_mamba_ops *mamba;
     const yoco_differential_ops *differential;

@@ -3,6 +3,7 @@
 const yoco_simd YOCO_SIMD(yoco_simd) = {
     .dense = &YOCO_SIMD(yoco_cpu_dense),
     .window = &YOCO_SIMD(yoco_cpu_window),
+    .causal = &YOCO_SIMD(yoco_cpu_causal),
     .retention = &YOCO_SIMD(yoco_cpu_retention),
     .mamba = &YOCO_SIMD(yoco_cpu_mamba),
     .differential = &YOCO_SIMD(yoco_cpu_differential),

@@ -1,6 +1,7 @@
 /* Attention: a query's bits depend neither on the other queries, nor on threads, nor on how the
  * rows are dealt to ranks or in which order partials merge. */
 #include "tests/kernels/attend_ops.h"
+#include "tests/kernels/causal_ops.h"
 #include "tests/kernels/invariance.h"
 #include "tests/kernels/window_ops.h"
 
@@ -57,6 +58,30 @@ static void window(const yoco_ops *ops, yoco_device_options options)
         args = make_window(r, &rnd, &shapes[i]);
         yoco_window_step_args steps = make_window_steps(r, &rnd, WINDOW_ROWS, &args);
         check_invariance(&rigs, "window_step", window_step_rows, &steps, WINDOW_ROWS, row_size, 1);
+    }
+    thread_rigs_close(&rigs);
+}
+
+static float *causal_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
+{
+    return run_causal(r, all, first, n_rows).out;
+}
+
+static void causal(const yoco_ops *ops, yoco_device_options options)
+{
+    static const causal_shape shapes[] = {
+        {130, {70, 300, 130}, .n_heads = 6, .n_kv_heads = 2, .head_dim = 16},
+        {130, {257, 140}, .n_heads = 3, .head_dim = 10},
+        {66, {90, 66}, 4, 16, .n_kv_heads = 2, .n_v_heads = 1, .v_dim = 32},
+    };
+    if (!ops->causal)
+        return;
+    thread_rigs rigs;
+    thread_rigs_open(&rigs, ops, options);
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        causal_case c = make_causal(&rigs.with[0], &rnd, &shapes[i]);
+        check_invariance(&rigs, "causal_attend", causal_rows, &c, shapes[i].n_queries,
+                         c.args.n_heads * c.args.v_dim, 1);
     }
     thread_rigs_close(&rigs);
 }
@@ -226,6 +251,12 @@ static void test_window(void **state)
     each_backend(window);
 }
 
+static void test_causal(void **state)
+{
+    (void)state;
+    each_backend(causal);
+}
+
 static void test_attend(void **state)
 {
     (void)state;
@@ -247,9 +278,8 @@ static void test_merge_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_window, seed),
-        cmocka_unit_test_setup(test_attend, seed),
-        cmocka_unit_test_setup(test_ranks, seed),
+        cmocka_unit_test_setup(test_window, seed),      cmocka_unit_test_setup(test_causal, seed),
+        cmocka_unit_test_setup(test_attend, seed),      cmocka_unit_test_setup(test_ranks, seed),
         cmocka_unit_test_setup(test_merge_order, seed),
     };
     return cmocka_run_group_tests_name("kernels_invariance_attention", tests, NULL, NULL);

@@ -1,5 +1,7 @@
-/* Windows, partials and the merge of every backend against the reference; the merge to the bit. */
+/* Windows, all rows before, partials and the merge of every backend against the reference; the
+ * merge to the bit. */
 #include "tests/kernels/attend_ops.h"
+#include "tests/kernels/causal_ops.h"
 #include "tests/kernels/window_ops.h"
 
 #include <math.h>
@@ -89,6 +91,89 @@ static void window_part(rig *tested, rig *reference)
                   (END - BEGIN) * ROW, window_tolerance(tested, &args), args.out_dtype);
     for (int64_t i = 0; i < shape.n_rows * ROW; i++)
         assert_true((i >= BEGIN * ROW && i < END * ROW) || isnan(got[i]));
+}
+
+/* Of the rms; a score sums up to 512 channels. */
+static const double causal_tolerance = 1e-5;
+
+/* What is carried from run to run, each maximum brought to the reference's. */
+static void check_carried(rig *r, const yoco_causal_args *args, int64_t n_queries,
+                          causal_result got, causal_result want)
+{
+    int64_t n = n_queries * args->n_heads;
+    for (int64_t i = 0; i < n; i++) {
+        int shift = (int)(got.max[i] - want.max[i]);
+        assert_true(got.max[i] == floorf(got.max[i]));
+        assert_in_range(shift + 1, 0, 2);
+        got.sum[i] = ldexpf(got.sum[i], shift);
+        for (int j = 0; j < args->v_dim; j++)
+            got.partial[i * args->v_dim + j] = ldexpf(got.partial[i * args->v_dim + j], shift);
+    }
+    check_close(r, "causal_attend's sums", got.sum, want.sum, n, causal_tolerance);
+    check_close(r, "causal_attend's partials", got.partial, want.partial, n * args->v_dim,
+                causal_tolerance);
+}
+
+/* The same rows as one run, and as a window that reaches over all of them. */
+static float *as_window(rig *r, const causal_case *c)
+{
+    int64_t n_rows = 0, n = c->shape.n_queries;
+    for (int run = 0; run < CAUSAL_MAX_RUNS; run++)
+        n_rows += c->shape.runs[run];
+    const yoco_causal_args *args = &c->args;
+    return run_window_attend(r, n,
+                             (yoco_window_args){.n_edge = n_rows - n,
+                                                .q_end = n,
+                                                .window = (int)n_rows,
+                                                .n_heads = args->n_heads,
+                                                .n_kv_heads = args->n_kv_heads,
+                                                .n_v_heads = args->n_v_heads,
+                                                .head_dim = args->head_dim,
+                                                .v_dim = args->v_dim,
+                                                .scale_log2 = args->scale_log2,
+                                                .q = args->q,
+                                                .kv_dtype = args->kv_dtype,
+                                                .k = args->k,
+                                                .v = args->v,
+                                                .out_dtype = args->out_dtype});
+}
+
+static void causal(rig *tested, rig *reference)
+{
+    static const causal_shape shapes[] = {
+        {1, {1}, .n_heads = 1, .head_dim = 2},
+        {2, {3, 2}, .n_heads = 3, .head_dim = 6},
+        {63, {1, 64}, .n_heads = 2, .head_dim = 10},
+        {64, {63, 70, 64}, .n_heads = 4, .head_dim = 16},
+        {9, {300, 33}, .n_heads = 6, .n_kv_heads = 2, .head_dim = 8},
+        {65, {512, 256, 65}, .n_heads = 6, .n_kv_heads = 2, .head_dim = 64},
+        {3, {257, 500, 3}, .n_heads = 6, .n_kv_heads = 2, .head_dim = 128},
+        {20, {40, 20}, .n_heads = 2, .n_kv_heads = 1, .head_dim = 256},
+        {5, {70, 6}, .n_heads = 2, .n_kv_heads = 1, .head_dim = 512},
+        {5, {30, 5}, .n_heads = 1, .head_dim = 300},
+        {200, {200, 200}, .n_heads = 5, .n_kv_heads = 1, .head_dim = 32},
+        /* Fewer heads of K, and fewer and wider ones of V. */
+        {70, {90, 70}, 4, 64, .n_kv_heads = 2, .n_v_heads = 1, .v_dim = 128},
+        {40, {20, 21, 50}, 8, 6, .n_kv_heads = 4, .n_v_heads = 2, .v_dim = 12},
+        {5, {150, 5}, 2, 32, .v_dim = 300},
+        {66, {9, 66}, 4, 32, .n_v_heads = 2, .v_dim = 10},
+    };
+    if (!tested->ops->causal)
+        return;
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        causal_case c = make_causal(tested, &rnd, &shapes[i]);
+        int64_t n_queries = shapes[i].n_queries, n = n_queries * c.args.n_heads * c.args.v_dim;
+        causal_result got = run_causal(tested, &c, 0, n_queries);
+        causal_result want = run_causal(reference, &c, 0, n_queries);
+        check_rounded(tested, "causal_attend", got.out, want.out, n, causal_tolerance,
+                      c.args.out_dtype);
+        check_rounded(reference, "causal_attend as a window", want.out, as_window(reference, &c), n,
+                      causal_tolerance, c.args.out_dtype);
+        if (got.max)
+            check_carried(tested, &c.args, n_queries, got, want);
+        rig_reset(tested);
+        rig_reset(reference);
+    }
 }
 
 /* Each channel of V brought to one size, each maximum to the reference's, so that one tolerance
@@ -305,6 +390,12 @@ static void test_window(void **state)
     each_rig(window_part);
 }
 
+static void test_causal(void **state)
+{
+    (void)state;
+    each_rig(causal);
+}
+
 static void test_attend(void **state)
 {
     (void)state;
@@ -324,6 +415,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_window, seed),
+        cmocka_unit_test_setup(test_causal, seed),
         cmocka_unit_test_setup(test_attend, seed),
         cmocka_unit_test_setup(test_merge, seed),
     };

@@ -55,13 +55,14 @@ typedef struct yoco_layer_norm_args {
     void *out; /* (n_rows, dim) */
 } yoco_layer_norm_args;
 
-/* cos and sin of position * frequency; angles in f64, so exact at any position. */
+/* cos and sin of position * frequency, times scale; angles in f64, so exact at any position. */
 typedef struct yoco_rope_table_args {
     int64_t n_rows;
     int n_freqs;
     const int64_t *positions;  /* (n_rows) */
     const double *frequencies; /* (n_freqs) */
-    float *cos, *sin;          /* (n_rows, n_freqs) */
+    double scale;
+    float *cos, *sin; /* (n_rows, n_freqs) */
 } yoco_rope_table_args;
 
 /* x += bias, to every row. A chain of tensors of the same rows may come in one call. */
@@ -74,16 +75,16 @@ struct yoco_bias_args {
     const yoco_bias_args *next; /* the same n_rows; NULL: the last */
 };
 
-/* Rotates the pairs (2i, 2i+1) of every head, or (i, i + head_dim / 2), and multiplies by scale;
- * where cos is NULL, out = x, rounded. In place is legal where out_dtype is f32. A chain of tensors
- * that belong to the same rows may come in one call. */
+/* Rotates, of the first `width` channels of every head, the pairs (2i, 2i+1), or (i, i + width /
+ * 2), and multiplies all channels by scale; where cos is NULL, out = x, rounded. In place is legal
+ * where out_dtype is f32. A chain of tensors that belong to the same rows may come in one call. */
 typedef struct yoco_rope_args yoco_rope_args;
 struct yoco_rope_args {
     int64_t n_rows;
-    int n_heads, head_dim; /* head_dim is even */
+    int n_heads, head_dim, width; /* width is even, head_dim at most */
     float scale;
     bool halves;
-    const float *cos, *sin; /* (n_rows, head_dim / 2) */
+    const float *cos, *sin; /* (n_rows, width / 2) */
     const float *x;         /* (n_rows, n_heads, head_dim) */
     yoco_dtype out_dtype;
     void *out;                  /* (n_rows, n_heads, head_dim) */

@@ -235,7 +235,7 @@ static void plan_work(const yoco_plan_input *in, sizer *s, yoco_plan *p)
     size_t *bytes = p->buffer_bytes, f32 = sizeof(float), flag = YOCO_MERGE_FLAGS * f32;
     size_t heads = (size_t)p->merge_heads, width = (size_t)p->merge_width, angles = 0;
     for (int i = 0; i < m->n_rotations; i++)
-        angles += (size_t)m->rotations[i].head_dim / 2;
+        angles += (size_t)yoco_rotation_pairs(&m->rotations[i]);
 
     bytes[YOCO_BUF_X] = times(s, p->rows, (size_t)m->dim * f32);
     bytes[YOCO_BUF_IDS] = times(s, p->rows, sizeof(int32_t));

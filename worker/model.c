@@ -41,10 +41,10 @@ static yoco_status make_frequencies(yoco_model *m, int rotation)
 {
     static const char what[] = "rotary frequencies";
     const yoco_rotation *r = &m->shape->rotations[rotation];
-    size_t bytes = (size_t)r->head_dim / 2 * sizeof(double);
+    size_t bytes = (size_t)yoco_rotation_pairs(r) * sizeof(double);
     double *host = NULL;
     YOCO_TRY(yoco_alloc(bytes, what, (void **)&host));
-    for (int i = 0; i < r->head_dim / 2; i++)
+    for (int i = 0; i < yoco_rotation_pairs(r); i++)
         host[i] = yoco_rotation_frequency(r, i);
     yoco_status status = make_table(m, what, host, bytes, (void **)&m->frequencies[rotation]);
     yoco_free(host);

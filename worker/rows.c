@@ -8,7 +8,7 @@ static int64_t angles_before(const yoco_model_shape *m, int rotation)
 {
     int64_t n = 0;
     for (int i = 0; i < rotation; i++)
-        n += m->rotations[i].head_dim / 2;
+        n += yoco_rotation_pairs(&m->rotations[i]);
     return n;
 }
 
@@ -28,9 +28,10 @@ void yoco_embed_rows(yoco_pass *p)
         w->ops->dense->rope_table(
             w->device,
             &(yoco_rope_table_args){.n_rows = p->n_rows,
-                                    .n_freqs = m->rotations[i].head_dim / 2,
+                                    .n_freqs = yoco_rotation_pairs(&m->rotations[i]),
                                     .positions = w->buffers[YOCO_BUF_POSITIONS],
                                     .frequencies = w->model->frequencies[i],
+                                    .scale = yoco_rotation_amplitude(&m->rotations[i]),
                                     .cos = yoco_wide(p, YOCO_BUF_COS, angles_before(m, i)),
                                     .sin = yoco_wide(p, YOCO_BUF_SIN, angles_before(m, i))});
 }
@@ -120,6 +121,7 @@ yoco_rope_args yoco_rotation_args(const yoco_pass *p, int n_heads, const float *
                             .n_heads = n_heads,
                             .head_dim = s->k_dim,
                             .scale = 1.0f,
+                            .width = turns ? yoco_rotation_width(&m->rotations[s->rotation]) : 0,
                             .halves = turns && m->rotations[s->rotation].halves,
                             .cos = turns ? yoco_wide(p, YOCO_BUF_COS, at) : NULL,
                             .sin = turns ? yoco_wide(p, YOCO_BUF_SIN, at) : NULL,

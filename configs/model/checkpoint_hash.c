@@ -25,15 +25,13 @@ static void layer_add(yoco_hasher *hasher, const yoco_layer_shape *l)
 
 static void shape_add(yoco_hasher *hasher, const yoco_model_shape *m)
 {
-    char text[256];
+    char text[384];
     snprintf(text, sizeof text, "%s %d %d %lld %.9g %.9g %d", m->family->model_type, m->dim,
              m->vocab_size, (long long)m->max_seq_len, (double)m->norm_eps, (double)m->embed_scale,
              (int)m->tied);
     text_add(hasher, text);
     for (int i = 0; i < m->n_rotations; i++) {
-        const yoco_rotation *r = &m->rotations[i];
-        snprintf(text, sizeof text, "%d %.17g %d %d", r->head_dim, r->theta, (int)r->halves,
-                 (int)r->both_ends);
+        yoco_rotation_identify(&m->rotations[i], text, sizeof text);
         text_add(hasher, text);
     }
     for (int i = 0; i < m->n_layers; i++)

@@ -44,19 +44,23 @@ yoco_status yoco_field_int_if(const yoco_fields *f, const char *field, int min, 
     return given(f, field) ? yoco_field_int(f, field, min, max, out) : YOCO_OK;
 }
 
-yoco_status yoco_field_real_if(const yoco_fields *f, const char *field, double min, double max,
-                               double *out)
+yoco_status yoco_field_real(const yoco_fields *f, const char *field, double min, double max,
+                            double *out)
 {
-    const json_t *value = given(f, field);
+    const json_t *value = json_object_get(f->object, field);
     double real = json_number_value(value);
     char wanted[96];
-    if (!value)
-        return YOCO_OK;
     snprintf(wanted, sizeof wanted, "a number from %g to %g", min, max);
     if (!json_is_number(value) || !(real >= min && real <= max))
         return refuse(f, field, value, wanted);
     *out = real;
     return YOCO_OK;
+}
+
+yoco_status yoco_field_real_if(const yoco_fields *f, const char *field, double min, double max,
+                               double *out)
+{
+    return given(f, field) ? yoco_field_real(f, field, min, max, out) : YOCO_OK;
 }
 
 yoco_status yoco_field_bool_if(const yoco_fields *f, const char *field, bool *out)

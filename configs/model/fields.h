@@ -36,6 +36,8 @@ typedef struct yoco_fields {
 yoco_status yoco_field_integer(const yoco_fields *f, const char *field, int64_t min, int64_t max,
                                int64_t *out);
 yoco_status yoco_field_int(const yoco_fields *f, const char *field, int min, int max, int *out);
+yoco_status yoco_field_real(const yoco_fields *f, const char *field, double min, double max,
+                            double *out);
 /* A field that is absent leaves *out as it is; so do the following ones. */
 yoco_status yoco_field_int_if(const yoco_fields *f, const char *field, int min, int max, int *out);
 yoco_status yoco_field_real_if(const yoco_fields *f, const char *field, double min, double max,

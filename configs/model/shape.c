@@ -1,6 +1,5 @@
 #include "configs/model/family.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,21 +52,11 @@ const char *yoco_model_shape_file(const yoco_model_shape *shape)
 
 int yoco_model_add_rotation(yoco_model_shape *shape, const yoco_rotation *rotation)
 {
-    for (int i = 0; i < shape->n_rotations; i++) {
-        const yoco_rotation *r = &shape->rotations[i];
-        if (r->head_dim == rotation->head_dim && r->theta == rotation->theta &&
-            r->halves == rotation->halves && r->both_ends == rotation->both_ends)
+    for (int i = 0; i < shape->n_rotations; i++)
+        if (yoco_rotation_equal(&shape->rotations[i], rotation))
             return i;
-    }
     shape->rotations[shape->n_rotations] = *rotation;
     return shape->n_rotations++;
-}
-
-double yoco_rotation_frequency(const yoco_rotation *rotation, int i)
-{
-    int n = rotation->head_dim / 2;
-    double exponent = rotation->both_ends ? (n == 1 ? 0.0 : (double)i / (n - 1)) : (double)i / n;
-    return pow(rotation->theta, -exponent);
 }
 
 int yoco_shape_last_kept(const yoco_model_shape *shape)

@@ -5,16 +5,9 @@
 
 #include "configs/model/layer.h"
 #include "configs/model/model_config.h"
+#include "configs/model/rotation.h"
 
 enum { YOCO_MAX_ROTATIONS = 4, YOCO_TENSOR_NAME_BYTES = 80, YOCO_MAX_ENDS = 16 };
-
-/* Pair i of a head turns by position * frequency i: channels 2i and 2i+1, or i and i + head_dim
- * / 2. Frequency i of n is theta^-(i/n), or, both ends included, theta^-(i/(n-1)). */
-typedef struct yoco_rotation {
-    int head_dim;
-    double theta;
-    bool halves, both_ends;
-} yoco_rotation;
 
 typedef struct yoco_family yoco_family; /* family.h: for the files of this folder */
 
@@ -88,8 +81,6 @@ int64_t yoco_shape_kept_width(const yoco_model_shape *shape);
 int yoco_shape_run(const yoco_model_shape *shape, int first);
 /* Rows of the widest window, 0: there is none. */
 int64_t yoco_shape_longest_window(const yoco_model_shape *shape);
-/* Frequency i of a rotation. */
-double yoco_rotation_frequency(const yoco_rotation *rotation, int i);
 /* Chunks are a multiple of this many rows. */
 int64_t yoco_shape_chunk_multiple(const yoco_model_shape *shape);
 

@@ -230,6 +230,7 @@ static void pointwise(profiler *p, int64_t n_rows)
     yoco_rope_args rope = {.n_rows = n_rows,
                            .n_heads = c->n_heads,
                            .head_dim = c->k_dim,
+                           .width = c->k_dim,
                            .scale = 1,
                            .cos = p->partial,
                            .sin = p->partial,

@@ -32,9 +32,11 @@ static void print_layers(const yoco_model_shape *m)
 
 static void print_rotations(const yoco_model_shape *m)
 {
-    for (int i = 0; i < m->n_rotations; i++)
-        yoco_print("%-17stheta %g, heads of %d\n", i == 0 ? "rotation" : "", m->rotations[i].theta,
-                   m->rotations[i].head_dim);
+    char text[160];
+    for (int i = 0; i < m->n_rotations; i++) {
+        yoco_rotation_describe(&m->rotations[i], text, sizeof text);
+        yoco_print("%-17s%s\n", i == 0 ? "rotation" : "", text);
+    }
 }
 
 static void print_info(const char *folder, const yoco_checkpoint *c, const char *tokenizer)

@@ -97,8 +97,8 @@ static void layer_norm(yoco_device *device, const yoco_layer_norm_args *args)
 /* A vector's worth of one head: VF_LANES / 2 pairs, or the n_pairs that are left. */
 static void rotate_pairs(const yoco_rope_args *args, int64_t row, int64_t at, int pair, int n_pairs)
 {
-    const float *cos = args->cos + row * (args->head_dim / 2) + pair;
-    const float *sin = args->sin + row * (args->head_dim / 2) + pair;
+    const float *cos = args->cos + row * (args->width / 2) + pair;
+    const float *sin = args->sin + row * (args->width / 2) + pair;
     const float *x = args->x + at;
     float rotated[VF_LANES] = {0};
     for (int i = 0; i < n_pairs; i++) {
@@ -111,7 +111,7 @@ static void rotate_pairs(const yoco_rope_args *args, int64_t row, int64_t at, in
 /* Both halves of a head are read before either is written: x may be out. */
 static void rotate_halves(const yoco_rope_args *args, int64_t row, int64_t at)
 {
-    int half = args->head_dim / 2;
+    int half = args->width / 2;
     const float *cos = args->cos + row * half, *sin = args->sin + row * half;
     const float *x = args->x + at;
     vf scale = vf_set(args->scale);
@@ -126,11 +126,20 @@ static void rotate_halves(const yoco_rope_args *args, int64_t row, int64_t at)
 
 static void rotate_neighbours(const yoco_rope_args *args, int64_t row, int64_t at)
 {
-    int n_pairs = args->head_dim / 2, pair = 0;
+    int n_pairs = args->width / 2, pair = 0;
     for (; n_pairs - pair >= VF_LANES / 2; pair += VF_LANES / 2)
         rotate_pairs(args, row, at + 2 * pair, pair, VF_LANES / 2);
     if (pair < n_pairs)
         rotate_pairs(args, row, at + 2 * pair, pair, n_pairs - pair);
+}
+
+static void scale_rest(const yoco_rope_args *args, int64_t at)
+{
+    vf scale = vf_set(args->scale);
+    for (int i = args->width; i < args->head_dim; i += VF_LANES) {
+        int n = args->head_dim - i;
+        row_store(args->out_dtype, args->out, at + i, row_load(args->x + at + i, n) * scale, n);
+    }
 }
 
 static void rotate_rows(const yoco_device *device, const yoco_rope_args *args)
@@ -141,6 +150,7 @@ static void rotate_rows(const yoco_device *device, const yoco_rope_args *args)
         for (int head = 0; head < args->n_heads; head++) {
             int64_t at = row * row_size + (int64_t)head * args->head_dim;
             (args->halves ? rotate_halves : rotate_neighbours)(args, row, at);
+            scale_rest(args, at);
         }
     }
 }

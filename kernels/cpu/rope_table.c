@@ -11,7 +11,7 @@ void yoco_cpu_rope_table(yoco_device *device, const yoco_rope_table_args *args)
     for (int64_t i = 0; i < n; i++) {
         int64_t row = i / args->n_freqs;
         double angle = (double)args->positions[row] * args->frequencies[i % args->n_freqs];
-        args->cos[i] = (float)cos(angle);
-        args->sin[i] = (float)sin(angle);
+        args->cos[i] = (float)(cos(angle) * args->scale);
+        args->sin[i] = (float)(sin(angle) * args->scale);
     }
 }

@@ -53,22 +53,24 @@ __global__ void rope_table_kernel(yoco_rope_table_args args)
     for (int64_t i = grid_thread(); i < args.n_rows * args.n_freqs; i += grid_threads()) {
         double angle =
             (double)args.positions[i / args.n_freqs] * args.frequencies[i % args.n_freqs];
-        args.cos[i] = (float)cos(angle);
-        args.sin[i] = (float)sin(angle);
+        args.cos[i] = (float)(cos(angle) * args.scale);
+        args.sin[i] = (float)(sin(angle) * args.scale);
     }
 }
 
 /* The pairs whose first channel is one of four: both of its channels, as what one thread writes no
- * other may read. */
+ * other may read. And those of the four that do not turn. */
 __device__ static void rotate_halves(const yoco_rope_args &args, const float *cos, const float *sin,
                                      int64_t first, int at, int row_size)
 {
-    int half = args.head_dim / 2;
+    int half = args.width / 2;
     for (int i = 0; i < 4 && at + i < row_size; i++) {
         int pair = (at + i) % args.head_dim;
+        int64_t element = first + at + i;
+        if (pair >= args.width)
+            store_value(args.out_dtype, args.out, element, args.x[element] * args.scale);
         if (pair >= half)
             continue;
-        int64_t element = first + at + i;
         float c = cos[pair], s = sin[pair], low = args.x[element], high = args.x[element + half];
         store_value(args.out_dtype, args.out, element, fmaf(low, c, -(high * s)) * args.scale);
         store_value(args.out_dtype, args.out, element + half, fmaf(low, s, high * c) * args.scale);
@@ -82,8 +84,8 @@ __global__ void rope_kernel(by_value<yoco_rope_args, YOCO_MAX_CHAIN> chain)
     const yoco_rope_args &args = chain.at[blockIdx.z];
     int row_size = args.n_heads * args.head_dim, at = row_index();
     int64_t row = blockIdx.x, first = row * row_size;
-    const float *cos = args.cos + row * (args.head_dim / 2);
-    const float *sin = args.sin + row * (args.head_dim / 2);
+    const float *cos = args.cos + row * (args.width / 2);
+    const float *sin = args.sin + row * (args.width / 2);
     size_t element = args.out_dtype == YOCO_BF16 ? 2 : 4;
     float x[4];
     if (at >= row_size)
@@ -98,7 +100,8 @@ __global__ void rope_kernel(by_value<yoco_rope_args, YOCO_MAX_CHAIN> chain)
         if (!args.cos)
             break;
         int pair = (at + i) % args.head_dim / 2;
-        float c = cos[pair], s = sin[pair], even = x[i], odd = x[i + 1];
+        bool turns = 2 * pair < args.width;
+        float c = turns ? cos[pair] : 1, s = turns ? sin[pair] : 0, even = x[i], odd = x[i + 1];
         x[i] = fmaf(even, c, -(odd * s)) * args.scale;
         x[i + 1] = fmaf(even, s, odd * c) * args.scale;
     }

@@ -79,15 +79,25 @@ static void rope_table(yoco_device *device, const yoco_rope_table_args *args)
     for (int64_t row = 0; row < args->n_rows; row++) {
         for (int i = 0; i < args->n_freqs; i++) {
             double angle = (double)args->positions[row] * args->frequencies[i];
-            args->cos[row * args->n_freqs + i] = (float)cos(angle);
-            args->sin[row * args->n_freqs + i] = (float)sin(angle);
+            args->cos[row * args->n_freqs + i] = (float)(cos(angle) * args->scale);
+            args->sin[row * args->n_freqs + i] = (float)(sin(angle) * args->scale);
         }
+    }
+}
+
+static void scale_rest(const yoco_rope_args *args, int64_t head)
+{
+    for (int i = args->width; i < args->head_dim; i++) {
+        int64_t at = head * args->head_dim + i;
+        reference_store(args->out_dtype, args->out, at, args->x[at] * args->scale);
     }
 }
 
 static void rotate(const yoco_rope_args *args)
 {
-    int n_pairs = args->head_dim / 2;
+    int n_pairs = args->width / 2;
+    for (int64_t head = 0; head < args->n_rows * args->n_heads; head++)
+        scale_rest(args, head);
     for (int64_t row = 0; row < args->n_rows; row++) {
         for (int pair = 0; pair < args->n_heads * n_pairs; pair++) {
             int64_t head = row * args->n_heads + pair / n_pairs;

@@ -73,8 +73,8 @@ void run_rope_table(rig *r, yoco_rope_table_args args, float **cos, float **sin)
 float *run_rope(rig *r, yoco_rope_args args)
 {
     int64_t n = args.n_rows * args.n_heads * args.head_dim;
-    args.cos = rig_upload(r, args.cos, args.n_rows * args.head_dim / 2, YOCO_F32);
-    args.sin = rig_upload(r, args.sin, args.n_rows * args.head_dim / 2, YOCO_F32);
+    args.cos = rig_upload(r, args.cos, args.n_rows * args.width / 2, YOCO_F32);
+    args.sin = rig_upload(r, args.sin, args.n_rows * args.width / 2, YOCO_F32);
     args.x = rig_upload(r, args.x, n, YOCO_F32);
     args.out = rig_device(r, NULL, (size_t)n * yoco_dtype_bytes(args.out_dtype));
     r->ops->dense->rope(r->device, &args);

@@ -48,8 +48,8 @@ static float *rope_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
     yoco_rope_args args = *(const yoco_rope_args *)all;
     args.n_rows = n_rows;
     args.x += first * args.n_heads * args.head_dim;
-    args.cos += first * args.head_dim / 2;
-    args.sin += first * args.head_dim / 2;
+    args.cos += first * args.width / 2;
+    args.sin += first * args.width / 2;
     return run_rope(r, args);
 }
 
@@ -101,6 +101,7 @@ static void row_ops(const yoco_ops *ops, yoco_device_options options)
     for (int halves = 0; halves <= 1; halves++) {
         yoco_rope_args rope = {.n_heads = HEADS,
                                .head_dim = HEAD_DIM,
+                               .width = HEAD_DIM,
                                .scale = 0.3f,
                                .halves = halves,
                                .cos = random_values(r, &rnd, ROWS * HEAD_DIM / 2, 1.0f),

@@ -212,9 +212,8 @@ static void test_cast(void **state)
     check_equal(&r, "cast", run_cast(&r, args), x, sizeof x);
 }
 
-static void test_rope_table(void **state)
+static void check_rope_table(double scale)
 {
-    (void)state;
     enum { FREQS = 64 };
     const int64_t positions[] = {0, 1, 1048575, (1 << 20) + 12345, ((int64_t)1 << 40) + 1};
     enum { ROWS = sizeof positions / sizeof positions[0] };
@@ -222,33 +221,44 @@ static void test_rope_table(void **state)
     for (int i = 0; i < FREQS; i++)
         frequencies[i] = pow(10000, -(double)i / (FREQS - 1));
     float *c, *s;
-    run_rope_table(
-        &r,
-        (yoco_rope_table_args){
-            .n_rows = ROWS, .n_freqs = FREQS, .positions = positions, .frequencies = frequencies},
-        &c, &s);
+    run_rope_table(&r,
+                   (yoco_rope_table_args){.n_rows = ROWS,
+                                          .n_freqs = FREQS,
+                                          .positions = positions,
+                                          .frequencies = frequencies,
+                                          .scale = scale},
+                   &c, &s);
     for (int row = 0; row < ROWS; row++) {
         /* The f64 angle is off by its last bit. */
-        double allowed = FLT_EPSILON / 2 + (double)positions[row] * DBL_EPSILON;
+        double allowed = scale * (FLT_EPSILON / 2 + (double)positions[row] * DBL_EPSILON);
         for (int i = 0; i < FREQS; i++) {
             long double angle = (long double)positions[row] * (long double)frequencies[i];
-            assert_true(fabsl(c[row * FREQS + i] - cosl(angle)) <= allowed);
-            assert_true(fabsl(s[row * FREQS + i] - sinl(angle)) <= allowed);
+            assert_true(fabsl(c[row * FREQS + i] - scale * cosl(angle)) <= allowed);
+            assert_true(fabsl(s[row * FREQS + i] - scale * sinl(angle)) <= allowed);
         }
     }
 }
 
-/* Pairs as complex numbers, turned by given angles. */
-static void check_rope(int n_heads, int head_dim, bool halves)
+static void test_rope_table(void **state)
+{
+    (void)state;
+    check_rope_table(1);
+    check_rope_table(1.25);
+}
+
+/* Pairs as complex numbers, turned by given angles; channels past `width` stay. */
+static void check_rope(int n_heads, int head_dim, int width, bool halves)
 {
     enum { ROWS = 3 };
-    int n_pairs = head_dim / 2;
+    int n_pairs = width / 2;
     int64_t n = ROWS * n_heads * head_dim;
     float *x = random_values(&r, &rnd, n, 1.0f),
           *angles = random_values(&r, &rnd, ROWS * n_pairs, 3.0f);
     float *c = rig_host(&r, ROWS * (size_t)n_pairs * sizeof *c);
     float *s = rig_host(&r, ROWS * (size_t)n_pairs * sizeof *s);
     float *want = rig_host(&r, (size_t)n * sizeof *want);
+    for (int64_t i = 0; i < n; i++)
+        want[i] = 0.25f * x[i];
     for (int row = 0; row < ROWS; row++) {
         for (int i = 0; i < n_pairs; i++) {
             double angle = angles[row * n_pairs + i];
@@ -266,6 +276,7 @@ static void check_rope(int n_heads, int head_dim, bool halves)
     yoco_rope_args args = {.n_rows = ROWS,
                            .n_heads = n_heads,
                            .head_dim = head_dim,
+                           .width = width,
                            .scale = 0.25f,
                            .halves = halves,
                            .cos = c,
@@ -281,9 +292,12 @@ static void test_rope(void **state)
 {
     (void)state;
     for (int halves = 0; halves <= 1; halves++) {
-        check_rope(1, 2, halves);
-        check_rope(3, 10, halves);
-        check_rope(2, 16, halves);
+        check_rope(1, 2, 2, halves);
+        check_rope(3, 10, 10, halves);
+        check_rope(2, 16, 16, halves);
+        check_rope(2, 16, 4, halves);
+        check_rope(3, 12, 6, halves);
+        check_rope(1, 13, 2, halves);
     }
 }
 

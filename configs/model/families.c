@@ -12,8 +12,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const yoco_family *const families[] = {&yoco_family_release, &yoco_family_fla,
-                                              &yoco_family_phi4flash};
+/* clang-format off */
+static const yoco_family *const families[] = {
+    &yoco_family_release,
+    &yoco_family_fla,
+    &yoco_family_phi4flash,
+    &yoco_family_llama,
+    &yoco_family_mistral,
+    &yoco_family_qwen2,
+    &yoco_family_qwen3,
+};
+/* clang-format on */
 
 enum { N_FAMILIES = sizeof families / sizeof *families };
 

@@ -47,5 +47,7 @@ yoco_status yoco_model_config_read(const char *name, json_t *root, yoco_model_co
 int yoco_model_add_rotation(yoco_model_shape *shape, const yoco_rotation *rotation);
 
 extern const yoco_family yoco_family_release, yoco_family_fla, yoco_family_phi4flash;
+extern const yoco_family yoco_family_llama, yoco_family_mistral, yoco_family_qwen2,
+    yoco_family_qwen3;
 
 #endif

@@ -25,12 +25,12 @@ typedef struct yoco_layer_shape {
     int dim;    /* of the residual stream */
     int n_heads, n_kv_heads, k_dim, v_dim; /* n_heads 0: no queries. DELTA: n_heads of V and of the
                                               output, n_kv_heads of Q and of K */
-    int n_v_heads;  /* of V, where neighbouring heads of K share one; 0: as many as of K */
-    int window;     /* rows that a query sees, itself included; 0: no such bound */
-    int rotation;   /* of Q and K: which of the model's; < 0: none */
-    int hidden_dim; /* of the feed-forward part; 0: none */
-    int traits;     /* YOCO_TRAIT_: what some models' layers have besides */
-    float q_norm_eps;
+    int n_v_heads;       /* of V, where neighbouring heads of K share one; 0: as many as of K */
+    int window;          /* rows that a query sees, itself included; 0: no such bound */
+    int rotation;        /* of Q and K: which of the model's; < 0: none */
+    int hidden_dim;      /* of the feed-forward part; 0: none */
+    int traits;          /* YOCO_TRAIT_: what some models' layers have besides */
+    float q_norm_eps;    /* Q_NORM and K_NORM */
     float decay_divisor; /* of gated retention's log-decay */
     /* DELTA */
     int n_taps;       /* of its convolutions: rows that they see, the last itself included */
@@ -49,6 +49,7 @@ enum {
     YOCO_TRAIT_OUT_BIAS = 1 << 3,     /* so has the output product */
     YOCO_TRAIT_DIFFERENTIAL = 1 << 4, /* heads in pairs, the second subtracted from the first */
     YOCO_TRAIT_MEMORY = 1 << 5,       /* MAMBA: the GMUs that follow gate what its scan gives */
+    YOCO_TRAIT_K_NORM = 1 << 6,       /* as Q_NORM, of K */
 };
 
 /* What a layer's tensor is for. */
@@ -61,9 +62,10 @@ typedef enum yoco_role {
     YOCO_ROLE_K_BIAS,
     YOCO_ROLE_V_BIAS,
     YOCO_ROLE_Q_NORM, /* one weight for all heads */
-    YOCO_ROLE_G,      /* gate of the mixer's output */
-    YOCO_ROLE_DECAY,  /* gate of the state */
-    YOCO_ROLE_BETA,   /* how much of what the state holds a row replaces */
+    YOCO_ROLE_K_NORM,
+    YOCO_ROLE_G,     /* gate of the mixer's output */
+    YOCO_ROLE_DECAY, /* gate of the state */
+    YOCO_ROLE_BETA,  /* how much of what the state holds a row replaces */
     YOCO_ROLE_Q_TAPS,
     YOCO_ROLE_K_TAPS,
     YOCO_ROLE_V_TAPS,

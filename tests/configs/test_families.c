@@ -32,11 +32,11 @@ static void test_model_types_that_are_none(void **state)
     static const struct {
         const char *name, *text, *line;
     } rows[] = {
-        {"m/config.json", "{\"model_type\": \"mistral\"}",
-         "m/config.json: model_type \"mistral\" is not supported; supported are: params.json of "
+        {"m/config.json", "{\"model_type\": \"falcon\"}",
+         "m/config.json: model_type \"falcon\" is not supported; supported are: params.json of "
          "the "
          "authors' release"},
-        {"any.json", "{\"model_type\": \"mistral\"}", "\"mistral\" is not supported"},
+        {"any.json", "{\"model_type\": \"falcon\"}", "\"falcon\" is not supported"},
         {"any.json", "{\"model_type\": 7, \"dim\": 64}", "model_type 7 is not supported"},
         {"any.json", "{\"model_type\": null}", "model_type null is not supported"},
         {"any.json", "{\"text_config\": {\"model_type\": \"x\"}}", "\"x\" is not supported"},

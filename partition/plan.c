@@ -65,6 +65,11 @@ static bool merges_questions(const yoco_model_shape *shape)
     return false;
 }
 
+bool yoco_plan_passes_rows(const yoco_plan_input *in)
+{
+    return in->grid.n_ranks > 1 && merges_questions(in->shape);
+}
+
 int64_t yoco_plan_passed_rows(const yoco_plan_input *in)
 {
     int64_t own = in->stages_rows ? 0 : yoco_grid_rank_rows(&in->grid, in->rank);

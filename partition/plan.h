@@ -102,6 +102,8 @@ size_t yoco_plan_branch_bytes(const yoco_plan_input *input, const yoco_past_shap
 size_t yoco_plan_past_work(const yoco_plan *plan, const yoco_past_shape *past,
                            size_t at[YOCO_PAST_PARTS]);
 
+/* Whether rows of some layer go from rank to rank in prefill. */
+bool yoco_plan_passes_rows(const yoco_plan_input *input);
 /* Rows in PASSED of one past, and the first of `chunk` there: own chunks have none but where rows
  * are staged. */
 int64_t yoco_plan_passed_rows(const yoco_plan_input *input);

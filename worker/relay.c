@@ -241,7 +241,7 @@ yoco_status yoco_relay_drain(yoco_worker *w)
 
 yoco_status yoco_relay_create(yoco_worker *w)
 {
-    if (w->comm->n_ranks == 1 || w->plan.buffer_bytes[YOCO_BUF_PASSED_K] == 0)
+    if (!yoco_plan_passes_rows(&w->plan.input))
         return YOCO_OK;
     yoco_relay *relay = calloc(1, sizeof *relay);
     w->relay = relay;

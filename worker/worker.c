@@ -238,7 +238,7 @@ static yoco_status choose_rows(const yoco_worker *w, yoco_plan_input *input)
     yoco_plan plan;
     size_t bytes = 0;
     YOCO_TRY(w->comm->ops->agree(w->comm, yoco_plan_make(input, &plan)));
-    if (plan.buffer_bytes[YOCO_BUF_PASSED_K] == 0 || !w->ops->host_memory)
+    if (!yoco_plan_passes_rows(input) || !w->ops->host_memory)
         return YOCO_OK;
     for (int i = 0; i < YOCO_N_BUFFERS; i++)
         bytes += plan.buffer_bytes[i];

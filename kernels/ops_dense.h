@@ -1,5 +1,5 @@
 /* The dense ops, which every model needs: embedding, matrix products, norm, bias, RoPE, rounding,
- * SwiGLU.
+ * SwiGLU and its like.
  */
 #ifndef YOCO_OPS_DENSE_H
 #define YOCO_OPS_DENSE_H
@@ -31,6 +31,20 @@ typedef struct yoco_embed_args {
     const int32_t *ids;       /* (n_rows) */
     float *x;                 /* (n_rows, dim) */
 } yoco_embed_args;
+
+/* out = scale * slices of table[id], for a table in host memory that a device would not hold whole:
+ * a row of it has row_width elements, of which n_slices, `width` each, are taken from its begin on.
+ * Ids were checked against its rows. */
+typedef struct yoco_gather_args {
+    int64_t n_rows;
+    const int32_t *ids; /* (n_rows), host memory */
+    yoco_dtype table_dtype;
+    const void *table; /* (rows of the table, row_width), host memory */
+    int64_t row_width;
+    int n_slices, width; /* width * 4 bytes are at most 1 MiB */
+    float scale;
+    float *out; /* (n_slices, n_rows, width) */
+} yoco_gather_args;
 
 /* out = x / sqrt(mean(x^2) + eps) * weight, per row. In place is legal where out_dtype is f32. */
 typedef struct yoco_rms_norm_args {
@@ -99,7 +113,8 @@ typedef struct yoco_cast_args {
     void *out;
 } yoco_cast_args;
 
-/* out = silu(a) * b, with silu(a) = a / (1 + e^-a). */
+/* swiglu: out = silu(a) * b, with silu(a) = a / (1 + e^-a).
+ * geglu: out = gelu(a) * b, with gelu(a) = a / 2 (1 + tanh(sqrt(2/pi) (a + 0.044715 a^3))). */
 typedef struct yoco_swiglu_args {
     int64_t n;
     const float *a, *b;
@@ -107,8 +122,16 @@ typedef struct yoco_swiglu_args {
     void *out;
 } yoco_swiglu_args;
 
+/* x = cap * tanh(x / cap), in place. */
+typedef struct yoco_soft_cap_args {
+    int64_t n;
+    float cap; /* > 0 */
+    float *x;
+} yoco_soft_cap_args;
+
 struct yoco_dense_ops {
     void (*embed)(yoco_device *device, const yoco_embed_args *args);
+    void (*gather)(yoco_device *device, const yoco_gather_args *args);
     void (*rms_norm)(yoco_device *device, const yoco_rms_norm_args *args);
     void (*layer_norm)(yoco_device *device, const yoco_layer_norm_args *args);
     void (*linear_slabs)(yoco_device *device,
@@ -119,6 +142,8 @@ struct yoco_dense_ops {
     void (*add_bias)(yoco_device *device, const yoco_bias_args *args);
     void (*cast)(yoco_device *device, const yoco_cast_args *args);
     void (*swiglu)(yoco_device *device, const yoco_swiglu_args *args);
+    void (*geglu)(yoco_device *device, const yoco_swiglu_args *args);
+    void (*soft_cap)(yoco_device *device, const yoco_soft_cap_args *args);
 };
 
 #endif

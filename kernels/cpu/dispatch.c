@@ -16,6 +16,7 @@
     }
 
 FORWARD(dense, embed, yoco_embed_args)
+FORWARD(dense, gather, yoco_gather_args)
 FORWARD(dense, rms_norm, yoco_rms_norm_args)
 FORWARD(dense, layer_norm, yoco_layer_norm_args)
 FORWARD(dense, linear_slabs, yoco_linear_args)
@@ -25,9 +26,12 @@ FORWARD(dense, rope, yoco_rope_args)
 FORWARD(dense, add_bias, yoco_bias_args)
 FORWARD(dense, cast, yoco_cast_args)
 FORWARD(dense, swiglu, yoco_swiglu_args)
+FORWARD(dense, geglu, yoco_swiglu_args)
+FORWARD(dense, soft_cap, yoco_soft_cap_args)
 
 const yoco_dense_ops yoco_cpu_dense = {
     .embed = dense_embed,
+    .gather = dense_gather,
     .rms_norm = dense_rms_norm,
     .layer_norm = dense_layer_norm,
     .linear_slabs = dense_linear_slabs,
@@ -37,6 +41,8 @@ const yoco_dense_ops yoco_cpu_dense = {
     .add_bias = dense_add_bias,
     .cast = dense_cast,
     .swiglu = dense_swiglu,
+    .geglu = dense_geglu,
+    .soft_cap = dense_soft_cap,
 };
 
 FORWARD(window, attend, yoco_window_args)

@@ -33,6 +33,22 @@ static void embed(yoco_device *device, const yoco_embed_args *args)
     }
 }
 
+static void gather(yoco_device *device, const yoco_gather_args *args)
+{
+    const int64_t n = args->n_rows, width = args->width;
+#pragma omp parallel for num_threads(yoco_cpu_threads(device, n * args->n_slices * width))
+    for (int64_t row = 0; row < n; row++) {
+        for (int64_t slice = 0; slice < args->n_slices; slice++) {
+            int64_t from = args->ids[row] * args->row_width + slice * width;
+            int64_t to = (slice * n + row) * width;
+            for (int64_t i = 0; i < width; i += VF_LANES) {
+                vf x = load_stored(args->table_dtype, args->table, from + i, width - i);
+                row_store(YOCO_F32, args->out, to + i, x * vf_set(args->scale), width - i);
+            }
+        }
+    }
+}
+
 /* Lane i sums the squares of elements i, i + VF_LANES, ...; then the lanes. */
 static void norm_row(const yoco_rms_norm_args *args, int64_t row)
 {
@@ -202,8 +218,28 @@ static void swiglu(yoco_device *device, const yoco_swiglu_args *args)
     }
 }
 
+static void geglu(yoco_device *device, const yoco_swiglu_args *args)
+{
+#pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n))
+    for (int64_t i = 0; i < args->n; i += VF_LANES) {
+        vf a = row_load(args->a + i, args->n - i), b = row_load(args->b + i, args->n - i);
+        row_store(args->out_dtype, args->out, i, vf_gelu(a) * b, args->n - i);
+    }
+}
+
+static void soft_cap(yoco_device *device, const yoco_soft_cap_args *args)
+{
+    const vf cap = vf_set(args->cap);
+#pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n))
+    for (int64_t i = 0; i < args->n; i += VF_LANES) {
+        vf x = row_load(args->x + i, args->n - i);
+        row_store(YOCO_F32, args->x, i, vf_tanh(x / cap) * cap, args->n - i);
+    }
+}
+
 const yoco_dense_ops YOCO_SIMD(yoco_cpu_dense) = {
     .embed = embed,
+    .gather = gather,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .linear_slabs = yoco_cpu_linear_slabs,
@@ -213,6 +249,8 @@ const yoco_dense_ops YOCO_SIMD(yoco_cpu_dense) = {
     .add_bias = add_bias,
     .cast = cast,
     .swiglu = swiglu,
+    .geglu = geglu,
+    .soft_cap = soft_cap,
 };
 
 void YOCO_SIMD(add_fixed)(const float *x, const int *exponent, int shift, int64_t n, int64_t *fixed)

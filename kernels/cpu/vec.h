@@ -346,16 +346,42 @@ VF_INLINE vf vf_exp2(vf x)
     return vf_exp2_bounded(vf_min(vf_set(127.0f), x));
 }
 
-/* x / (1 + e^-x), through e^-|x|, which cannot overflow; vf_exp2 would cut it off while its product
+/* x / (1 + e^-t), through e^-|t|, which cannot overflow; vf_exp2 would cut it off while its product
  * with x is still a normal number, so small ones are taken times 2^64. */
-VF_INLINE vf vf_silu(vf x)
+VF_INLINE vf vf_logistic(vf x, vf t)
 {
     const vf one = vf_set(1.0f), zero = vf_set(0.0f);
-    vf exponent = vf_min(x, zero - x) * vf_set(1.44269504f);
+    vf exponent = vf_min(t, zero - t) * vf_set(1.44269504f);
     vi small = (vi)(exponent < vf_set(-64.0f));
     vf e = vf_exp2(exponent + vf_select(small, vf_set(64.0f), zero)) *
            vf_select(small, vf_set(0x1p-64f), one);
-    return x * vf_select((vi)(x < zero), e, one) / (one + e);
+    return x * vf_select((vi)(t < zero), e, one) / (one + e);
+}
+
+VF_INLINE vf vf_silu(vf x)
+{
+    return vf_logistic(x, x);
+}
+
+/* By (1 + tanh t) / 2 = 1 / (1 + e^-2t). */
+VF_INLINE vf vf_gelu(vf x)
+{
+    vf inner = vf_fma(x * x, x * vf_set(0.044715f), x);
+    return vf_logistic(x, vf_set(1.59576912f) * inner);
+}
+
+/* Its Taylor series near 0, where (1 - e^-2x) / (1 + e^-2x) loses digits. */
+VF_INLINE vf vf_tanh(vf x)
+{
+    const vf one = vf_set(1.0f), zero = vf_set(0.0f);
+    vf e = vf_exp2(vf_min(x, zero - x) * vf_set(2.88539008f)), square = x * x;
+    vf far = (one - e) / (one + e);
+    vf p = vf_fma(square, vf_set(0x1.664f48p-6f), vf_set(-0x1.ba1ba2p-5f));
+    p = vf_fma(square, p, vf_set(0x1.111112p-3f));
+    p = vf_fma(square, p, vf_set(-0x1.555556p-2f));
+    vf near = vf_fma(x * square, p, x);
+    far = vf_select((vi)(x < zero), zero - far, far);
+    return vf_select((vi)(square < vf_set(0.0625f)), near, far);
 }
 
 #endif

@@ -2,6 +2,8 @@
 #include "kernels/cuda/dense.cuh"
 #include "kernels/cuda/values.cuh"
 
+#include <string.h>
+
 constexpr int POINT_THREADS = 256;
 
 /* Four elements of a row for each thread: a row for every blockIdx.x, so that an index within it
@@ -45,6 +47,50 @@ __global__ void swiglu_kernel(yoco_swiglu_args args)
         for (int j = 0; j < 4; j++)
             out[j] = a[j] / (1.0f + expf(-a[j])) * b[j];
         store_4(args.out_dtype, args.out, i, args.n, out);
+    }
+}
+
+/* By (1 + tanh t) / 2 = 1 / (1 + e^-2t). */
+__device__ static float gelu(float x)
+{
+    float inner = fmaf(x * x, x * 0.044715f, x);
+    return x / (1.0f + expf(-1.59576912f * inner));
+}
+
+__global__ void geglu_kernel(yoco_swiglu_args args)
+{
+    for (int64_t i = 4 * grid_thread(); i < args.n; i += 4 * grid_threads()) {
+        float a[4], b[4], out[4];
+        load_4(args.a, i, args.n, a);
+        load_4(args.b, i, args.n, b);
+        for (int j = 0; j < 4; j++)
+            out[j] = gelu(a[j]) * b[j];
+        store_4(args.out_dtype, args.out, i, args.n, out);
+    }
+}
+
+__global__ void soft_cap_kernel(yoco_soft_cap_args args)
+{
+    for (int64_t i = 4 * grid_thread(); i < args.n; i += 4 * grid_threads()) {
+        float x[4];
+        load_4(args.x, i, args.n, x);
+        for (int j = 0; j < 4; j++)
+            x[j] = tanhf(x[j] / args.cap) * args.cap;
+        store_4(YOCO_F32, args.x, i, args.n, x);
+    }
+}
+
+/* Rows of one slice for every blockIdx.y, as they were staged: (slices, rows, width). */
+__global__ void gather_kernel(yoco_dtype dtype, const void *staged, int64_t slice_size, float scale,
+                              float *out, int64_t out_stride)
+{
+    int64_t from = (int64_t)blockIdx.y * slice_size;
+    float *to = out + (int64_t)blockIdx.y * out_stride;
+    for (int64_t i = 4 * grid_thread(); i < slice_size; i += 4 * grid_threads()) {
+        float x[4];
+        for (int j = 0; j < 4; j++)
+            x[j] = i + j < slice_size ? scale * load_value(dtype, staged, from + i + j) : 0.0f;
+        store_4(YOCO_F32, to, i, slice_size, x);
     }
 }
 
@@ -132,6 +178,42 @@ static void embed(yoco_device *device, const yoco_embed_args *args)
                     device->stream, own, table->dtype, table->data, (int)table->n_in);
 }
 
+/* A part of the rows and of the slices, on its way through the ring. */
+static void gather_part(yoco_device *device, const yoco_gather_args *args, int64_t first_row,
+                        int64_t n_rows, int64_t first_slice, int64_t n_slices)
+{
+    size_t element = yoco_dtype_bytes(args->table_dtype), bytes = (size_t)args->width * element;
+    size_t all = (size_t)(n_rows * n_slices) * bytes;
+    void *staged;
+    char *host = (char *)yoco_cuda_staging_begin(device, all, &staged);
+    if (!host)
+        return;
+    for (int64_t slice = 0; slice < n_slices; slice++) {
+        for (int64_t row = 0; row < n_rows; row++) {
+            int64_t from =
+                args->ids[first_row + row] * args->row_width + (first_slice + slice) * args->width;
+            memcpy(host + (size_t)(slice * n_rows + row) * bytes,
+                   (const char *)args->table + (size_t)from * element, bytes);
+        }
+    }
+    yoco_cuda_staging_send(device, host, all, staged);
+    int64_t slice_size = n_rows * args->width, out_stride = args->n_rows * args->width;
+    YOCO_LAUNCH(gather_kernel, dim3(grid_for(yoco_div_up(slice_size, 4)), (unsigned)n_slices),
+                POINT_THREADS, 0, device->stream, args->table_dtype, staged, slice_size,
+                args->scale, args->out + first_slice * out_stride + first_row * args->width,
+                out_stride);
+}
+
+static void gather(yoco_device *device, const yoco_gather_args *args)
+{
+    int64_t fits = YOCO_STAGING_BYTES / 2 / (args->width * (int64_t)sizeof(float));
+    int64_t slices = yoco_i64_min(args->n_slices, fits), rows = fits / yoco_i64_max(slices, 1);
+    for (int64_t slice = 0; slice < args->n_slices; slice += slices)
+        for (int64_t row = 0; row < args->n_rows; row += rows)
+            gather_part(device, args, row, yoco_i64_min(rows, args->n_rows - row), slice,
+                        yoco_i64_min(slices, args->n_slices - slice));
+}
+
 static void cast(yoco_device *device, const yoco_cast_args *args)
 {
     YOCO_LAUNCH(cast_kernel, grid_for(yoco_div_up(args->n, 4)), 256, 0, device->stream, *args);
@@ -140,6 +222,16 @@ static void cast(yoco_device *device, const yoco_cast_args *args)
 static void swiglu(yoco_device *device, const yoco_swiglu_args *args)
 {
     YOCO_LAUNCH(swiglu_kernel, grid_for(yoco_div_up(args->n, 4)), 256, 0, device->stream, *args);
+}
+
+static void geglu(yoco_device *device, const yoco_swiglu_args *args)
+{
+    YOCO_LAUNCH(geglu_kernel, grid_for(yoco_div_up(args->n, 4)), 256, 0, device->stream, *args);
+}
+
+static void soft_cap(yoco_device *device, const yoco_soft_cap_args *args)
+{
+    YOCO_LAUNCH(soft_cap_kernel, grid_for(yoco_div_up(args->n, 4)), 256, 0, device->stream, *args);
 }
 
 static void rope_table(yoco_device *device, const yoco_rope_table_args *args)
@@ -174,6 +266,7 @@ static void rope(yoco_device *device, const yoco_rope_args *args)
 
 const yoco_dense_ops yoco_cuda_dense = {
     .embed = embed,
+    .gather = gather,
     .rms_norm = yoco_cuda_rms_norm,
     .layer_norm = yoco_cuda_layer_norm,
     .linear_slabs = yoco_cuda_linear_slabs,
@@ -183,4 +276,6 @@ const yoco_dense_ops yoco_cuda_dense = {
     .add_bias = add_bias,
     .cast = cast,
     .swiglu = swiglu,
+    .geglu = geglu,
+    .soft_cap = soft_cap,
 };

@@ -17,6 +17,20 @@ static void embed(yoco_device *device, const yoco_embed_args *args)
     }
 }
 
+static void gather(yoco_device *device, const yoco_gather_args *args)
+{
+    (void)device;
+    const int64_t n = args->n_rows, width = args->width;
+    for (int64_t slice = 0; slice < args->n_slices; slice++) {
+        for (int64_t row = 0; row < n; row++) {
+            int64_t from = args->ids[row] * args->row_width + slice * width;
+            for (int64_t i = 0; i < width; i++)
+                args->out[(slice * n + row) * width + i] =
+                    args->scale * reference_load(args->table_dtype, args->table, from + i);
+        }
+    }
+}
+
 static void rms_norm(yoco_device *device, const yoco_rms_norm_args *args)
 {
     (void)device;
@@ -151,8 +165,29 @@ static void swiglu(yoco_device *device, const yoco_swiglu_args *args)
     }
 }
 
+/* By (1 + tanh t) / 2 = 1 / (1 + e^-2t), which loses no digits. */
+static double gelu(double x)
+{
+    return x / (1 + exp(-1.5957691216057308 * (x + 0.044715 * x * x * x)));
+}
+
+static void geglu(yoco_device *device, const yoco_swiglu_args *args)
+{
+    (void)device;
+    for (int64_t i = 0; i < args->n; i++)
+        reference_store(args->out_dtype, args->out, i, (float)(gelu(args->a[i]) * args->b[i]));
+}
+
+static void soft_cap(yoco_device *device, const yoco_soft_cap_args *args)
+{
+    (void)device;
+    for (int64_t i = 0; i < args->n; i++)
+        args->x[i] = (float)(args->cap * tanh((double)args->x[i] / args->cap));
+}
+
 const yoco_dense_ops yoco_reference_dense = {
     .embed = embed,
+    .gather = gather,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .linear_slabs = linear,
@@ -162,4 +197,6 @@ const yoco_dense_ops yoco_reference_dense = {
     .add_bias = add_bias,
     .cast = cast,
     .swiglu = swiglu,
+    .geglu = geglu,
+    .soft_cap = soft_cap,
 };

@@ -195,6 +195,15 @@ static void embed(yoco_device *device, const yoco_embed_args *a)
     charge_bytes((double)(a->n_rows * a->table->n_in) * (bytes_of(device->dtype) + F32_BYTES));
 }
 
+static void gather(yoco_device *device, const yoco_gather_args *a)
+{
+    int64_t n = a->n_rows * a->n_slices * a->width;
+    (void)device;
+    tally->host_copy(tally->context, YOCO_TALLY_REPEATED,
+                     (size_t)n * yoco_dtype_bytes(a->table_dtype));
+    charge_bytes((double)n * F32_BYTES);
+}
+
 static void rms_norm(yoco_device *device, const yoco_rms_norm_args *a)
 {
     (void)device;
@@ -258,8 +267,15 @@ static void swiglu(yoco_device *device, const yoco_swiglu_args *a)
     charge_bytes((double)a->n * (2 * F32_BYTES + bytes_of(a->out_dtype)));
 }
 
+static void soft_cap(yoco_device *device, const yoco_soft_cap_args *a)
+{
+    (void)device;
+    charge_bytes((double)a->n * 2 * F32_BYTES);
+}
+
 static const yoco_dense_ops dense_ops = {
     .embed = embed,
+    .gather = gather,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
     .linear_slabs = linear_slabs,
@@ -269,6 +285,8 @@ static const yoco_dense_ops dense_ops = {
     .add_bias = add_bias,
     .cast = cast,
     .swiglu = swiglu,
+    .geglu = swiglu,
+    .soft_cap = soft_cap,
 };
 static yoco_widths widths_of(int n_heads, int n_k_heads, int n_v_heads, int k_dim, int v_dim)
 {

@@ -10,6 +10,14 @@ float *run_embed(rig *r, const yoco_matrix *table, yoco_embed_args args)
     return rig_fetch(r, args.x);
 }
 
+float *run_gather(rig *r, yoco_gather_args args)
+{
+    args.out =
+        rig_device(r, NULL, (size_t)(args.n_slices * args.n_rows * args.width) * sizeof(float));
+    r->ops->dense->gather(r->device, &args);
+    return rig_fetch(r, args.out);
+}
+
 float *run_rms_norm(rig *r, yoco_rms_norm_args args)
 {
     int64_t n = args.n_rows * args.dim;
@@ -103,11 +111,29 @@ float *run_cast(rig *r, yoco_cast_args args)
     return rig_download(r, args.out, args.n, args.out_dtype);
 }
 
-float *run_swiglu(rig *r, yoco_swiglu_args args)
+static float *run_gated(rig *r, void (*op)(yoco_device *, const yoco_swiglu_args *),
+                        yoco_swiglu_args args)
 {
     args.a = rig_upload(r, args.a, args.n, YOCO_F32);
     args.b = rig_upload(r, args.b, args.n, YOCO_F32);
     args.out = rig_device(r, NULL, (size_t)args.n * yoco_dtype_bytes(args.out_dtype));
-    r->ops->dense->swiglu(r->device, &args);
+    op(r->device, &args);
     return rig_download(r, args.out, args.n, args.out_dtype);
+}
+
+float *run_swiglu(rig *r, yoco_swiglu_args args)
+{
+    return run_gated(r, r->ops->dense->swiglu, args);
+}
+
+float *run_geglu(rig *r, yoco_swiglu_args args)
+{
+    return run_gated(r, r->ops->dense->geglu, args);
+}
+
+float *run_soft_cap(rig *r, yoco_soft_cap_args args)
+{
+    args.x = rig_device(r, args.x, (size_t)args.n * sizeof(float));
+    r->ops->dense->soft_cap(r->device, &args);
+    return rig_fetch(r, args.x);
 }

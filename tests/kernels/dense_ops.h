@@ -6,6 +6,7 @@
 #include "tests/kernels/ops_testing.h"
 
 float *run_embed(rig *r, const yoco_matrix *table, yoco_embed_args args);
+float *run_gather(rig *r, yoco_gather_args args);
 float *run_rms_norm(rig *r, yoco_rms_norm_args args);
 float *run_layer_norm(rig *r, yoco_layer_norm_args args);
 /* args.y: what to accumulate on, or NULL. */
@@ -15,5 +16,7 @@ float *run_rope(rig *r, yoco_rope_args args);
 float *run_add_bias(rig *r, yoco_bias_args args);
 float *run_cast(rig *r, yoco_cast_args args);
 float *run_swiglu(rig *r, yoco_swiglu_args args);
+float *run_geglu(rig *r, yoco_swiglu_args args);
+float *run_soft_cap(rig *r, yoco_soft_cap_args args);
 
 #endif

@@ -70,6 +70,23 @@ static float *swiglu_rows(rig *r, const void *all, int64_t first, int64_t n_rows
     return run_swiglu(r, args);
 }
 
+static float *geglu_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
+{
+    yoco_swiglu_args args = *(const yoco_swiglu_args *)all;
+    args.n = n_rows;
+    args.a += first;
+    args.b += first;
+    return run_geglu(r, args);
+}
+
+static float *soft_cap_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
+{
+    yoco_soft_cap_args args = *(const yoco_soft_cap_args *)all;
+    args.n = n_rows;
+    args.x += first;
+    return run_soft_cap(r, args);
+}
+
 static void row_ops(const yoco_ops *ops, yoco_device_options options)
 {
     enum { ROWS = 130, DIM = 100, HEADS = 5, HEAD_DIM = 20 };
@@ -118,6 +135,12 @@ static void row_ops(const yoco_ops *ops, yoco_device_options options)
                                .b = random_values(r, &rnd, ROWS, 1.0f),
                                .out_dtype = options.dtype};
     check_invariance(&rigs, "swiglu", swiglu_rows, &swiglu, ROWS, 1, 1);
+    yoco_swiglu_args geglu = {.a = random_values(r, &rnd, ROWS, 9.0f),
+                              .b = random_values(r, &rnd, ROWS, 1.0f),
+                              .out_dtype = options.dtype};
+    check_invariance(&rigs, "geglu", geglu_rows, &geglu, ROWS, 1, 1);
+    yoco_soft_cap_args cap = {.cap = 30, .x = random_values(r, &rnd, ROWS, 40.0f)};
+    check_invariance(&rigs, "soft_cap", soft_cap_rows, &cap, ROWS, 1, 1);
     thread_rigs_close(&rigs);
 }
 

@@ -403,7 +403,10 @@ static void cast_keeps_nan(rig *tested, rig *reference)
         assert_true(isnan(out[i]));
 }
 
-static void swiglu(rig *tested, rig *reference)
+typedef float *(*gated_run)(rig *r, yoco_swiglu_args args);
+
+/* tolerance: relative. */
+static void gated(rig *tested, rig *reference, const char *name, gated_run run, double tolerance)
 {
     static const int64_t sizes[] = {1, 7, 16, 33, 344 * 3};
     static const float extremes[] = {0, 100, -100, 1e4f, -1e4f, -88, 88, -87.4f, 1e-20f, 3e38f};
@@ -413,8 +416,8 @@ static void swiglu(rig *tested, rig *reference)
                                      .a = random_values(tested, &rnd, sizes[i], 8.0f),
                                      .b = random_values(tested, &rnd, sizes[i], 2.0f),
                                      .out_dtype = bf16 ? YOCO_BF16 : YOCO_F32};
-            check_rounded(tested, "swiglu", run_swiglu(tested, args), run_swiglu(reference, args),
-                          sizes[i], 1e-6, args.out_dtype);
+            check_rounded(tested, name, run(tested, args), run(reference, args), sizes[i],
+                          tolerance, args.out_dtype);
             reset(tested, reference);
         }
     }
@@ -425,9 +428,68 @@ static void swiglu(rig *tested, rig *reference)
             b[j] = 0.5f;
         }
         yoco_swiglu_args args = {.n = 20, .a = a, .b = b};
-        float *got = run_swiglu(tested, args), *want = run_swiglu(reference, args);
+        float *got = run(tested, args), *want = run(reference, args);
         for (int j = 0; j < 20; j++) /* denormals may be lost */
-            assert_true(fabs((double)got[j] - want[j]) <= 1e-6 * fabs((double)want[j]) + 2e-38);
+            assert_true(fabs((double)got[j] - want[j]) <=
+                        tolerance * fabs((double)want[j]) + 2e-38);
+        reset(tested, reference);
+    }
+}
+
+static void swiglu(rig *tested, rig *reference)
+{
+    gated(tested, reference, "swiglu", run_swiglu, 1e-6);
+}
+
+static void geglu(rig *tested, rig *reference)
+{
+    /* the exponent is far from 0 sooner */
+    gated(tested, reference, "geglu", run_geglu, 4e-6);
+}
+
+static void soft_cap(rig *tested, rig *reference)
+{
+    enum { N = 4003 };
+    float x[N];
+    for (int i = 0; i < N; i++) /* from far above the cap to far below it, both signs */
+        x[i] = (i % 2 ? 1 : -1) * 1000.0f * powf(0.995f, (float)i);
+    x[N - 1] = 0;
+    yoco_soft_cap_args args = {.n = N, .cap = 30, .x = x};
+    float *got = run_soft_cap(tested, args), *want = run_soft_cap(reference, args);
+    for (int i = 0; i < N; i++)
+        assert_true(fabs((double)got[i] - want[i]) <= 6e-7 * fabs((double)want[i]));
+    x[7] = NAN;
+    assert_true(isnan(run_soft_cap(tested, args)[7]));
+    reset(tested, reference);
+}
+
+/* Wide rows, too: more than a GPU's backend stages at once. */
+static void gather(rig *tested, rig *reference)
+{
+    static const struct {
+        yoco_dtype dtype;
+        int n_rows, n_slices, width;
+    } cases[] = {{YOCO_F32, 1, 3, 16},
+                 {YOCO_BF16, 65, 2, 7},
+                 {YOCO_F16, 3, 5, 40},
+                 {YOCO_BF16, 700, 3, 1024}};
+    enum { VOCAB = 9 };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t row_width = (int64_t)(cases[i].n_slices + 1) * cases[i].width;
+        int32_t ids[700];
+        for (int row = 0; row < 700; row++)
+            ids[row] = row == 0 ? VOCAB - 1 : random_below(&rnd, VOCAB);
+        yoco_gather_args args = {.n_rows = cases[i].n_rows,
+                                 .ids = ids,
+                                 .table_dtype = cases[i].dtype,
+                                 .table = stored_values(tested, VOCAB * row_width, cases[i].dtype),
+                                 .row_width = row_width,
+                                 .n_slices = cases[i].n_slices,
+                                 .width = cases[i].width,
+                                 .scale = 3};
+        int64_t n = (int64_t)cases[i].n_rows * cases[i].n_slices * cases[i].width;
+        check_equal(tested, "gather", run_gather(tested, args), run_gather(reference, args),
+                    (size_t)n * sizeof(float));
         reset(tested, reference);
     }
 }
@@ -436,6 +498,7 @@ static void test_embed(void **state)
 {
     (void)state;
     each_rig(embed);
+    each_rig(gather);
 }
 
 static void test_layer_norm(void **state)
@@ -486,6 +549,13 @@ static void test_swiglu(void **state)
 {
     (void)state;
     each_rig(swiglu);
+    each_rig(geglu);
+}
+
+static void test_soft_cap(void **state)
+{
+    (void)state;
+    each_rig(soft_cap);
 }
 
 int main(void)
@@ -495,6 +565,7 @@ int main(void)
         cmocka_unit_test_setup(test_embed, seed),      cmocka_unit_test_setup(test_rms_norm, seed),
         cmocka_unit_test_setup(test_linear, seed),     cmocka_unit_test_setup(test_rope, seed),
         cmocka_unit_test_setup(test_cast, seed),       cmocka_unit_test_setup(test_swiglu, seed),
+        cmocka_unit_test_setup(test_soft_cap, seed),
     };
     return cmocka_run_group_tests_name("kernels_ops_rows", tests, NULL, NULL);
 }

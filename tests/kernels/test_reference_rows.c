@@ -311,6 +311,46 @@ static void test_swiglu(void **state)
         assert_true(fabs((double)out[i] - want[i]) <= 2e-7 * fabs((double)want[i]) + 1e-44);
 }
 
+static void test_geglu(void **state)
+{
+    (void)state;
+    const float a[] = {0, 1, -1, 3, -3, 30, -30, 1e20f}, b[] = {5, 2, 3, 0.5f, 2, -1, 7, 1};
+    const float want[] = {0,   1.68238398f, -0.476424031f, 1.49818131f, -0.00727478413f,
+                          -30, 0,           1e20f};
+    float *out = run_geglu(&r, (yoco_swiglu_args){.n = 8, .a = a, .b = b});
+    for (int i = 0; i < 8; i++)
+        assert_true(fabs((double)out[i] - want[i]) <= 1e-6 * fabs((double)want[i]));
+}
+
+static void test_soft_cap(void **state)
+{
+    (void)state;
+    float x[] = {0, 1e-5f, -3, 30, -1e4f, INFINITY};
+    const float want[] = {0, 1e-5f, -2.99003984f, 22.8478247f, -30, 30};
+    float *out = run_soft_cap(&r, (yoco_soft_cap_args){.n = 6, .cap = 30, .x = x});
+    for (int i = 0; i < 6; i++)
+        assert_true(fabs((double)out[i] - want[i]) <= 2e-7 * fabs((double)want[i]));
+}
+
+/* Slice by slice, each of all rows; the last slice of the table is left out. */
+static void test_gather(void **state)
+{
+    (void)state;
+    float table[3 * 6];
+    const int32_t ids[] = {2, 0};
+    const float want[] = {24, 26, 0, 2, 28, 30, 4, 6};
+    for (int i = 0; i < 18; i++)
+        table[i] = (float)i;
+    float *out = run_gather(&r, (yoco_gather_args){.n_rows = 2,
+                                                   .ids = ids,
+                                                   .table = table,
+                                                   .row_width = 6,
+                                                   .n_slices = 2,
+                                                   .width = 2,
+                                                   .scale = 2});
+    assert_memory_equal(out, want, sizeof want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +366,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rope_table, open_f32, close_rig),
         cmocka_unit_test_setup_teardown(test_rope, open_f32, close_rig),
         cmocka_unit_test_setup_teardown(test_swiglu, open_f32, close_rig),
+        cmocka_unit_test_setup_teardown(test_geglu, open_f32, close_rig),
+        cmocka_unit_test_setup_teardown(test_soft_cap, open_f32, close_rig),
+        cmocka_unit_test_setup_teardown(test_gather, open_f32, close_rig),
     };
     return cmocka_run_group_tests_name("kernels_reference_rows", tests, NULL, NULL);
 }

@@ -46,7 +46,8 @@ typedef struct yoco_gather_args {
     float *out; /* (n_slices, n_rows, width) */
 } yoco_gather_args;
 
-/* out = x / sqrt(mean(x^2) + eps) * weight, per row. In place is legal where out_dtype is f32. */
+/* out = x / sqrt(mean(x^2) + eps) * weight, per row; out += that where accumulate. In place is
+ * legal where out_dtype is f32 and nothing accumulates. */
 typedef struct yoco_rms_norm_args {
     int64_t n_rows;
     int dim;
@@ -54,7 +55,8 @@ typedef struct yoco_rms_norm_args {
     const float *x;      /* (n_rows, dim) */
     const float *weight; /* (dim) or NULL for none */
     yoco_dtype out_dtype;
-    void *out; /* (n_rows, dim) */
+    void *out;       /* (n_rows, dim) */
+    bool accumulate; /* f32 only */
 } yoco_rms_norm_args;
 
 /* out = (x - mean) / sqrt(variance + eps) * weight + bias, per row; the variance is the mean of

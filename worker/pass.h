@@ -37,7 +37,7 @@ yoco_status yoco_piece_run(yoco_pass *p);
 
 /* What the layers of all kinds use. Rows are those of the pass. */
 void yoco_embed_rows(yoco_pass *p);
-/* NORM <- norm of X: LayerNorm where it has a bias, else RMSNorm. */
+/* NORM <- norm of X: LayerNorm where it has a bias, else RMSNorm; X itself without a weight. */
 void yoco_norm_rows(yoco_pass *p, const float *weight, const float *bias);
 /* y <- W NORM, plus its bias where the layer has one, for several weights of the layer, at most
  * YOCO_MAX_CHAIN, in one call. */
@@ -49,8 +49,10 @@ void yoco_project(yoco_pass *p, const yoco_projection *projections, int n);
 /* What turns heads of k_dim by the layer's rotation, unscaled; to be chained with others. */
 yoco_rope_args yoco_rotation_args(const yoco_pass *p, int n_heads, const float *x, yoco_dtype dtype,
                                   void *out);
-/* X += W_out NORM, plus its bias where the layer has one */
+/* X += W_out NORM, plus its bias where the layer has one; normed before it is added, POST_NORM. */
 void yoco_add_output(yoco_pass *p);
+/* The same of W_fc2 HIDDEN. */
+void yoco_add_hidden(yoco_pass *p);
 /* X += feed-forward part of the layer */
 void yoco_feed_forward(yoco_pass *p);
 

@@ -40,7 +40,12 @@ void yoco_norm_rows(yoco_pass *p, const float *weight, const float *bias)
 {
     yoco_worker *w = p->w;
     const yoco_model_shape *m = w->model->shape;
-    if (bias)
+    if (!weight)
+        w->ops->dense->cast(w->device, &(yoco_cast_args){.n = p->n_rows * m->dim,
+                                                         .x = yoco_f32(w, YOCO_BUF_X),
+                                                         .out_dtype = w->model->dtype,
+                                                         .out = w->buffers[YOCO_BUF_NORM]});
+    else if (bias)
         w->ops->dense->layer_norm(w->device,
                                   &(yoco_layer_norm_args){.n_rows = p->n_rows,
                                                           .dim = m->dim,
@@ -130,17 +135,40 @@ yoco_rope_args yoco_rotation_args(const yoco_pass *p, int n_heads, const float *
                             .out = out};
 }
 
+/* X += W x, plus a bias; through a norm where there is one, and then by way of WIDE_A. */
+static void add_product(yoco_pass *p, yoco_role role, const void *x, const float *bias,
+                        const float *norm)
+{
+    yoco_worker *w = p->w;
+    const yoco_model_shape *m = w->model->shape;
+    float *y = yoco_f32(w, norm ? YOCO_BUF_WIDE_A : YOCO_BUF_X);
+    p->linear(w->device, &(yoco_linear_args){.n_rows = p->n_rows,
+                                             .weight = p->layer->weights[role],
+                                             .x = x,
+                                             .y = y,
+                                             .accumulate = !norm});
+    if (bias)
+        w->ops->dense->add_bias(
+            w->device, &(yoco_bias_args){.n_rows = p->n_rows, .n = m->dim, .bias = bias, .x = y});
+    if (norm)
+        w->ops->dense->rms_norm(w->device, &(yoco_rms_norm_args){.n_rows = p->n_rows,
+                                                                 .dim = m->dim,
+                                                                 .eps = m->norm_eps,
+                                                                 .x = y,
+                                                                 .weight = norm,
+                                                                 .out_dtype = YOCO_F32,
+                                                                 .out = yoco_f32(w, YOCO_BUF_X),
+                                                                 .accumulate = true});
+}
+
 void yoco_add_output(yoco_pass *p)
 {
-    p->linear(p->w->device, &(yoco_linear_args){.n_rows = p->n_rows,
-                                                .weight = p->layer->weights[YOCO_ROLE_OUT],
-                                                .x = p->w->buffers[YOCO_BUF_NORM],
-                                                .y = yoco_f32(p->w, YOCO_BUF_X),
-                                                .accumulate = true});
-    if (p->layer->vectors[YOCO_ROLE_OUT_BIAS])
-        p->w->ops->dense->add_bias(p->w->device,
-                                   &(yoco_bias_args){.n_rows = p->n_rows,
-                                                     .n = p->w->model->shape->dim,
-                                                     .bias = p->layer->vectors[YOCO_ROLE_OUT_BIAS],
-                                                     .x = yoco_f32(p->w, YOCO_BUF_X)});
+    add_product(p, YOCO_ROLE_OUT, p->w->buffers[YOCO_BUF_NORM],
+                p->layer->vectors[YOCO_ROLE_OUT_BIAS], p->layer->vectors[YOCO_ROLE_MIXER_OUT_NORM]);
+}
+
+void yoco_add_hidden(yoco_pass *p)
+{
+    add_product(p, YOCO_ROLE_FC2, p->w->buffers[YOCO_BUF_HIDDEN], NULL,
+                p->layer->vectors[YOCO_ROLE_FFN_OUT_NORM]);
 }

@@ -42,9 +42,9 @@ static const struct rule {
     yoco_role role;
     axis rows, columns;
     int kinds;
-    int trait; /* 0: whatever the layer's traits */
+    int trait; /* 0: whatever the layer's traits; negative: unless it has this one */
 } rules[] = {
-    {YOCO_ROLE_MIXER_NORM, AXIS_DIM, AXIS_NONE, ALL, 0},
+    {YOCO_ROLE_MIXER_NORM, AXIS_DIM, AXIS_NONE, ALL, -YOCO_TRAIT_NO_PRE_NORM},
     {YOCO_ROLE_Q, AXIS_Q, AXIS_DIM, ASKERS, 0},
     {YOCO_ROLE_K, AXIS_K, AXIS_DIM, KEEPERS, 0},
     {YOCO_ROLE_V, AXIS_V, AXIS_DIM, KEEPERS, 0},
@@ -80,12 +80,14 @@ static const struct rule {
     {YOCO_ROLE_MIXER_NORM_BIAS, AXIS_DIM, AXIS_NONE, ALL, YOCO_TRAIT_NORM_BIAS},
     {YOCO_ROLE_OUT, AXIS_DIM, AXIS_OUT, MIXERS, 0},
     {YOCO_ROLE_OUT_BIAS, AXIS_DIM, AXIS_NONE, MIXERS, YOCO_TRAIT_OUT_BIAS},
+    {YOCO_ROLE_MIXER_OUT_NORM, AXIS_DIM, AXIS_NONE, MIXERS, YOCO_TRAIT_POST_NORM},
     /* of every layer that has a feed-forward part */
-    {YOCO_ROLE_FFN_NORM, AXIS_DIM, AXIS_NONE, ALL, 0},
+    {YOCO_ROLE_FFN_NORM, AXIS_DIM, AXIS_NONE, ALL, -YOCO_TRAIT_NO_PRE_NORM},
     {YOCO_ROLE_FFN_NORM_BIAS, AXIS_DIM, AXIS_NONE, ALL, YOCO_TRAIT_NORM_BIAS},
     {YOCO_ROLE_FC1, AXIS_HIDDEN, AXIS_DIM, ALL, 0},
     {YOCO_ROLE_GATE, AXIS_HIDDEN, AXIS_DIM, ALL, 0},
     {YOCO_ROLE_FC2, AXIS_DIM, AXIS_HIDDEN, ALL, 0},
+    {YOCO_ROLE_FFN_OUT_NORM, AXIS_DIM, AXIS_NONE, ALL, YOCO_TRAIT_POST_NORM},
 };
 
 static int64_t axis_size(const yoco_layer_shape *layer, axis a)
@@ -123,6 +125,11 @@ static int64_t axis_size(const yoco_layer_shape *layer, axis a)
     return 0;
 }
 
+static bool has_trait(const yoco_layer_shape *layer, int trait)
+{
+    return trait < 0 ? !(layer->traits & -trait) : !trait || layer->traits & trait;
+}
+
 int yoco_layer_tensor_rules(const yoco_layer_shape *layer, yoco_tensor_rule out[YOCO_N_ROLES])
 {
     int n = 0;
@@ -130,7 +137,7 @@ int yoco_layer_tensor_rules(const yoco_layer_shape *layer, yoco_tensor_rule out[
         const struct rule *r = &rules[i];
         bool feeds = r->role >= YOCO_ROLE_FFN_NORM;
         if (!(r->kinds & 1 << layer->kind) || (feeds && layer->hidden_dim == 0) ||
-            (r->trait && !(layer->traits & r->trait)))
+            !has_trait(layer, r->trait))
             continue;
         out[n++] =
             (yoco_tensor_rule){.role = r->role,
@@ -232,6 +239,8 @@ yoco_layer_wide yoco_layer_wide_of(const yoco_layer_shape *layer)
         mixer = (yoco_layer_wide){.a = layer->n_channels};
     if (layer->traits & YOCO_TRAIT_DIFFERENTIAL)
         mixer.b = v + yoco_layer_heads_width(layer);
+    if (layer->traits & YOCO_TRAIT_POST_NORM) /* what is normed before it is added */
+        mixer.a = yoco_i64_max(mixer.a, layer->dim);
     return (yoco_layer_wide){yoco_i64_max(mixer.a, hidden), yoco_i64_max(mixer.b, hidden)};
 }
 

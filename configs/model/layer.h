@@ -50,6 +50,9 @@ enum {
     YOCO_TRAIT_DIFFERENTIAL = 1 << 4, /* heads in pairs, the second subtracted from the first */
     YOCO_TRAIT_MEMORY = 1 << 5,       /* MAMBA: the GMUs that follow gate what its scan gives */
     YOCO_TRAIT_K_NORM = 1 << 6,       /* as Q_NORM, of K */
+    YOCO_TRAIT_POST_NORM = 1 << 8,    /* RMSNorm of what its mixer and its feed-forward part give,
+                                         before the stream adds it */
+    YOCO_TRAIT_NO_PRE_NORM = 1 << 9,  /* none of what they take: the stream as it is */
 };
 
 /* What a layer's tensor is for. */
@@ -87,11 +90,13 @@ typedef enum yoco_role {
     YOCO_ROLE_MIXER_NORM_BIAS,
     YOCO_ROLE_OUT,
     YOCO_ROLE_OUT_BIAS,
+    YOCO_ROLE_MIXER_OUT_NORM, /* POST_NORM */
     YOCO_ROLE_FFN_NORM,
     YOCO_ROLE_FFN_NORM_BIAS,
     YOCO_ROLE_FC1,
     YOCO_ROLE_GATE,
     YOCO_ROLE_FC2,
+    YOCO_ROLE_FFN_OUT_NORM,
     YOCO_N_ROLES
 } yoco_role;
 

@@ -64,6 +64,8 @@ static void norm_row(const yoco_rms_norm_args *args, int64_t row)
         vf out = row_load(x + i, dim - i) * scale;
         if (args->weight)
             out = out * row_load(args->weight + i, dim - i);
+        if (args->accumulate)
+            out = out + row_load((const float *)args->out + row * dim + i, dim - i);
         row_store(args->out_dtype, args->out, row * dim + i, out, dim - i);
     }
 }

@@ -43,6 +43,11 @@ __global__ void __launch_bounds__(NORM_THREADS)
             load_4(args.weight, i, args.dim, w);
         for (int j = 0; j < 4; j++)
             v[j] = v[j] / root * w[j];
+        if (args.accumulate) {
+            load_4((const float *)args.out + row * args.dim, i, args.dim, w);
+            for (int j = 0; j < 4; j++)
+                v[j] += w[j];
+        }
         size_t element = args.out_dtype == YOCO_BF16 ? 2 : 4;
         store_4(args.out_dtype, (char *)args.out + (size_t)(row * args.dim) * element, i, args.dim,
                 v);

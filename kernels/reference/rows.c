@@ -41,9 +41,10 @@ static void rms_norm(yoco_device *device, const yoco_rms_norm_args *args)
             squares += (double)x[i] * x[i];
         double root = sqrt(squares / args->dim + args->eps);
         for (int i = 0; i < args->dim; i++) {
+            int64_t at = row * args->dim + i;
             double weight = args->weight ? args->weight[i] : 1.0;
-            reference_store(args->out_dtype, args->out, row * args->dim + i,
-                            (float)(x[i] / root * weight));
+            double before = args->accumulate ? ((const float *)args->out)[at] : 0.0;
+            reference_store(args->out_dtype, args->out, at, (float)(before + x[i] / root * weight));
         }
     }
 }

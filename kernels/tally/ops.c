@@ -207,7 +207,8 @@ static void gather(yoco_device *device, const yoco_gather_args *a)
 static void rms_norm(yoco_device *device, const yoco_rms_norm_args *a)
 {
     (void)device;
-    charge_bytes((double)(a->n_rows * a->dim) * (F32_BYTES + bytes_of(a->out_dtype)));
+    int stores = a->accumulate ? 2 : 1;
+    charge_bytes((double)(a->n_rows * a->dim) * (F32_BYTES + stores * bytes_of(a->out_dtype)));
 }
 
 static void layer_norm(yoco_device *device, const yoco_layer_norm_args *a)

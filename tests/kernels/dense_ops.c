@@ -24,10 +24,10 @@ float *run_rms_norm(rig *r, yoco_rms_norm_args args)
     args.x = rig_upload(r, args.x, n, YOCO_F32);
     if (args.weight)
         args.weight = rig_upload(r, args.weight, args.dim, YOCO_F32);
-    args.out = rig_device(r, NULL, (size_t)n * yoco_dtype_bytes(args.out_dtype));
+    args.out = rig_device(r, args.out, (size_t)n * yoco_dtype_bytes(args.out_dtype));
     r->ops->dense->rms_norm(r->device, &args);
     float *out = rig_download(r, args.out, n, args.out_dtype);
-    if (args.out_dtype == YOCO_F32) {
+    if (args.out_dtype == YOCO_F32 && !args.accumulate) {
         args.out = (void *)args.x;
         r->ops->dense->rms_norm(r->device, &args);
         check_equal(r, "rms_norm in place", rig_fetch(r, args.out), out, (size_t)n * sizeof *out);

@@ -7,6 +7,7 @@
 
 float *run_embed(rig *r, const yoco_matrix *table, yoco_embed_args args);
 float *run_gather(rig *r, yoco_gather_args args);
+/* args.out: what to accumulate on, or NULL. */
 float *run_rms_norm(rig *r, yoco_rms_norm_args args);
 float *run_layer_norm(rig *r, yoco_layer_norm_args args);
 /* args.y: what to accumulate on, or NULL. */

@@ -24,6 +24,8 @@ static float *norm_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
     yoco_rms_norm_args args = *(const yoco_rms_norm_args *)all;
     args.n_rows = n_rows;
     args.x += first * args.dim;
+    if (args.accumulate)
+        args.out = (float *)args.out + first * args.dim;
     return run_rms_norm(r, args);
 }
 
@@ -99,6 +101,13 @@ static void row_ops(const yoco_ops *ops, yoco_device_options options)
                                .weight = random_values(r, &rnd, DIM, 1.0f),
                                .out_dtype = options.dtype};
     check_invariance(&rigs, "rms_norm", norm_rows, &norm, ROWS, DIM, 1);
+    norm = (yoco_rms_norm_args){.dim = DIM,
+                                .eps = 1e-5f,
+                                .x = random_values(r, &rnd, ROWS * DIM, 1.0f),
+                                .weight = random_values(r, &rnd, DIM, 1.0f),
+                                .out = random_values(r, &rnd, ROWS * DIM, 1.0f),
+                                .accumulate = true};
+    check_invariance(&rigs, "rms_norm that adds", norm_rows, &norm, ROWS, DIM, 1);
     yoco_layer_norm_args layer_norm = {.dim = DIM,
                                        .eps = 1e-5f,
                                        .x = random_values(r, &rnd, ROWS * DIM, 1.0f),

@@ -83,6 +83,24 @@ static void rms_norm(rig *tested, rig *reference)
     }
 }
 
+static void rms_norm_accumulates(rig *tested, rig *reference)
+{
+    static const int dims[] = {2, 36, 61, 1024, 1537};
+    for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++) {
+        int64_t n_rows = row_counts[i];
+        yoco_rms_norm_args args = {.n_rows = n_rows,
+                                   .dim = dims[i],
+                                   .eps = 1e-5f,
+                                   .x = random_values(tested, &rnd, n_rows * dims[i], 2.0f),
+                                   .weight = random_values(tested, &rnd, dims[i], 2.0f),
+                                   .out = random_values(tested, &rnd, n_rows * dims[i], 5.0f),
+                                   .accumulate = true};
+        check_close(tested, "rms_norm", run_rms_norm(tested, args), run_rms_norm(reference, args),
+                    n_rows * dims[i], 1e-6);
+        reset(tested, reference);
+    }
+}
+
 /* Rows whose squares overflow in f32: right, or NaN, but never 0. */
 static void norms_of_large_rows(rig *tested, rig *reference)
 {
@@ -517,6 +535,7 @@ static void test_rms_norm(void **state)
 {
     (void)state;
     each_rig(rms_norm);
+    each_rig(rms_norm_accumulates);
     each_rig(norms_of_large_rows);
 }
 

@@ -84,6 +84,14 @@ static void test_rms_norm(void **state)
     check_close(&r, "rms_norm", run_rms_norm(&r, args), plain, ROWS * DIM, 2e-7);
     args.weight = weight;
     check_close(&r, "rms_norm", run_rms_norm(&r, args), want, ROWS * DIM, 2e-7);
+    float *sum = random_values(&r, &rnd, ROWS * DIM, 3.0f);
+    for (int i = 0; i < ROWS * DIM; i++)
+        plain[i] = want[i] + sum[i];
+    args.out = sum;
+    args.accumulate = true;
+    check_close(&r, "rms_norm", run_rms_norm(&r, args), plain, ROWS * DIM, 2e-7);
+    args.out = NULL;
+    args.accumulate = false;
     args.out_dtype = YOCO_BF16;
     check_rounded(&r, "rms_norm", run_rms_norm(&r, args), rounded(&r, want, ROWS * DIM, YOCO_BF16),
                   ROWS * DIM, 0, YOCO_BF16);

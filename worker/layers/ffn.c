@@ -17,9 +17,5 @@ void yoco_feed_forward(yoco_pass *p)
                                               .b = b,
                                               .out_dtype = w->model->dtype,
                                               .out = w->buffers[YOCO_BUF_HIDDEN]});
-    p->linear(w->device, &(yoco_linear_args){.n_rows = p->n_rows,
-                                             .weight = p->layer->weights[YOCO_ROLE_FC2],
-                                             .x = w->buffers[YOCO_BUF_HIDDEN],
-                                             .y = yoco_f32(w, YOCO_BUF_X),
-                                             .accumulate = true});
+    yoco_add_hidden(p);
 }

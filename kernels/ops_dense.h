@@ -46,8 +46,8 @@ typedef struct yoco_gather_args {
     float *out; /* (n_slices, n_rows, width) */
 } yoco_gather_args;
 
-/* out = x / sqrt(mean(x^2) + eps) * weight, per row; out += that where accumulate. In place is
- * legal where out_dtype is f32 and nothing accumulates. */
+/* out = x / sqrt(mean(x^2) + eps) * weight, per row; out = (out + that) * sum_scale where
+ * accumulate. In place is legal where out_dtype is f32 and nothing accumulates. */
 typedef struct yoco_rms_norm_args {
     int64_t n_rows;
     int dim;
@@ -57,6 +57,7 @@ typedef struct yoco_rms_norm_args {
     yoco_dtype out_dtype;
     void *out;       /* (n_rows, dim) */
     bool accumulate; /* f32 only */
+    float sum_scale; /* 0: 1 */
 } yoco_rms_norm_args;
 
 /* out = (x - mean) / sqrt(variance + eps) * weight + bias, per row; the variance is the mean of

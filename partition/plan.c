@@ -46,13 +46,16 @@ static void plan_weights(const yoco_plan_input *in, sizer *s, yoco_plan *p)
 {
     const yoco_model_shape *m = in->shape;
     yoco_tensor_rule rules[YOCO_N_ROLES];
-    size_t bytes = sizeof(float) * (size_t)m->dim * (m->final_norm_bias ? 2 : 1);
+    size_t bytes =
+        sizeof(float) * ((size_t)m->dim * (m->final_norm_bias ? 2 : 1) + (size_t)m->embed_dim);
     for (int layer = 0; layer < m->n_layers; layer++)
         for (int i = yoco_layer_tensor_rules(&m->layers[layer], rules); i-- > 0;)
             bytes = plus(s, bytes, tensor_bytes(in, &rules[i]));
     if (in->rank == 0)
         bytes = plus(s, bytes, in->weight_bytes(in->weight_data, m->vocab_size, m->dim));
     p->weight_bytes = bytes;
+    p->table_bytes = times(s, (int64_t)m->vocab_size * m->n_layers,
+                           (size_t)m->embed_dim * yoco_dtype_bytes(in->file_dtype));
     p->embedding_bytes = times(s, m->vocab_size, (size_t)m->dim * yoco_dtype_bytes(in->file_dtype));
 }
 
@@ -222,7 +225,9 @@ static void plan_layers(const yoco_plan_input *in, sizer *s, yoco_plan *p)
         largest(&bytes[YOCO_BUF_WIDE_A], times(s, p->rows, (size_t)wide.a * f32));
         largest(&bytes[YOCO_BUF_WIDE_B], times(s, p->rows, (size_t)wide.b * f32));
         largest(&bytes[YOCO_BUF_HIDDEN],
-                times(s, p->rows, (size_t)layer->hidden_dim * yoco_dtype_bytes(in->dtype)));
+                times(s, p->rows,
+                      (size_t)yoco_i64_max(layer->hidden_dim, layer->embed_dim) *
+                          yoco_dtype_bytes(in->dtype)));
         largest(&bytes[YOCO_BUF_NORM],
                 times(s, p->rows,
                       (size_t)yoco_i64_max(layer->dim, yoco_layer_out_width(layer)) *
@@ -242,6 +247,10 @@ static void plan_work(const yoco_plan_input *in, sizer *s, yoco_plan *p)
     for (int i = 0; i < m->n_rotations; i++)
         angles += (size_t)yoco_rotation_pairs(&m->rotations[i]);
 
+    /* a prefill runs the layers before the last that keeps a past, a step all */
+    int64_t parts = yoco_i64_max(p->piece_rows * yoco_shape_last_kept(m),
+                                 (int64_t)in->n_branches * m->n_layers);
+    bytes[YOCO_BUF_EMBED] = times(s, parts, (size_t)m->embed_dim * f32);
     bytes[YOCO_BUF_X] = times(s, p->rows, (size_t)m->dim * f32);
     bytes[YOCO_BUF_IDS] = times(s, p->rows, sizeof(int32_t));
     bytes[YOCO_BUF_POSITIONS] = times(s, p->rows, sizeof(int64_t));

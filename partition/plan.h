@@ -35,6 +35,7 @@ typedef enum yoco_buffer {
     YOCO_BUF_WIDE_A,  /* (rows, yoco_layer_wide.a): q, k, out | fc1 */
     YOCO_BUF_WIDE_B,  /* (rows, yoco_layer_wide.b): v, g | gate */
     YOCO_BUF_HIDDEN,  /* (rows, hidden) T */
+    YOCO_BUF_EMBED,   /* of the layers that run: (rows, embed_dim) */
     YOCO_BUF_PAST,    /* of the layer at work. WINDOW: K, then V (edge rows + rows, width) T; STATE:
                          the state */
     YOCO_BUF_SCRATCH, /* yoco_layer_scratch */
@@ -92,6 +93,7 @@ typedef struct yoco_plan {
     size_t branch_past_bytes;  /* of one branch in BRANCH_PAST */
     size_t buffer_bytes[YOCO_N_BUFFERS];
     size_t weight_bytes, embedding_bytes, token_bytes, runtime_bytes;
+    size_t table_bytes; /* of a table that stays in its file, beside the total; 0: none */
     size_t total_bytes;
 } yoco_plan;
 

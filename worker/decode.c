@@ -32,6 +32,7 @@ static yoco_status run_layers(yoco_pass *p)
             continue;
         yoco_add_output(p);
         yoco_feed_forward(p);
+        yoco_add_embedding(p);
         start_recorded(p->w);
     }
     return YOCO_OK;
@@ -41,17 +42,24 @@ static yoco_status run_layers(yoco_pass *p)
 static void make_logits(yoco_pass *p)
 {
     yoco_worker *w = p->w;
+    const yoco_model_shape *m = w->model->shape;
     yoco_norm_rows(p, w->model->final_norm, w->model->final_norm_bias);
     p->linear(w->device, &(yoco_linear_args){.n_rows = p->n_rows,
                                              .weight = w->model->output,
                                              .x = w->buffers[YOCO_BUF_NORM],
                                              .y = yoco_f32(w, YOCO_BUF_LOGITS)});
+    if (m->logit_cap > 0)
+        w->ops->dense->soft_cap(w->device,
+                                &(yoco_soft_cap_args){.n = p->n_rows * m->vocab_size,
+                                                      .cap = m->logit_cap,
+                                                      .x = yoco_f32(w, YOCO_BUF_LOGITS)});
 }
 
 static yoco_status run_rows(yoco_pass *p)
 {
     yoco_worker *w = p->w;
     yoco_embed_rows(p);
+    yoco_embed_layers(p, w->model->shape->n_layers);
     YOCO_TRY(run_layers(p));
     if (w->comm->rank == 0)
         make_logits(p);

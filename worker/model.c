@@ -1,6 +1,7 @@
 #include "worker/layers/layers.h"
 #include "worker/merge_scale.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,7 +123,35 @@ static yoco_status make_layer(yoco_model *m, const yoco_checkpoint *checkpoint, 
                 ? make_vector(m, tensor, yoco_rule_elements(&rules[i]), &layer->vectors[role])
                 : make_matrix(m, checkpoint, tensor, YOCO_WEIGHT_LINEAR, &layer->weights[role]));
     }
+    if (tensors->role[YOCO_ROLE_SCALE] && !checkpoint->is_shape)
+        layer->scale = yoco_tensor_element(tensors->role[YOCO_ROLE_SCALE], 0);
     return make_derived(m, checkpoint, index);
+}
+
+/* To nearest, ties to even; far from the dtype's least and greatest values. */
+static float round_to(yoco_dtype dtype, float x)
+{
+    int bits = dtype == YOCO_BF16 ? 8 : dtype == YOCO_F16 ? 11 : 24, exponent;
+    float fraction = frexpf(x, &exponent);
+    return ldexpf(nearbyintf(ldexpf(fraction, bits)), exponent - bits);
+}
+
+/* Scales of the embeddings, and the table that stays where it is. */
+static yoco_status make_embeddings(yoco_model *m, const yoco_checkpoint *checkpoint)
+{
+    const yoco_model_shape *s = m->shape;
+    m->embed_scale = s->embed_scale;
+    m->layer_embed_scale = s->layer_embed_scale;
+    if (s->rounds_scales)
+        m->embed_scale = round_to(checkpoint->embed_tokens->dtype, s->embed_scale);
+    if (s->embed_dim > 0) {
+        m->layer_table = checkpoint->layer_table;
+        if (s->rounds_scales)
+            m->layer_embed_scale = round_to(m->layer_table->dtype, s->layer_embed_scale);
+        YOCO_TRY(make_vector(m, checkpoint->layer_norm, s->embed_dim, &m->layer_norm));
+    }
+    return make_matrix(m, checkpoint, checkpoint->embed_tokens, YOCO_WEIGHT_EMBEDDING,
+                       &m->embedding);
 }
 
 /* What each layer remembers and reads, counted in the order of the layers. A layer is before those
@@ -211,8 +240,7 @@ static yoco_status fill_model(yoco_model *m, const yoco_checkpoint *checkpoint, 
     YOCO_TRY(check_layers(m));
     for (int i = 0; i < m->shape->n_rotations; i++)
         YOCO_TRY(make_frequencies(m, i));
-    YOCO_TRY(
-        make_matrix(m, checkpoint, checkpoint->embed_tokens, YOCO_WEIGHT_EMBEDDING, &m->embedding));
+    YOCO_TRY(make_embeddings(m, checkpoint));
     for (int i = 0; i < m->shape->n_layers; i++) {
         YOCO_TRY(make_layer(m, checkpoint, i));
         m->layers[i].read_exponent = m->layers[m->layers[i].shape->source].o_exponent;
@@ -248,6 +276,7 @@ yoco_status yoco_model_create(const yoco_ops *ops, yoco_device *device,
     for (int i = 0; i < shape->n_layers; i++) {
         layers[i].shape = &shape->layers[i];
         layers[i].ops = yoco_layer_ops_of(shape->layers[i].kind);
+        layers[i].scale = 1.0f;
     }
     number_pasts(m);
     yoco_status status = fill_model(m, checkpoint, with_output);
@@ -280,6 +309,7 @@ void yoco_model_free(yoco_model *m)
     m->ops->weight_free(m->device, m->output);
     m->ops->free(m->device, m->final_norm);
     m->ops->free(m->device, m->final_norm_bias);
+    m->ops->free(m->device, m->layer_norm);
     free(m->layers);
     free(m);
 }

@@ -16,6 +16,7 @@ typedef struct yoco_layer {
     yoco_weight *weights[YOCO_N_ROLES];
     float *vectors[YOCO_N_ROLES];
     float lambda;             /* DIFFERENTIAL */
+    float scale;              /* SCALE; else 1 */
     int *o_exponent;          /* (v_width) of a layer that keeps rows: see merge_scale.h */
     const int *read_exponent; /* of the rows that it reads */
     /* What it reads, its source's, in the order of all layers. */
@@ -34,6 +35,9 @@ typedef struct yoco_model {
     yoco_layer *layers;  /* (n_layers) */
     double *frequencies[YOCO_MAX_ROTATIONS]; /* (head_dim / 2) */
     int l_exponent;                          /* see merge_scale.h */
+    float embed_scale, layer_embed_scale;    /* the shape's, rounded where it says so */
+    const yoco_tensor *layer_table;          /* the checkpoint's, where it lies; NULL: none */
+    float *layer_norm;                       /* (embed_dim) or NULL */
     int last_kept, n_pasts, n_stores;        /* WINDOW and STATE; ROWS */
 } yoco_model;
 

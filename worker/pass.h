@@ -51,10 +51,16 @@ yoco_rope_args yoco_rotation_args(const yoco_pass *p, int n_heads, const float *
                                   void *out);
 /* X += W_out NORM, plus its bias where the layer has one; normed before it is added, POST_NORM. */
 void yoco_add_output(yoco_pass *p);
-/* The same of W_fc2 HIDDEN. */
-void yoco_add_hidden(yoco_pass *p);
+/* The same of W HIDDEN, of FC2 or EMBED_OUT; the last of a layer also multiplies X by the layer's
+ * number. */
+void yoco_add_hidden(yoco_pass *p, yoco_role role);
 /* X += feed-forward part of the layer */
 void yoco_feed_forward(yoco_pass *p);
+/* EMBED <- what the first n layers have of the rows' tokens besides, once X holds their embedding.
+ */
+void yoco_embed_layers(yoco_pass *p, int n);
+/* X += what the layer makes of its own. */
+void yoco_add_embedding(yoco_pass *p);
 
 /* Work memory beside X and NORM: f32, `before` elements of a row behind the beginning. */
 static inline float *yoco_wide(const yoco_pass *p, yoco_buffer buffer, int64_t before)
@@ -62,10 +68,11 @@ static inline float *yoco_wide(const yoco_pass *p, yoco_buffer buffer, int64_t b
     return yoco_f32(p->w, buffer) + before * p->w->plan.rows;
 }
 
-/* k_dim^-1/2 log2(e): scores in base 2. */
-static inline float yoco_scale_log2(int k_dim)
+/* What products of Q and K are multiplied by, times log2(e): scores in base 2. */
+static inline float yoco_scale_log2(const yoco_layer_shape *layer)
 {
-    return (float)(1.4426950408889634 / sqrt(k_dim));
+    double scale = layer->score_scale > 0 ? layer->score_scale : 1 / sqrt(layer->k_dim);
+    return (float)(1.4426950408889634 * scale);
 }
 
 #endif

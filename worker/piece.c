@@ -20,6 +20,7 @@ static yoco_status run_layer(yoco_pass *p, bool is_last)
         return YOCO_OK;
     yoco_add_output(p);
     yoco_feed_forward(p);
+    yoco_add_embedding(p);
     return YOCO_OK;
 }
 
@@ -30,6 +31,7 @@ yoco_status yoco_piece_run(yoco_pass *p)
     for (int64_t i = 0; i < p->n_rows; i++)
         w->positions[i] = p->position + i;
     yoco_embed_rows(p);
+    yoco_embed_layers(p, m->last_kept);
     for (int i = 0; i <= m->last_kept; i++) {
         p->layer = &m->layers[i];
         YOCO_TRY(run_layer(p, i == m->last_kept));

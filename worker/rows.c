@@ -20,7 +20,7 @@ void yoco_embed_rows(yoco_pass *p)
     w->ops->upload(w->device, w->buffers[YOCO_BUF_POSITIONS], w->positions,
                    (size_t)p->n_rows * sizeof *w->positions);
     w->ops->dense->embed(w->device, &(yoco_embed_args){.n_rows = p->n_rows,
-                                                       .scale = m->embed_scale,
+                                                       .scale = w->model->embed_scale,
                                                        .table = w->model->embedding,
                                                        .ids = w->buffers[YOCO_BUF_IDS],
                                                        .x = yoco_f32(w, YOCO_BUF_X)});
@@ -135,6 +135,13 @@ yoco_rope_args yoco_rotation_args(const yoco_pass *p, int n_heads, const float *
                             .out = out};
 }
 
+/* What X is multiplied by once it has the role's product. */
+static float sum_scale_of(const yoco_layer *layer, yoco_role role)
+{
+    bool is_last = role == (layer->shape->embed_dim > 0 ? YOCO_ROLE_EMBED_OUT : YOCO_ROLE_FC2);
+    return is_last ? layer->scale : 1.0f;
+}
+
 /* X += W x, plus a bias; through a norm where there is one, and then by way of WIDE_A. */
 static void add_product(yoco_pass *p, yoco_role role, const void *x, const float *bias,
                         const float *norm)
@@ -151,14 +158,16 @@ static void add_product(yoco_pass *p, yoco_role role, const void *x, const float
         w->ops->dense->add_bias(
             w->device, &(yoco_bias_args){.n_rows = p->n_rows, .n = m->dim, .bias = bias, .x = y});
     if (norm)
-        w->ops->dense->rms_norm(w->device, &(yoco_rms_norm_args){.n_rows = p->n_rows,
-                                                                 .dim = m->dim,
-                                                                 .eps = m->norm_eps,
-                                                                 .x = y,
-                                                                 .weight = norm,
-                                                                 .out_dtype = YOCO_F32,
-                                                                 .out = yoco_f32(w, YOCO_BUF_X),
-                                                                 .accumulate = true});
+        w->ops->dense->rms_norm(w->device,
+                                &(yoco_rms_norm_args){.n_rows = p->n_rows,
+                                                      .dim = m->dim,
+                                                      .eps = m->norm_eps,
+                                                      .x = y,
+                                                      .weight = norm,
+                                                      .out_dtype = YOCO_F32,
+                                                      .out = yoco_f32(w, YOCO_BUF_X),
+                                                      .accumulate = true,
+                                                      .sum_scale = sum_scale_of(p->layer, role)});
 }
 
 void yoco_add_output(yoco_pass *p)
@@ -167,8 +176,8 @@ void yoco_add_output(yoco_pass *p)
                 p->layer->vectors[YOCO_ROLE_OUT_BIAS], p->layer->vectors[YOCO_ROLE_MIXER_OUT_NORM]);
 }
 
-void yoco_add_hidden(yoco_pass *p)
+void yoco_add_hidden(yoco_pass *p, yoco_role role)
 {
-    add_product(p, YOCO_ROLE_FC2, p->w->buffers[YOCO_BUF_HIDDEN], NULL,
-                p->layer->vectors[YOCO_ROLE_FFN_OUT_NORM]);
+    yoco_role norm = role == YOCO_ROLE_FC2 ? YOCO_ROLE_FFN_OUT_NORM : YOCO_ROLE_EMBED_OUT_NORM;
+    add_product(p, role, p->w->buffers[YOCO_BUF_HIDDEN], NULL, p->layer->vectors[norm]);
 }

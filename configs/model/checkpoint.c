@@ -55,6 +55,10 @@ const yoco_tensor **yoco_checkpoint_slot(const yoco_checkpoint *checkpoint,
         return &c->final_norm;
     case YOCO_TENSOR_FINAL_NORM_BIAS:
         return &c->final_norm_bias;
+    case YOCO_TENSOR_LAYER_TABLE:
+        return &c->layer_table;
+    case YOCO_TENSOR_LAYER_NORM:
+        return &c->layer_norm;
     default:
         return &c->layers[spec->layer].role[spec->rule.role];
     }

@@ -25,6 +25,8 @@ typedef struct yoco_checkpoint {
     const yoco_tensor *output_projection; /* (vocab_size, dim); embed_tokens where tied */
     const yoco_tensor *final_norm;        /* (dim) */
     const yoco_tensor *final_norm_bias;   /* (dim) or NULL */
+    const yoco_tensor *layer_table;       /* (vocab_size, n_layers * embed_dim) or NULL */
+    const yoco_tensor *layer_norm;        /* (embed_dim) or NULL */
     yoco_layer_tensors *layers;           /* (n_layers) */
     struct checkpoint_store *store;       /* what the tensors live in */
 } yoco_checkpoint;

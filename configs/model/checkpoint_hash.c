@@ -21,6 +21,11 @@ static void layer_add(yoco_hasher *hasher, const yoco_layer_shape *l)
     text_add(hasher, yoco_layer_kind_name(l->kind));
     yoco_hasher_add(hasher, sizes, sizeof sizes);
     yoco_hasher_add(hasher, reals, sizeof reals);
+    if (l->embed_dim > 0 || l->score_scale > 0) { /* others keep the hash they had */
+        char text[64];
+        snprintf(text, sizeof text, "%d %.9g", l->embed_dim, (double)l->score_scale);
+        text_add(hasher, text);
+    }
 }
 
 static void shape_add(yoco_hasher *hasher, const yoco_model_shape *m)
@@ -30,6 +35,11 @@ static void shape_add(yoco_hasher *hasher, const yoco_model_shape *m)
              m->vocab_size, (long long)m->max_seq_len, (double)m->norm_eps, (double)m->embed_scale,
              (int)m->tied);
     text_add(hasher, text);
+    if (m->logit_cap > 0 || m->embed_dim > 0 || m->rounds_scales) {
+        snprintf(text, sizeof text, "%.9g %d %.9g %d", (double)m->logit_cap, m->embed_dim,
+                 (double)m->layer_embed_scale, (int)m->rounds_scales);
+        text_add(hasher, text);
+    }
     for (int i = 0; i < m->n_rotations; i++) {
         yoco_rotation_identify(&m->rotations[i], text, sizeof text);
         text_add(hasher, text);

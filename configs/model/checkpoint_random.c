@@ -40,7 +40,8 @@ static void fill(const yoco_tensor *tensor, void *data, uint64_t key, float cent
 }
 
 /* A row of a matrix has norm 1, so what it makes of an input of rms 1 has rms 1; that holds for the
- * embedding too, which is multiplied by sqrt(dim). Logits get rms 1.5, to tell tokens apart. */
+ * embedding too, which is multiplied by sqrt(dim), and for a layer's part of a row of the table.
+ * Logits get rms 1.5, to tell tokens apart. */
 static yoco_status spec_fill(yoco_checkpoint *c, const yoco_tensor_spec *spec, uint64_t key)
 {
     yoco_tensor like = yoco_checkpoint_tensor(spec, c->dtype);
@@ -57,7 +58,8 @@ static yoco_status spec_fill(yoco_checkpoint *c, const yoco_tensor_spec *spec, u
                                          : yoco_role_is_offset(spec->rule.role);
         fill(&like, data, key, is_offset ? 0 : 1, 0.1f);
     } else {
-        double deviation = 1 / sqrt((double)like.shape[1]);
+        bool is_table = spec->layer == YOCO_TENSOR_LAYER_TABLE;
+        double deviation = 1 / sqrt((double)(is_table ? c->shape->embed_dim : like.shape[1]));
         if (spec->layer == YOCO_TENSOR_OUTPUT)
             deviation *= 1.5;
         fill(&like, data, key, 0, (float)(deviation * sqrt(3)));

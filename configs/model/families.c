@@ -21,6 +21,8 @@ static const yoco_family *const families[] = {
     &yoco_family_mistral,
     &yoco_family_qwen2,
     &yoco_family_qwen3,
+    &yoco_family_gemma4,
+    &yoco_family_gemma4_text,
 };
 /* clang-format on */
 

@@ -17,7 +17,7 @@ struct yoco_family {
     /* Fills in the name of a layer's tensor and, where it is not the rule's, its shape. */
     void (*name_tensor)(const yoco_model_shape *shape, yoco_tensor_spec *spec);
     /* Names of the model's own tensors; the last where its shape has one. */
-    const char *embedding, *output, *final_norm, *final_norm_bias;
+    const char *embedding, *output, *final_norm, *final_norm_bias, *layer_table, *layer_norm;
     /* Whether files may hold this tensor, which no layer uses. NULL: none. */
     bool (*ignores)(const char *tensor);
     /* What a result depends on, of the config. NULL: what the shape says. */
@@ -49,5 +49,6 @@ int yoco_model_add_rotation(yoco_model_shape *shape, const yoco_rotation *rotati
 extern const yoco_family yoco_family_release, yoco_family_fla, yoco_family_phi4flash;
 extern const yoco_family yoco_family_llama, yoco_family_mistral, yoco_family_qwen2,
     yoco_family_qwen3;
+extern const yoco_family yoco_family_gemma4, yoco_family_gemma4_text;
 
 #endif

@@ -18,7 +18,9 @@ typedef enum axis {
     AXIS_CHANNELS,
     AXIS_STATES,
     AXIS_RANK,
-    AXIS_HIDDEN
+    AXIS_HIDDEN,
+    AXIS_EMBED,
+    AXIS_ONE
 } axis;
 
 enum {
@@ -30,7 +32,8 @@ enum {
     DELTA = 1 << YOCO_LAYER_DELTA,
     MAMBA = 1 << YOCO_LAYER_MAMBA,
     GMU = 1 << YOCO_LAYER_GMU,
-    ATTENDERS = WINDOW | CROSS | ATTENTION,
+    CROSS_WINDOW = 1 << YOCO_LAYER_CROSS_WINDOW,
+    ATTENDERS = WINDOW | CROSS | CROSS_WINDOW | ATTENTION,
     ASKERS = ATTENDERS | RETENTION | DELTA,
     MIXERS = ASKERS | MAMBA | GMU,
     KEEPERS = WINDOW | RETENTION | KEEP | ATTENTION | DELTA,
@@ -88,6 +91,12 @@ static const struct rule {
     {YOCO_ROLE_GATE, AXIS_HIDDEN, AXIS_DIM, ALL, 0},
     {YOCO_ROLE_FC2, AXIS_DIM, AXIS_HIDDEN, ALL, 0},
     {YOCO_ROLE_FFN_OUT_NORM, AXIS_DIM, AXIS_NONE, ALL, YOCO_TRAIT_POST_NORM},
+    /* of every layer that has something of each token besides */
+    {YOCO_ROLE_EMBED_IN, AXIS_EMBED, AXIS_DIM, MIXERS, 0},
+    {YOCO_ROLE_EMBED_GATE, AXIS_EMBED, AXIS_DIM, MIXERS, 0},
+    {YOCO_ROLE_EMBED_OUT, AXIS_DIM, AXIS_EMBED, MIXERS, 0},
+    {YOCO_ROLE_EMBED_OUT_NORM, AXIS_DIM, AXIS_NONE, MIXERS, YOCO_TRAIT_POST_NORM},
+    {YOCO_ROLE_SCALE, AXIS_ONE, AXIS_NONE, MIXERS, YOCO_TRAIT_SCALE},
 };
 
 static int64_t axis_size(const yoco_layer_shape *layer, axis a)
@@ -119,6 +128,10 @@ static int64_t axis_size(const yoco_layer_shape *layer, axis a)
         return layer->dt_rank;
     case AXIS_HIDDEN:
         return layer->hidden_dim;
+    case AXIS_EMBED:
+        return layer->embed_dim;
+    case AXIS_ONE:
+        return 1;
     case AXIS_NONE:
         break;
     }
@@ -130,13 +143,21 @@ static bool has_trait(const yoco_layer_shape *layer, int trait)
     return trait < 0 ? !(layer->traits & -trait) : !trait || layer->traits & trait;
 }
 
+static bool has_part(const yoco_layer_shape *layer, yoco_role role)
+{
+    if (role >= YOCO_ROLE_FFN_NORM && role <= YOCO_ROLE_FFN_OUT_NORM)
+        return layer->hidden_dim > 0;
+    if (role >= YOCO_ROLE_EMBED_IN && role <= YOCO_ROLE_EMBED_OUT_NORM)
+        return layer->embed_dim > 0;
+    return true;
+}
+
 int yoco_layer_tensor_rules(const yoco_layer_shape *layer, yoco_tensor_rule out[YOCO_N_ROLES])
 {
     int n = 0;
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         const struct rule *r = &rules[i];
-        bool feeds = r->role >= YOCO_ROLE_FFN_NORM;
-        if (!(r->kinds & 1 << layer->kind) || (feeds && layer->hidden_dim == 0) ||
+        if (!(r->kinds & 1 << layer->kind) || !has_part(layer, r->role) ||
             !has_trait(layer, r->trait))
             continue;
         out[n++] =
@@ -183,6 +204,7 @@ int yoco_layer_pasts(const yoco_layer_shape *layer, yoco_past_shape pasts[YOCO_M
         pasts[0] = (yoco_past_shape){.form = YOCO_PAST_ROWS, .width = {k, v}};
         return 1;
     case YOCO_LAYER_CROSS:
+    case YOCO_LAYER_CROSS_WINDOW:
     case YOCO_LAYER_GMU:
     case YOCO_N_LAYER_KINDS:
         break;
@@ -227,7 +249,7 @@ yoco_layer_wide yoco_layer_wide_of(const yoco_layer_shape *layer)
     if (layer->kind == YOCO_LAYER_RETENTION)
         mixer = (yoco_layer_wide){.a = q + k + yoco_layer_out_width(layer),
                                   .b = v + yoco_layer_out_width(layer)};
-    if (layer->kind == YOCO_LAYER_CROSS)
+    if (layer->kind == YOCO_LAYER_CROSS || layer->kind == YOCO_LAYER_CROSS_WINDOW)
         mixer = (yoco_layer_wide){.a = q};
     if (layer->kind == YOCO_LAYER_DELTA)
         mixer = (yoco_layer_wide){.a = q + k, .b = v + yoco_layer_out_width(layer)};
@@ -241,6 +263,7 @@ yoco_layer_wide yoco_layer_wide_of(const yoco_layer_shape *layer)
         mixer.b = v + yoco_layer_heads_width(layer);
     if (layer->traits & YOCO_TRAIT_POST_NORM) /* what is normed before it is added */
         mixer.a = yoco_i64_max(mixer.a, layer->dim);
+    mixer.a = yoco_i64_max(mixer.a, (int64_t)YOCO_EMBED_GROUP * layer->embed_dim);
     return (yoco_layer_wide){yoco_i64_max(mixer.a, hidden), yoco_i64_max(mixer.b, hidden)};
 }
 
@@ -296,10 +319,15 @@ size_t yoco_layer_scratch(const yoco_layer_shape *layer, int64_t n_rows)
 const char *yoco_layer_kind_name(yoco_layer_kind kind)
 {
     static const char *const names[YOCO_N_LAYER_KINDS] = {
-        [YOCO_LAYER_WINDOW] = "window attention",   [YOCO_LAYER_RETENTION] = "gated retention",
-        [YOCO_LAYER_KEEP] = "K,V for later layers", [YOCO_LAYER_CROSS] = "cross attention",
-        [YOCO_LAYER_DELTA] = "gated delta rule",    [YOCO_LAYER_MAMBA] = "selective scan",
-        [YOCO_LAYER_GMU] = "gated memory unit",     [YOCO_LAYER_ATTENTION] = "full attention",
+        [YOCO_LAYER_WINDOW] = "window attention",
+        [YOCO_LAYER_RETENTION] = "gated retention",
+        [YOCO_LAYER_KEEP] = "K,V for later layers",
+        [YOCO_LAYER_CROSS] = "cross attention",
+        [YOCO_LAYER_DELTA] = "gated delta rule",
+        [YOCO_LAYER_MAMBA] = "selective scan",
+        [YOCO_LAYER_GMU] = "gated memory unit",
+        [YOCO_LAYER_ATTENTION] = "full attention",
+        [YOCO_LAYER_CROSS_WINDOW] = "cross window attention",
     };
     return names[kind];
 }
@@ -312,7 +340,7 @@ int64_t yoco_layer_chunk_multiple(const yoco_layer_shape *layer)
 void yoco_layer_describe(const yoco_layer_shape *layer, char *text, size_t size)
 {
     char window[48] = "", heads[64];
-    if (layer->kind == YOCO_LAYER_WINDOW)
+    if (layer->kind == YOCO_LAYER_WINDOW || layer->kind == YOCO_LAYER_CROSS_WINDOW)
         snprintf(window, sizeof window, " over %d tokens", layer->window);
     if (layer->kind == YOCO_LAYER_DELTA)
         snprintf(heads, sizeof heads, "%d heads of %d x %d on %d", layer->n_heads, layer->k_dim,

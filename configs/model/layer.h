@@ -16,6 +16,7 @@ typedef enum yoco_layer_kind {
     YOCO_LAYER_DELTA,     /* short convolutions of Q, K and V, then the gated delta rule */
     YOCO_LAYER_MAMBA,     /* a short convolution, then the selective scan of Mamba-1 */
     YOCO_LAYER_GMU,       /* gates the output of an earlier layer at the same position */
+    YOCO_LAYER_CROSS_WINDOW, /* attention over the window of another layer */
     YOCO_N_LAYER_KINDS
 } yoco_layer_kind;
 
@@ -29,8 +30,10 @@ typedef struct yoco_layer_shape {
     int window;          /* rows that a query sees, itself included; 0: no such bound */
     int rotation;        /* of Q and K: which of the model's; < 0: none */
     int hidden_dim;      /* of the feed-forward part; 0: none */
+    int embed_dim;       /* of what the layer has of every token besides; 0: nothing */
     int traits;          /* YOCO_TRAIT_: what some models' layers have besides */
-    float q_norm_eps;    /* Q_NORM and K_NORM */
+    float q_norm_eps;    /* Q_NORM, K_NORM and V_NORM */
+    float score_scale;   /* of the products of Q and K; 0: k_dim^-1/2 */
     float decay_divisor; /* of gated retention's log-decay */
     /* DELTA */
     int n_taps;       /* of its convolutions: rows that they see, the last itself included */
@@ -53,6 +56,9 @@ enum {
     YOCO_TRAIT_POST_NORM = 1 << 8,    /* RMSNorm of what its mixer and its feed-forward part give,
                                          before the stream adds it */
     YOCO_TRAIT_NO_PRE_NORM = 1 << 9,  /* none of what they take: the stream as it is */
+    YOCO_TRAIT_V_NORM = 1 << 10,      /* the same of V, without a weight */
+    YOCO_TRAIT_GEGLU = 1 << 11,       /* the feed-forward part gates by GELU, not by SiLU */
+    YOCO_TRAIT_SCALE = 1 << 12,       /* the stream behind it is multiplied by a number */
 };
 
 /* What a layer's tensor is for. */
@@ -97,6 +103,11 @@ typedef enum yoco_role {
     YOCO_ROLE_GATE,
     YOCO_ROLE_FC2,
     YOCO_ROLE_FFN_OUT_NORM,
+    YOCO_ROLE_EMBED_IN,   /* what the layer has of a token: of the model's own embedding, */
+    YOCO_ROLE_EMBED_GATE, /* its gate, of the stream, */
+    YOCO_ROLE_EMBED_OUT,  /* and what of it is added to the stream */
+    YOCO_ROLE_EMBED_OUT_NORM,
+    YOCO_ROLE_SCALE, /* 1 number */
     YOCO_N_ROLES
 } yoco_role;
 
@@ -203,6 +214,9 @@ static inline int64_t yoco_layer_out_width(const yoco_layer_shape *layer)
            : layer->traits & YOCO_TRAIT_DIFFERENTIAL ? yoco_layer_heads_width(layer) / 2
                                                      : yoco_layer_heads_width(layer);
 }
+
+/* So many layers' EMBED_IN are multiplied in one call. */
+enum { YOCO_EMBED_GROUP = 5 };
 
 /* Work memory of a layer: f32 elements for each row, in two buffers. The mixer's is free when the
  * feed-forward part starts. */

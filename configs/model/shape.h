@@ -17,6 +17,12 @@ typedef struct yoco_model_shape {
     int dim, vocab_size;
     int64_t max_seq_len;
     float norm_eps, embed_scale;
+    float logit_cap; /* logits become logit_cap * tanh(logit / logit_cap); 0: they stay */
+    /* What every layer has of a token besides: embed_dim elements of its row of a table, times
+     * layer_embed_scale, and of the token's embedding. 0: nothing. */
+    int embed_dim;
+    float layer_embed_scale;
+    bool rounds_scales;   /* both are rounded to the dtype of the embedding */
     bool tied;            /* the output projection is the embedding */
     bool final_norm_bias; /* the final norm is LayerNorm */
     int n_rotations;
@@ -56,7 +62,9 @@ enum {
     YOCO_TENSOR_EMBEDDING = -1,
     YOCO_TENSOR_OUTPUT = -2,
     YOCO_TENSOR_FINAL_NORM = -3,
-    YOCO_TENSOR_FINAL_NORM_BIAS = -4
+    YOCO_TENSOR_FINAL_NORM_BIAS = -4,
+    YOCO_TENSOR_LAYER_TABLE = -5, /* (vocab_size, n_layers * embed_dim) */
+    YOCO_TENSOR_LAYER_NORM = -6   /* (embed_dim) */
 };
 
 /* Every tensor that the model asks for, in the order in which they are saved and hashed. The caller

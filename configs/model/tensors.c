@@ -34,11 +34,16 @@ yoco_status yoco_model_tensors(const yoco_model_shape *shape, yoco_tensor_spec *
     const int64_t vocab = shape->vocab_size, dim = shape->dim;
     int n = 0, kept = yoco_shape_last_kept(shape);
     yoco_tensor_spec *specs = NULL;
-    YOCO_TRY(yoco_alloc((4 + YOCO_N_ROLES * (size_t)shape->n_layers) * sizeof *specs,
+    YOCO_TRY(yoco_alloc((6 + YOCO_N_ROLES * (size_t)shape->n_layers) * sizeof *specs,
                         "the list of tensors", (void **)&specs));
     add_own(specs, &n, family->embedding, YOCO_TENSOR_EMBEDDING, vocab, dim);
     if (!shape->tied)
         add_own(specs, &n, family->output, YOCO_TENSOR_OUTPUT, vocab, dim);
+    if (shape->embed_dim > 0) {
+        add_own(specs, &n, family->layer_table, YOCO_TENSOR_LAYER_TABLE, vocab,
+                (int64_t)shape->n_layers * shape->embed_dim);
+        add_own(specs, &n, family->layer_norm, YOCO_TENSOR_LAYER_NORM, shape->embed_dim, 0);
+    }
     add_layer(shape, kept, specs, &n);
     add_own(specs, &n, family->final_norm, YOCO_TENSOR_FINAL_NORM, dim, 0);
     if (shape->final_norm_bias)

@@ -60,12 +60,13 @@ static void norm_row(const yoco_rms_norm_args *args, int64_t row)
         squares = vf_fma(xi, xi, squares);
     }
     vf scale = vf_set(1.0f / norm_root(vf_sum(squares) / (float)dim + args->eps));
+    const vf sum_scale = vf_set(args->sum_scale != 0 ? args->sum_scale : 1.0f);
     for (int i = 0; i < dim; i += VF_LANES) {
         vf out = row_load(x + i, dim - i) * scale;
         if (args->weight)
             out = out * row_load(args->weight + i, dim - i);
         if (args->accumulate)
-            out = out + row_load((const float *)args->out + row * dim + i, dim - i);
+            out = (out + row_load((const float *)args->out + row * dim + i, dim - i)) * sum_scale;
         row_store(args->out_dtype, args->out, row * dim + i, out, dim - i);
     }
 }

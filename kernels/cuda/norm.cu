@@ -46,7 +46,7 @@ __global__ void __launch_bounds__(NORM_THREADS)
         if (args.accumulate) {
             load_4((const float *)args.out + row * args.dim, i, args.dim, w);
             for (int j = 0; j < 4; j++)
-                v[j] += w[j];
+                v[j] = (v[j] + w[j]) * (args.sum_scale != 0.0f ? args.sum_scale : 1.0f);
         }
         size_t element = args.out_dtype == YOCO_BF16 ? 2 : 4;
         store_4(args.out_dtype, (char *)args.out + (size_t)(row * args.dim) * element, i, args.dim,

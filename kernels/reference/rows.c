@@ -44,7 +44,9 @@ static void rms_norm(yoco_device *device, const yoco_rms_norm_args *args)
             int64_t at = row * args->dim + i;
             double weight = args->weight ? args->weight[i] : 1.0;
             double before = args->accumulate ? ((const float *)args->out)[at] : 0.0;
-            reference_store(args->out_dtype, args->out, at, (float)(before + x[i] / root * weight));
+            double sum_scale = args->accumulate && args->sum_scale != 0 ? args->sum_scale : 1.0;
+            reference_store(args->out_dtype, args->out, at,
+                            (float)((before + x[i] / root * weight) * sum_scale));
         }
     }
 }

@@ -46,7 +46,11 @@ END
 # limit_of MODEL: how far an f32 run may be from what is expected. Differential attention normalises a
 # difference, in which rounding grows.
 limit_of() {
-    [[ $1 != *phi4flash* ]] && echo 5e-5 || echo 2e-4
+    case $1 in
+        *phi4flash*) echo 2e-4 ;;
+        *gemma4*) echo 1e-4 ;;
+        *) echo 5e-5 ;;
+    esac
 }
 
 # is_retention MODEL: whether chunks of this model are multiples of 256.

@@ -43,7 +43,7 @@ static void attend(yoco_pass *p, const float *q, int64_t chunk, const yoco_run *
                                                .n_v_heads = yoco_layer_v_heads(s),
                                                .head_dim = s->k_dim,
                                                .v_dim = s->v_dim,
-                                               .scale_log2 = yoco_scale_log2(s->k_dim),
+                                               .scale_log2 = yoco_scale_log2(s),
                                                .first = chunk == 0,
                                                .last = chunk == p->chunk,
                                                .q = q,

@@ -54,5 +54,6 @@ const yoco_layer_ops *yoco_layer_ops_of(yoco_layer_kind kind);
 
 extern const yoco_layer_ops yoco_window_layer, yoco_retention_layer, yoco_keep_layer,
     yoco_cross_layer, yoco_attention_layer, yoco_delta_layer, yoco_mamba_layer, yoco_gmu_layer;
+extern const yoco_layer_ops yoco_cross_window_layer;
 
 #endif

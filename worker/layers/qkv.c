@@ -1,26 +1,31 @@
 #include "worker/layers/qkv.h"
 
-/* Each head of q or k by itself, where the layer has a norm for it. */
-static void norm_heads(yoco_pass *p, yoco_role norm, int n_heads, float *q)
+/* Each head by itself. */
+static void norm_heads(yoco_pass *p, const float *weight, int n_heads, int dim, float *x)
 {
-    const yoco_layer_shape *s = p->layer->shape;
+    p->w->ops->dense->rms_norm(p->w->device,
+                               &(yoco_rms_norm_args){.n_rows = p->n_rows * n_heads,
+                                                     .dim = dim,
+                                                     .eps = p->layer->shape->q_norm_eps,
+                                                     .x = x,
+                                                     .weight = weight,
+                                                     .out_dtype = YOCO_F32,
+                                                     .out = x});
+}
+
+/* Of q or k, where the layer has a norm for it. */
+static void norm_weighted(yoco_pass *p, yoco_role norm, int n_heads, float *x)
+{
     const float *weight = p->layer->vectors[norm];
     if (weight)
-        p->w->ops->dense->rms_norm(p->w->device,
-                                   &(yoco_rms_norm_args){.n_rows = p->n_rows * n_heads,
-                                                         .dim = s->k_dim,
-                                                         .eps = s->q_norm_eps,
-                                                         .x = q,
-                                                         .weight = weight,
-                                                         .out_dtype = YOCO_F32,
-                                                         .out = q});
+        norm_heads(p, weight, n_heads, p->layer->shape->k_dim, x);
 }
 
 float *yoco_make_q(yoco_pass *p)
 {
     float *q = yoco_wide(p, YOCO_BUF_WIDE_A, 0);
     yoco_project(p, &(yoco_projection){YOCO_ROLE_Q, q}, 1);
-    norm_heads(p, YOCO_ROLE_Q_NORM, p->layer->shape->n_heads, q);
+    norm_weighted(p, YOCO_ROLE_Q_NORM, p->layer->shape->n_heads, q);
     yoco_rope_args queries = yoco_rotation_args(p, p->layer->shape->n_heads, q, YOCO_F32, q);
     p->w->ops->dense->rope(p->w->device, &queries);
     return q;
@@ -36,8 +41,10 @@ static float *make(yoco_pass *p, bool with_q, void *k_out, void *v_out)
     const yoco_projection all[] = {{YOCO_ROLE_Q, q}, {YOCO_ROLE_K, k}, {YOCO_ROLE_V, v}};
     yoco_project(p, with_q ? all : all + 1, with_q ? 3 : 2);
     if (with_q)
-        norm_heads(p, YOCO_ROLE_Q_NORM, s->n_heads, q);
-    norm_heads(p, YOCO_ROLE_K_NORM, s->n_kv_heads, k);
+        norm_weighted(p, YOCO_ROLE_Q_NORM, s->n_heads, q);
+    norm_weighted(p, YOCO_ROLE_K_NORM, s->n_kv_heads, k);
+    if (s->traits & YOCO_TRAIT_V_NORM)
+        norm_heads(p, NULL, yoco_layer_v_heads(s), s->v_dim, v);
 
     yoco_rope_args values = yoco_rotation_args(p, yoco_layer_v_heads(s), v, dtype, v_out);
     values.head_dim = s->v_dim;

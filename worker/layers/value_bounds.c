@@ -9,6 +9,10 @@ yoco_status yoco_value_bounds(const yoco_layer_shape *shape, const yoco_layer_te
                       *norm_bias = tensors->role[YOCO_ROLE_MIXER_NORM_BIAS],
                       *bias = tensors->role[YOCO_ROLE_V_BIAS];
     for (int64_t j = 0; j < yoco_layer_v_width(shape); j++) {
+        if (shape->traits & YOCO_TRAIT_V_NORM) { /* a head of it is at most sqrt(v_dim) long */
+            bounds[j] = sqrt((double)shape->v_dim);
+            continue;
+        }
         double square = 0.0, offset = bias ? yoco_tensor_element(bias, j) : 0.0;
         for (int64_t i = 0; i < shape->dim; i++) {
             double w = yoco_tensor_element(v, j * shape->dim + i);

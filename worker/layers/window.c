@@ -1,4 +1,5 @@
 /* Attention over the rows before, as far as the window reaches. */
+#include "worker/layers/window.h"
 #include "worker/layers/differential.h"
 #include "worker/layers/layers.h"
 #include "worker/layers/qkv.h"
@@ -33,7 +34,7 @@ static void attend(yoco_pass *p, const float *q, int64_t begin, int64_t end)
                                                           .n_v_heads = yoco_layer_v_heads(s),
                                                           .head_dim = s->k_dim,
                                                           .v_dim = s->v_dim,
-                                                          .scale_log2 = yoco_scale_log2(s->k_dim),
+                                                          .scale_log2 = yoco_scale_log2(s),
                                                           .q = q,
                                                           .kv_dtype = w->model->dtype,
                                                           .k = yoco_past_work(w, past, 0),
@@ -62,30 +63,34 @@ static yoco_status mix(yoco_pass *p)
     return YOCO_OK;
 }
 
-static yoco_status step(yoco_pass *p)
+void yoco_window_attend_step(yoco_pass *p, const float *q)
 {
     const yoco_layer_shape *s = p->layer->shape;
-    const yoco_past *past = past_of(p);
     yoco_worker *w = p->w;
-    const float *q = yoco_make_qkv(p, yoco_window_own(p, past, 0), yoco_window_own(p, past, 1));
     yoco_dtype out_dtype;
     void *out = yoco_heads_out(p, &out_dtype);
-    yoco_window_step(p, past, w->views);
-    w->ops->window->step(w->device,
-                         &(yoco_window_step_args){.n_queries = p->n_rows,
-                                                  .n_heads = s->n_heads,
-                                                  .n_kv_heads = s->n_kv_heads,
-                                                  .n_v_heads = yoco_layer_v_heads(s),
-                                                  .head_dim = s->k_dim,
-                                                  .v_dim = s->v_dim,
-                                                  .window = s->window,
-                                                  .scale_log2 = yoco_scale_log2(s->k_dim),
-                                                  .q = q,
-                                                  .kv_dtype = w->model->dtype,
-                                                  .views = w->views,
-                                                  .out_dtype = out_dtype,
-                                                  .out = out});
+    w->ops->window->step(w->device, &(yoco_window_step_args){.n_queries = p->n_rows,
+                                                             .n_heads = s->n_heads,
+                                                             .n_kv_heads = s->n_kv_heads,
+                                                             .n_v_heads = yoco_layer_v_heads(s),
+                                                             .head_dim = s->k_dim,
+                                                             .v_dim = s->v_dim,
+                                                             .window = s->window,
+                                                             .scale_log2 = yoco_scale_log2(s),
+                                                             .q = q,
+                                                             .kv_dtype = w->model->dtype,
+                                                             .views = w->views,
+                                                             .out_dtype = out_dtype,
+                                                             .out = out});
     yoco_heads_combine(p);
+}
+
+static yoco_status step(yoco_pass *p)
+{
+    const yoco_past *past = past_of(p);
+    const float *q = yoco_make_qkv(p, yoco_window_own(p, past, 0), yoco_window_own(p, past, 1));
+    yoco_window_step(p, past, p->w->views);
+    yoco_window_attend_step(p, q);
     return YOCO_OK;
 }
 

@@ -41,6 +41,8 @@ int64_t yoco_window_edge(const yoco_pass *p, const yoco_past *past);
 bool yoco_window_gives_own(const yoco_pass *p, const yoco_past *past);
 /* A step: stores the rows in their branches, and tells what each sees then. */
 void yoco_window_step(yoco_pass *p, const yoco_past *past, yoco_window_view *views);
+/* The same where they are stored already. */
+void yoco_window_views(const yoco_pass *p, const yoco_past *past, yoco_window_view *views);
 
 /* Copies of n rows of part 0 and of n rows of part 1, which stand in w->copies one after the other.
  */

@@ -135,7 +135,7 @@ static yoco_status attend_rows(yoco_pass *p, int64_t first, int64_t n, const flo
                                    .n_v_heads = yoco_layer_v_heads(s),
                                    .head_dim = s->k_dim,
                                    .v_dim = s->v_dim,
-                                   .scale_log2 = yoco_scale_log2(s->k_dim),
+                                   .scale_log2 = yoco_scale_log2(s),
                                    .n_segments =
                                        make_segments(p, &w->stores[p->layer->store], first, n),
                                    .segments = w->segments,

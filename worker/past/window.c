@@ -139,6 +139,14 @@ static void branch_save(yoco_pass *p, const yoco_past *past)
              p->n_rows);
 }
 
+void yoco_window_views(const yoco_pass *p, const yoco_past *past, yoco_window_view *views)
+{
+    const yoco_worker *w = p->w;
+    for (int64_t i = 0; i < p->n_rows; i++)
+        view(w, past, p->branches[i], w->branch_n_rows[p->branches[i]] + 1,
+             yoco_i64_min(past->shape.n_rows + 1, w->positions[i] + 1), &views[i]);
+}
+
 void yoco_window_step(yoco_pass *p, const yoco_past *past, yoco_window_view *views)
 {
     yoco_worker *w = p->w;
@@ -152,10 +160,9 @@ void yoco_window_step(yoco_pass *p, const yoco_past *past, yoco_window_view *vie
                 (yoco_row_copy){yoco_past_branch(w, past, branch) + part_at(w, past, part, n_ring) +
                                     (size_t)(n_own % n_ring) * bytes[part],
                                 yoco_past_work(w, past, part) + (size_t)i * bytes[part]};
-        view(w, past, branch, n_own + 1, yoco_i64_min(past->shape.n_rows + 1, w->positions[i] + 1),
-             &views[i]);
     }
     yoco_past_copy_rows(w, p->n_rows, bytes);
+    yoco_window_views(p, past, views);
 }
 
 const yoco_past_ops yoco_window_past = {.clear = clear,

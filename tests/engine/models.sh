@@ -43,6 +43,19 @@ write_llama() {
 END
 }
 
+# write_gemma FILE VOCAB: the config.json of a model whose last layers read the K,V of others, of all rows and of windows.
+write_gemma() {
+    local window='"sliding_attention"' full='"full_attention"'
+    cat >"$1" <<END
+{"model_type": "gemma4_text", "hidden_size": 72, "num_hidden_layers": 7, "intermediate_size": 90,
+ "vocab_size": $2, "vocab_size_per_layer_input": $2, "max_position_embeddings": 100000,
+ "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 20, "global_head_dim": 32,
+ "layer_types": [$window, $full, $window, $full, $window, $window, $full],
+ "num_kv_shared_layers": 3, "use_double_wide_mlp": true, "sliding_window": 48,
+ "hidden_size_per_layer_input": 12, "final_logit_softcapping": 6, "eos_token_id": null}
+END
+}
+
 # limit_of MODEL: how far an f32 run may be from what is expected. Differential attention normalises a
 # difference, in which rounding grows.
 limit_of() {

@@ -1,5 +1,5 @@
 #!/bin/bash
-# shapes.sh YOCO MPIEXEC DUMP_TOOL window|retention|fla|phi: odd sizes of everything. The two backends agree,
+# shapes.sh YOCO MPIEXEC DUMP_TOOL window|retention|fla|phi|gemma: odd sizes of everything. The two backends agree,
 # and three ranks give the bytes of one.
 source "$(dirname "$0")/driver.sh"
 kind=$1
@@ -104,6 +104,27 @@ END
 {$common, "hidden_size": 48, "num_hidden_layers": 12, "intermediate_size": 50,
  "num_attention_heads": 12, "num_key_value_heads": 2, "mamba_d_state": 3,
  "sliding_window": [1, 2, 3, 1000, 5, 6, 7, 8, 9, 10, 11, 12]}
+END
+elif [ "$kind" = gemma ]; then
+    limit=1e-4
+    common='"model_type": "gemma4_text", "vocab_size": 33, "vocab_size_per_layer_input": 33, "max_position_embeddings": 1000'
+    window='"sliding_attention"' full='"full_attention"'
+    config smallest 33 1 7 64 <<END
+{$common, "hidden_size": 2, "num_hidden_layers": 2, "intermediate_size": 1, "num_attention_heads": 1,
+ "num_key_value_heads": 1, "head_dim": 2, "global_head_dim": 8, "sliding_window": 1,
+ "layer_types": [$full, $full], "num_kv_shared_layers": 1, "hidden_size_per_layer_input": 1}
+END
+    config window-kept-last 33 1 7 64 <<END
+{$common, "hidden_size": 30, "num_hidden_layers": 6, "intermediate_size": 41,
+ "num_attention_heads": 6, "num_key_value_heads": 3, "head_dim": 10, "global_head_dim": 14,
+ "layer_types": [$full, $window, $window, $window, $full, $full], "num_kv_shared_layers": 3,
+ "sliding_window": 9, "hidden_size_per_layer_input": 7, "final_logit_softcapping": 2.5,
+ "tie_word_embeddings": false}
+END
+    config nothing-shared 33 5 64 <<END
+{$common, "hidden_size": 48, "num_hidden_layers": 3, "intermediate_size": 50,
+ "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 12, "global_head_dim": 12,
+ "layer_types": [$window, $full, $full], "sliding_window": 1, "hidden_size_per_layer_input": 0}
 END
 else
     shape one-kv-head 36 2 97 6 2 1 97 null 256

@@ -36,17 +36,23 @@ typedef struct config {
     yoco_rotation rotation;
 } config;
 
+/* 1, an odd one, where the parts are not equal. */
+static int equal_part(int whole, int n_parts)
+{
+    return whole % n_parts == 0 ? whole / n_parts : 1;
+}
+
 static yoco_status heads_read(const yoco_fields *f, const variant *v, config *c)
 {
     YOCO_TRY(yoco_field_int(f, "num_attention_heads", 1, YOCO_MAX_DIM, &c->n_heads));
     c->n_kv_heads = v->n_kv_heads > 0 ? v->n_kv_heads : c->n_heads;
-    c->head_dim = v->head_dim > 0 ? v->head_dim : c->dim / c->n_heads;
+    c->head_dim = v->head_dim > 0 ? v->head_dim : equal_part(c->dim, c->n_heads);
     YOCO_TRY(yoco_field_int_if(f, "num_key_value_heads", 1, YOCO_MAX_DIM, &c->n_kv_heads));
     YOCO_TRY(yoco_field_int_if(f, "head_dim", 1, YOCO_MAX_HEAD_DIM, &c->head_dim));
-    if (c->head_dim < 2 || c->head_dim % 2 != 0 || c->head_dim > YOCO_MAX_HEAD_DIM) {
-        yoco_log_error("%s: hidden_size %d in %d heads (num_attention_heads), or head_dim, makes "
-                       "heads of %d; give an even size up to %d",
-                       f->file, c->dim, c->n_heads, c->head_dim, YOCO_MAX_HEAD_DIM);
+    if (c->head_dim % 2 != 0 || c->head_dim > YOCO_MAX_HEAD_DIM) {
+        yoco_log_error("%s: hidden_size %d does not split into %d heads (num_attention_heads) of "
+                       "equal and even size up to %d, or head_dim is odd",
+                       f->file, c->dim, c->n_heads, YOCO_MAX_HEAD_DIM);
         return YOCO_ERR_DATA;
     }
     if (c->n_heads % c->n_kv_heads != 0) {

@@ -47,9 +47,8 @@ static yoco_layer_shape cross_layer(const yoco_model_config *c, const yoco_layer
 /* Heads of one size in both decoders turn alike. Returns the cross-decoder's. */
 static int add_rotations(const yoco_model_config *c, yoco_model_shape *shape)
 {
-    yoco_rotation rotation = {.head_dim = yoco_config_self_head_dim(c),
-                              .theta = c->rope_theta,
-                              .both_ends = true};
+    yoco_rotation rotation = {
+        .head_dim = yoco_config_self_head_dim(c), .theta = c->rope_theta, .both_ends = true};
     yoco_model_add_rotation(shape, &rotation);
     rotation.head_dim = yoco_config_head_dim(c);
     return yoco_model_add_rotation(shape, &rotation);

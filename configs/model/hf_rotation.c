@@ -34,7 +34,8 @@ static yoco_status original_read(const yoco_fields *f, const yoco_fields *rope, 
     const double max = (double)YOCO_MAX_SEQ_LEN;
     YOCO_TRY(yoco_field_real_if(f, "max_position_embeddings", 1, max, &r->original));
     YOCO_TRY(yoco_field_real_if(rope, field, 1, max, &r->original));
-    return yoco_field_real_if(f, field, 1, max, &r->original);
+    YOCO_TRY(yoco_field_real_if(f, field, 1, max, &r->original));
+    return r->original > 0 ? YOCO_OK : yoco_field_real(rope, field, 1, max, &r->original);
 }
 
 static yoco_status band_read(const yoco_fields *rope, const char *slow, const char *fast,
@@ -89,8 +90,7 @@ static yoco_status part_read(const yoco_fields *f, yoco_rotation *r)
     YOCO_TRY(yoco_field_real_if(f, "partial_rotary_factor", 0, 1, &factor));
     int width = (int)(r->head_dim * factor);
     if (width < 2 || width % 2 != 0) {
-        yoco_log_error("%s: %spartial_rotary_factor %g of heads of %d is no even number of "
-                       "channels",
+        yoco_log_error("%s: %spartial_rotary_factor %g of heads of %d leaves no whole pairs",
                        f->file, f->prefix, factor, r->head_dim);
         return YOCO_ERR_DATA;
     }

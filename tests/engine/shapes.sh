@@ -1,5 +1,5 @@
 #!/bin/bash
-# shapes.sh YOCO MPIEXEC DUMP_TOOL window|retention|fla|phi|gemma: odd sizes of everything. The two backends agree,
+# shapes.sh YOCO MPIEXEC DUMP_TOOL window|retention|fla|phi|gemma|llama: odd sizes of everything. The two backends agree,
 # and three ranks give the bytes of one.
 source "$(dirname "$0")/driver.sh"
 kind=$1
@@ -125,6 +125,34 @@ END
 {$common, "hidden_size": 48, "num_hidden_layers": 3, "intermediate_size": 50,
  "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 12, "global_head_dim": 12,
  "layer_types": [$window, $full, $full], "sliding_window": 1, "hidden_size_per_layer_input": 0}
+END
+elif [ "$kind" = llama ]; then
+    common='"vocab_size": 33, "max_position_embeddings": 1000'
+    config one-layer 33 1 7 64 <<END
+{$common, "model_type": "llama", "hidden_size": 2, "num_hidden_layers": 1, "intermediate_size": 1,
+ "num_attention_heads": 1, "tie_word_embeddings": true}
+END
+    config biases 33 3 64 <<END
+{$common, "model_type": "llama", "hidden_size": 35, "num_hidden_layers": 3, "intermediate_size": 97,
+ "num_attention_heads": 5, "head_dim": 12, "attention_bias": true,
+ "rope_scaling": {"type": "linear", "factor": 3}}
+END
+    config windows-alone 33 1 7 64 <<END
+{$common, "model_type": "mistral", "hidden_size": 40, "num_hidden_layers": 2,
+ "intermediate_size": 50, "num_attention_heads": 10, "num_key_value_heads": 2, "sliding_window": 5}
+END
+    config windows-last 33 5 64 <<END
+{$common, "model_type": "qwen2", "hidden_size": 24, "num_hidden_layers": 4, "intermediate_size": 50,
+ "num_attention_heads": 3, "num_key_value_heads": 1, "use_sliding_window": true,
+ "sliding_window": 1, "max_window_layers": 2,
+ "rope_scaling": {"type": "yarn", "factor": 4, "original_max_position_embeddings": 32}}
+END
+    config windows-between 33 2 64 <<END
+{$common, "model_type": "qwen3", "hidden_size": 30, "num_hidden_layers": 5, "intermediate_size": 50,
+ "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 10, "attention_bias": true,
+ "use_sliding_window": true, "sliding_window": 17,
+ "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention",
+                 "sliding_attention"]}
 END
 else
     shape one-kv-head 36 2 97 6 2 1 97 null 256

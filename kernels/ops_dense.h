@@ -117,7 +117,8 @@ typedef struct yoco_cast_args {
 } yoco_cast_args;
 
 /* swiglu: out = silu(a) * b, with silu(a) = a / (1 + e^-a).
- * geglu: out = gelu(a) * b, with gelu(a) = a / 2 (1 + tanh(sqrt(2/pi) (a + 0.044715 a^3))). */
+ * geglu: out = gelu(a) * b, with gelu(a) = a / 2 (1 + tanh(sqrt(2/pi) (a + 0.044715 a^3))).
+ * glu: out = b / (1 + e^-a). */
 typedef struct yoco_swiglu_args {
     int64_t n;
     const float *a, *b;
@@ -146,6 +147,7 @@ struct yoco_dense_ops {
     void (*cast)(yoco_device *device, const yoco_cast_args *args);
     void (*swiglu)(yoco_device *device, const yoco_swiglu_args *args);
     void (*geglu)(yoco_device *device, const yoco_swiglu_args *args);
+    void (*glu)(yoco_device *device, const yoco_swiglu_args *args);
     void (*soft_cap)(yoco_device *device, const yoco_soft_cap_args *args);
 };
 

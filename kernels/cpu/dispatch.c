@@ -27,6 +27,7 @@ FORWARD(dense, add_bias, yoco_bias_args)
 FORWARD(dense, cast, yoco_cast_args)
 FORWARD(dense, swiglu, yoco_swiglu_args)
 FORWARD(dense, geglu, yoco_swiglu_args)
+FORWARD(dense, glu, yoco_swiglu_args)
 FORWARD(dense, soft_cap, yoco_soft_cap_args)
 
 const yoco_dense_ops yoco_cpu_dense = {
@@ -42,6 +43,7 @@ const yoco_dense_ops yoco_cpu_dense = {
     .cast = dense_cast,
     .swiglu = dense_swiglu,
     .geglu = dense_geglu,
+    .glu = dense_glu,
     .soft_cap = dense_soft_cap,
 };
 

@@ -221,6 +221,15 @@ static void swiglu(yoco_device *device, const yoco_swiglu_args *args)
     }
 }
 
+static void glu(yoco_device *device, const yoco_swiglu_args *args)
+{
+#pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n))
+    for (int64_t i = 0; i < args->n; i += VF_LANES) {
+        vf a = row_load(args->a + i, args->n - i), b = row_load(args->b + i, args->n - i);
+        row_store(args->out_dtype, args->out, i, vf_logistic(b, a), args->n - i);
+    }
+}
+
 static void geglu(yoco_device *device, const yoco_swiglu_args *args)
 {
 #pragma omp parallel for num_threads(yoco_cpu_threads(device, args->n))
@@ -253,6 +262,7 @@ const yoco_dense_ops YOCO_SIMD(yoco_cpu_dense) = {
     .cast = cast,
     .swiglu = swiglu,
     .geglu = geglu,
+    .glu = glu,
     .soft_cap = soft_cap,
 };
 

@@ -69,6 +69,18 @@ __global__ void geglu_kernel(yoco_swiglu_args args)
     }
 }
 
+__global__ void glu_kernel(yoco_swiglu_args args)
+{
+    for (int64_t i = 4 * grid_thread(); i < args.n; i += 4 * grid_threads()) {
+        float a[4], b[4], out[4];
+        load_4(args.a, i, args.n, a);
+        load_4(args.b, i, args.n, b);
+        for (int j = 0; j < 4; j++)
+            out[j] = b[j] / (1.0f + expf(-a[j]));
+        store_4(args.out_dtype, args.out, i, args.n, out);
+    }
+}
+
 __global__ void soft_cap_kernel(yoco_soft_cap_args args)
 {
     for (int64_t i = 4 * grid_thread(); i < args.n; i += 4 * grid_threads()) {
@@ -224,6 +236,11 @@ static void swiglu(yoco_device *device, const yoco_swiglu_args *args)
     YOCO_LAUNCH(swiglu_kernel, grid_for(yoco_div_up(args->n, 4)), 256, 0, device->stream, *args);
 }
 
+static void glu(yoco_device *device, const yoco_swiglu_args *args)
+{
+    YOCO_LAUNCH(glu_kernel, grid_for(yoco_div_up(args->n, 4)), 256, 0, device->stream, *args);
+}
+
 static void geglu(yoco_device *device, const yoco_swiglu_args *args)
 {
     YOCO_LAUNCH(geglu_kernel, grid_for(yoco_div_up(args->n, 4)), 256, 0, device->stream, *args);
@@ -277,5 +294,6 @@ const yoco_dense_ops yoco_cuda_dense = {
     .cast = cast,
     .swiglu = swiglu,
     .geglu = geglu,
+    .glu = glu,
     .soft_cap = soft_cap,
 };

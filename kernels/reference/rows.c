@@ -174,6 +174,14 @@ static double gelu(double x)
     return x / (1 + exp(-1.5957691216057308 * (x + 0.044715 * x * x * x)));
 }
 
+static void glu(yoco_device *device, const yoco_swiglu_args *args)
+{
+    (void)device;
+    for (int64_t i = 0; i < args->n; i++)
+        reference_store(args->out_dtype, args->out, i,
+                        (float)(args->b[i] / (1.0 + exp(-(double)args->a[i]))));
+}
+
 static void geglu(yoco_device *device, const yoco_swiglu_args *args)
 {
     (void)device;
@@ -201,5 +209,6 @@ const yoco_dense_ops yoco_reference_dense = {
     .cast = cast,
     .swiglu = swiglu,
     .geglu = geglu,
+    .glu = glu,
     .soft_cap = soft_cap,
 };

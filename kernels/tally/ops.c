@@ -287,6 +287,7 @@ static const yoco_dense_ops dense_ops = {
     .cast = cast,
     .swiglu = swiglu,
     .geglu = swiglu,
+    .glu = swiglu,
     .soft_cap = soft_cap,
 };
 static yoco_widths widths_of(int n_heads, int n_k_heads, int n_v_heads, int k_dim, int v_dim)

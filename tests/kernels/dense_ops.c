@@ -126,6 +126,11 @@ float *run_swiglu(rig *r, yoco_swiglu_args args)
     return run_gated(r, r->ops->dense->swiglu, args);
 }
 
+float *run_glu(rig *r, yoco_swiglu_args args)
+{
+    return run_gated(r, r->ops->dense->glu, args);
+}
+
 float *run_geglu(rig *r, yoco_swiglu_args args)
 {
     return run_gated(r, r->ops->dense->geglu, args);

@@ -18,6 +18,7 @@ float *run_add_bias(rig *r, yoco_bias_args args);
 float *run_cast(rig *r, yoco_cast_args args);
 float *run_swiglu(rig *r, yoco_swiglu_args args);
 float *run_geglu(rig *r, yoco_swiglu_args args);
+float *run_glu(rig *r, yoco_swiglu_args args);
 float *run_soft_cap(rig *r, yoco_soft_cap_args args);
 
 #endif

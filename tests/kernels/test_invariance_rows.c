@@ -72,6 +72,15 @@ static float *swiglu_rows(rig *r, const void *all, int64_t first, int64_t n_rows
     return run_swiglu(r, args);
 }
 
+static float *glu_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
+{
+    yoco_swiglu_args args = *(const yoco_swiglu_args *)all;
+    args.n = n_rows;
+    args.a += first;
+    args.b += first;
+    return run_glu(r, args);
+}
+
 static float *geglu_rows(rig *r, const void *all, int64_t first, int64_t n_rows)
 {
     yoco_swiglu_args args = *(const yoco_swiglu_args *)all;
@@ -144,6 +153,10 @@ static void row_ops(const yoco_ops *ops, yoco_device_options options)
                                .b = random_values(r, &rnd, ROWS, 1.0f),
                                .out_dtype = options.dtype};
     check_invariance(&rigs, "swiglu", swiglu_rows, &swiglu, ROWS, 1, 1);
+    yoco_swiglu_args glu = {.a = random_values(r, &rnd, ROWS, 9.0f),
+                            .b = random_values(r, &rnd, ROWS, 1.0f),
+                            .out_dtype = options.dtype};
+    check_invariance(&rigs, "glu", glu_rows, &glu, ROWS, 1, 1);
     yoco_swiglu_args geglu = {.a = random_values(r, &rnd, ROWS, 9.0f),
                               .b = random_values(r, &rnd, ROWS, 1.0f),
                               .out_dtype = options.dtype};

@@ -460,6 +460,11 @@ static void swiglu(rig *tested, rig *reference)
     gated(tested, reference, "swiglu", run_swiglu, 1e-6);
 }
 
+static void glu(rig *tested, rig *reference)
+{
+    gated(tested, reference, "glu", run_glu, 1e-6);
+}
+
 static void geglu(rig *tested, rig *reference)
 {
     /* the exponent is far from 0 sooner */
@@ -570,6 +575,7 @@ static void test_swiglu(void **state)
     (void)state;
     each_rig(swiglu);
     each_rig(geglu);
+    each_rig(glu);
 }
 
 static void test_soft_cap(void **state)

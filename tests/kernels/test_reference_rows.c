@@ -319,6 +319,16 @@ static void test_swiglu(void **state)
         assert_true(fabs((double)out[i] - want[i]) <= 2e-7 * fabs((double)want[i]) + 1e-44);
 }
 
+static void test_glu(void **state)
+{
+    (void)state;
+    const float a[] = {0, 1, -1, 100, -100, 1e4f, -1e4f, -20}, b[] = {5, 2, 3, 0.5f, 2, -1, 7, 1};
+    const float want[] = {2.5f, 1.46211716f, 0.806824264f, 0.5f, 7.44e-44f, -1, 0, 2.06115362e-9f};
+    float *out = run_glu(&r, (yoco_swiglu_args){.n = 8, .a = a, .b = b});
+    for (int i = 0; i < 8; i++)
+        assert_true(fabs((double)out[i] - want[i]) <= 2e-7 * fabs((double)want[i]) + 1e-44);
+}
+
 static void test_geglu(void **state)
 {
     (void)state;
@@ -374,6 +384,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rope_table, open_f32, close_rig),
         cmocka_unit_test_setup_teardown(test_rope, open_f32, close_rig),
         cmocka_unit_test_setup_teardown(test_swiglu, open_f32, close_rig),
+        cmocka_unit_test_setup_teardown(test_glu, open_f32, close_rig),
         cmocka_unit_test_setup_teardown(test_geglu, open_f32, close_rig),
         cmocka_unit_test_setup_teardown(test_soft_cap, open_f32, close_rig),
         cmocka_unit_test_setup_teardown(test_gather, open_f32, close_rig),

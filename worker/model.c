@@ -1,5 +1,6 @@
 #include "worker/layers/layers.h"
 #include "worker/merge_scale.h"
+#include "worker/stream_bound.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,7 +13,15 @@ static yoco_status make_matrix(yoco_model *m, const yoco_checkpoint *checkpoint,
                           .n_out = tensor->shape[0],
                           .n_in = tensor->shape[1],
                           .data = tensor->data};
-    YOCO_TRY(m->ops->weight_create(m->device, &matrix, use, out));
+    void *gathered = NULL;
+    if (tensor->group_rows > 0) {
+        YOCO_TRY(yoco_alloc(tensor->bytes, tensor->name, &gathered));
+        yoco_tensor_gather(tensor, gathered);
+        matrix.data = gathered;
+    }
+    yoco_status status = m->ops->weight_create(m->device, &matrix, use, out);
+    yoco_free(gathered);
+    YOCO_TRY(status);
     if (use == YOCO_WEIGHT_LINEAR)
         yoco_tensor_release(checkpoint, tensor);
     return YOCO_OK;
@@ -27,12 +36,14 @@ static yoco_status make_table(yoco_model *m, const char *what, const void *host,
     return YOCO_OK;
 }
 
-static yoco_status make_vector(yoco_model *m, const yoco_tensor *tensor, int64_t n, float **out)
+/* less_1: of a norm whose weights are stored so. */
+static yoco_status make_vector(yoco_model *m, const yoco_tensor *tensor, int64_t n, bool less_1,
+                               float **out)
 {
     float *host = NULL;
     YOCO_TRY(yoco_alloc((size_t)n * sizeof(float), tensor->name, (void **)&host));
     for (int64_t i = 0; i < n; i++)
-        host[i] = yoco_tensor_element(tensor, i);
+        host[i] = less_1 ? 1.0f + yoco_tensor_element(tensor, i) : yoco_tensor_element(tensor, i);
     yoco_status status = make_table(m, tensor->name, host, (size_t)n * sizeof(float), (void **)out);
     yoco_free(host);
     return status;
@@ -60,7 +71,8 @@ static yoco_status no_bounds(double *bounds, size_t n)
 }
 
 /* Reads the tensors before their pages are released. */
-static yoco_status make_merge_scale(yoco_model *m, const yoco_checkpoint *checkpoint, int index)
+static yoco_status make_merge_scale(yoco_model *m, const yoco_checkpoint *checkpoint, int index,
+                                    double entering)
 {
     yoco_layer *layer = &m->layers[index];
     const yoco_layer_tensors *tensors = &checkpoint->layers[index];
@@ -72,8 +84,9 @@ static yoco_status make_merge_scale(yoco_model *m, const yoco_checkpoint *checkp
     if (status == YOCO_OK)
         status = yoco_alloc(n * sizeof *host, what, (void **)&host);
     if (status == YOCO_OK)
-        status = checkpoint->is_shape ? no_bounds(bounds, n)
-                                      : layer->ops->value_bounds(layer->shape, tensors, bounds);
+        status = checkpoint->is_shape
+                     ? no_bounds(bounds, n)
+                     : layer->ops->value_bounds(layer->shape, tensors, entering, bounds);
     for (size_t j = 0; status == YOCO_OK && j < n; j++)
         host[j] = yoco_merge_o_exponent(m->shape->max_seq_len, bounds[j]);
     if (status == YOCO_OK)
@@ -108,20 +121,23 @@ static yoco_status make_derived(yoco_model *m, const yoco_checkpoint *checkpoint
     return status;
 }
 
-static yoco_status make_layer(yoco_model *m, const yoco_checkpoint *checkpoint, int index)
+/* entering: see yoco_layer_ops. */
+static yoco_status make_layer(yoco_model *m, const yoco_checkpoint *checkpoint, int index,
+                              double entering)
 {
     yoco_layer *layer = &m->layers[index];
     const yoco_layer_tensors *tensors = &checkpoint->layers[index];
     yoco_tensor_rule rules[YOCO_N_ROLES];
     if (layer->ops->value_bounds)
-        YOCO_TRY(make_merge_scale(m, checkpoint, index));
+        YOCO_TRY(make_merge_scale(m, checkpoint, index, entering));
     for (int i = yoco_layer_tensor_rules(layer->shape, rules); i-- > 0;) {
         yoco_role role = rules[i].role;
         const yoco_tensor *tensor = tensors->role[role];
-        YOCO_TRY(
-            rules[i].is_table
-                ? make_vector(m, tensor, yoco_rule_elements(&rules[i]), &layer->vectors[role])
-                : make_matrix(m, checkpoint, tensor, YOCO_WEIGHT_LINEAR, &layer->weights[role]));
+        if (rules[i].is_table)
+            YOCO_TRY(make_vector(m, tensor, yoco_rule_elements(&rules[i]), rules[i].is_less_1,
+                                 &layer->vectors[role]));
+        else
+            YOCO_TRY(make_matrix(m, checkpoint, tensor, YOCO_WEIGHT_LINEAR, &layer->weights[role]));
     }
     if (tensors->role[YOCO_ROLE_SCALE] && !checkpoint->is_shape)
         layer->scale = yoco_tensor_element(tensors->role[YOCO_ROLE_SCALE], 0);
@@ -148,7 +164,7 @@ static yoco_status make_embeddings(yoco_model *m, const yoco_checkpoint *checkpo
         m->layer_table = checkpoint->layer_table;
         if (s->rounds_scales)
             m->layer_embed_scale = round_to(m->layer_table->dtype, s->layer_embed_scale);
-        YOCO_TRY(make_vector(m, checkpoint->layer_norm, s->embed_dim, &m->layer_norm));
+        YOCO_TRY(make_vector(m, checkpoint->layer_norm, s->embed_dim, false, &m->layer_norm));
     }
     return make_matrix(m, checkpoint, checkpoint->embed_tokens, YOCO_WEIGHT_EMBEDDING,
                        &m->embedding);
@@ -235,19 +251,34 @@ yoco_status yoco_model_add_output(yoco_model *m, const yoco_checkpoint *checkpoi
     return m->ops->synchronize(m->device);
 }
 
+static yoco_status make_layers(yoco_model *m, const yoco_checkpoint *checkpoint)
+{
+    const yoco_model_shape *shape = m->shape;
+    const bool bounded = yoco_stream_bound_wanted(shape) && !checkpoint->is_shape;
+    double entering = bounded ? yoco_stream_bound_first(checkpoint) : 0;
+    for (int i = 0; i < shape->n_layers; i++) {
+        double leaving =
+            bounded ? yoco_stream_bound_next(&shape->layers[i], &checkpoint->layers[i], entering)
+                    : 0;
+        YOCO_TRY(make_layer(m, checkpoint, i, entering));
+        m->layers[i].read_exponent = m->layers[m->layers[i].shape->source].o_exponent;
+        entering = leaving;
+    }
+    return YOCO_OK;
+}
+
 static yoco_status fill_model(yoco_model *m, const yoco_checkpoint *checkpoint, bool with_output)
 {
     YOCO_TRY(check_layers(m));
     for (int i = 0; i < m->shape->n_rotations; i++)
         YOCO_TRY(make_frequencies(m, i));
     YOCO_TRY(make_embeddings(m, checkpoint));
-    for (int i = 0; i < m->shape->n_layers; i++) {
-        YOCO_TRY(make_layer(m, checkpoint, i));
-        m->layers[i].read_exponent = m->layers[m->layers[i].shape->source].o_exponent;
-    }
-    YOCO_TRY(make_vector(m, checkpoint->final_norm, m->shape->dim, &m->final_norm));
+    YOCO_TRY(make_layers(m, checkpoint));
+    YOCO_TRY(make_vector(m, checkpoint->final_norm, m->shape->dim, m->shape->final_norm_less_1,
+                         &m->final_norm));
     if (checkpoint->final_norm_bias)
-        YOCO_TRY(make_vector(m, checkpoint->final_norm_bias, m->shape->dim, &m->final_norm_bias));
+        YOCO_TRY(
+            make_vector(m, checkpoint->final_norm_bias, m->shape->dim, false, &m->final_norm_bias));
     if (with_output)
         YOCO_TRY(yoco_model_add_output(m, checkpoint));
     return m->ops->synchronize(m->device);

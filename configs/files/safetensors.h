@@ -18,6 +18,9 @@ typedef struct yoco_tensor {
     int64_t shape[YOCO_TENSOR_MAX_DIMS];
     const void *data; /* into the map; only as aligned as the file has it */
     size_t bytes;
+    /* Of a part of a file's tensor whose rows do not lie side by side: so many do, and so many rows
+     * behind the first of them begin the next. 0: all do. */
+    int64_t group_rows, group_stride;
 } yoco_tensor;
 
 typedef struct yoco_safetensors yoco_safetensors;

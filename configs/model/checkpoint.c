@@ -74,6 +74,17 @@ int yoco_checkpoint_find(const yoco_checkpoint *c, const char *name, int64_t fir
     return i;
 }
 
+void yoco_tensor_gather(const yoco_tensor *tensor, void *out)
+{
+    const size_t row_bytes = tensor->bytes / (size_t)tensor->shape[0];
+    char *to = out;
+    for (int64_t row = 0, n; row < tensor->shape[0]; row += n, to += (size_t)n * row_bytes) {
+        const void *from;
+        n = yoco_tensor_run(tensor, row, &from);
+        memcpy(to, from, (size_t)n * row_bytes);
+    }
+}
+
 yoco_tensor yoco_checkpoint_tensor(const yoco_tensor_spec *spec, yoco_dtype dtype)
 {
     const yoco_tensor_rule *rule = &spec->rule;
@@ -149,6 +160,8 @@ static const yoco_tensor *rows_of(checkpoint_store *store, const yoco_tensor *te
         return tensor;
     view.data = (const char *)tensor->data +
                 (size_t)spec->first_row * (view.bytes / (size_t)spec->rule.n_out);
+    view.group_rows = spec->group_rows;
+    view.group_stride = spec->group_stride;
     store->views[store->n_views] = view;
     return &store->views[store->n_views++];
 }
@@ -168,8 +181,10 @@ static yoco_status tensor_place(yoco_checkpoint *c, const char *path, const yoco
     if ((uintptr_t)tensor->data % yoco_dtype_bytes(tensor->dtype) != 0) {
         void *copy;
         const yoco_tensor *from = *slot;
-        YOCO_TRY(yoco_checkpoint_own(c, from, slot, &copy));
-        memcpy(copy, from->data, from->bytes);
+        yoco_tensor like = *from;
+        like.group_rows = like.group_stride = 0;
+        YOCO_TRY(yoco_checkpoint_own(c, &like, slot, &copy));
+        yoco_tensor_gather(from, copy);
     }
     return YOCO_OK;
 }
@@ -186,9 +201,25 @@ static bool is_ignored(const yoco_model_shape *shape, const char *name)
 static yoco_status named_place(yoco_checkpoint *c, const char *path, const yoco_tensor *tensor,
                                const yoco_tensor_spec **by_name, int first)
 {
-    for (int i = first; i < c->store->n_specs && strcmp(by_name[i]->name, tensor->name) == 0; i++)
+    const char *name = by_name[first]->name;
+    for (int i = first; i < c->store->n_specs && strcmp(by_name[i]->name, name) == 0; i++)
         YOCO_TRY(tensor_place(c, path, tensor, by_name[i]));
     return YOCO_OK;
+}
+
+/* The first of the specs of a tensor, by its own name or by the one it stands for; n_specs: none.
+ */
+static int name_find(const yoco_checkpoint *c, const yoco_tensor_spec **by_name, const char *name)
+{
+    const yoco_family *family = c->shape->family;
+    const size_t n = (size_t)c->store->n_specs;
+    char other[YOCO_TENSOR_NAME_BYTES];
+    const yoco_tensor_spec **found = bsearch(name, by_name, n, sizeof *by_name, compare_name);
+    if (!found && family->rename && family->rename(c->shape, name, other))
+        found = bsearch(other, by_name, n, sizeof *by_name, compare_name);
+    while (found && found > by_name && strcmp(found[-1]->name, (*found)->name) == 0)
+        found--;
+    return found ? (int)(found - by_name) : c->store->n_specs;
 }
 
 static yoco_status file_place(yoco_checkpoint *c, const checkpoint_file *file,
@@ -196,18 +227,15 @@ static yoco_status file_place(yoco_checkpoint *c, const checkpoint_file *file,
 {
     for (int i = 0; i < yoco_safetensors_count(file->tensors); i++) {
         const yoco_tensor *tensor = yoco_safetensors_at(file->tensors, i);
-        const yoco_tensor_spec **found = bsearch(tensor->name, by_name, (size_t)c->store->n_specs,
-                                                 sizeof *by_name, compare_name);
-        if (!found && is_ignored(c->shape, tensor->name))
+        int found = name_find(c, by_name, tensor->name);
+        if (found == c->store->n_specs && is_ignored(c->shape, tensor->name))
             continue;
-        if (!found) {
+        if (found == c->store->n_specs) {
             yoco_log_error("%s: tensor %s is none of the model that %s describes", file->path,
                            tensor->name, yoco_model_shape_file(c->shape));
             return YOCO_ERR_DATA;
         }
-        while (found > by_name && strcmp(found[-1]->name, tensor->name) == 0)
-            found--;
-        YOCO_TRY(named_place(c, file->path, tensor, by_name, (int)(found - by_name)));
+        YOCO_TRY(named_place(c, file->path, tensor, by_name, found));
     }
     return YOCO_OK;
 }
@@ -309,6 +337,15 @@ yoco_status yoco_checkpoint_borrow(const yoco_model_shape *shape, yoco_dtype dty
     return YOCO_OK;
 }
 
+/* Bytes from its first row to its last, others' between them included. */
+static size_t span(const yoco_tensor *tensor)
+{
+    const size_t row_bytes = tensor->bytes / (size_t)tensor->shape[0];
+    const void *last;
+    yoco_tensor_run(tensor, tensor->shape[0] - 1, &last);
+    return (size_t)((const char *)last - (const char *)tensor->data) + row_bytes;
+}
+
 void yoco_tensor_release(const yoco_checkpoint *checkpoint, const yoco_tensor *tensor)
 {
     const checkpoint_store *store = checkpoint->store;
@@ -316,7 +353,7 @@ void yoco_tensor_release(const yoco_checkpoint *checkpoint, const yoco_tensor *t
         return;
     /* Whole pages inside the tensor only: its neighbours may still be in use. */
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), data = (uintptr_t)tensor->data;
-    uintptr_t begin = (data + page - 1) / page * page, end = (data + tensor->bytes) / page * page;
+    uintptr_t begin = (data + page - 1) / page * page, end = (data + span(tensor)) / page * page;
     if (begin < end)
         madvise((void *)begin, end - begin, MADV_DONTNEED);
 }

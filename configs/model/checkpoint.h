@@ -54,7 +54,18 @@ yoco_status yoco_checkpoint_ids(const yoco_checkpoint *checkpoint, yoco_hash *co
 /* Tells the system that the tensor's file pages are not needed any more; its data stays readable.
  * Nothing happens to a tensor that is not mapped. */
 void yoco_tensor_release(const yoco_checkpoint *checkpoint, const yoco_tensor *tensor);
-/* An element of a tensor of F32, BF16 or F16. */
+/* How many rows of a tensor lie side by side from `row` on, and where. */
+static inline int64_t yoco_tensor_run(const yoco_tensor *tensor, int64_t row, const void **data)
+{
+    const size_t row_bytes = tensor->bytes / (size_t)tensor->shape[0];
+    const int64_t group = tensor->group_rows > 0 ? tensor->group_rows : tensor->shape[0];
+    int64_t at = row / group * tensor->group_stride + row % group;
+    *data = (const char *)tensor->data + (size_t)at * row_bytes;
+    return group - row % group;
+}
+/* Its rows side by side; `out` takes tensor->bytes. */
+void yoco_tensor_gather(const yoco_tensor *tensor, void *out);
+/* An element of a tensor of F32, BF16 or F16, whose rows all lie side by side. */
 static inline float yoco_tensor_element(const yoco_tensor *tensor, int64_t index)
 {
     switch (tensor->dtype) {

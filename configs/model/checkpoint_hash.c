@@ -48,6 +48,16 @@ static void shape_add(yoco_hasher *hasher, const yoco_model_shape *m)
         layer_add(hasher, &m->layers[i]);
 }
 
+static void rows_add(yoco_hasher *hasher, const yoco_tensor *tensor)
+{
+    const size_t row_bytes = tensor->bytes / (size_t)tensor->shape[0];
+    for (int64_t row = 0, n; row < tensor->shape[0]; row += n) {
+        const void *data;
+        n = yoco_tensor_run(tensor, row, &data);
+        yoco_hasher_add(hasher, data, (size_t)n * row_bytes);
+    }
+}
+
 static yoco_status config_add(yoco_hasher *hasher, const yoco_model_shape *shape)
 {
     if (shape->family->identify)
@@ -66,7 +76,7 @@ yoco_status yoco_checkpoint_hash(const yoco_checkpoint *checkpoint, yoco_hash *o
         const yoco_tensor *tensor = *yoco_checkpoint_slot(checkpoint, &store->specs[i]);
         text_add(hasher, store->specs[i].name);
         text_add(hasher, yoco_dtype_name(tensor->dtype));
-        yoco_hasher_add(hasher, tensor->data, tensor->bytes);
+        rows_add(hasher, tensor);
         yoco_tensor_release(checkpoint, tensor);
     }
     *out = yoco_hasher_finish(hasher);

@@ -54,8 +54,9 @@ static yoco_status spec_fill(yoco_checkpoint *c, const yoco_tensor_spec *spec, u
     }
     YOCO_TRY(yoco_checkpoint_own(c, &like, yoco_checkpoint_slot(c, spec), &data));
     if (like.n_dims == 1) {
-        bool is_offset = spec->layer < 0 ? spec->layer == YOCO_TENSOR_FINAL_NORM_BIAS
-                                         : yoco_role_is_offset(spec->rule.role);
+        bool is_offset =
+            spec->rule.is_less_1 || (spec->layer < 0 ? spec->layer == YOCO_TENSOR_FINAL_NORM_BIAS
+                                                     : yoco_role_is_offset(spec->rule.role));
         fill(&like, data, key, is_offset ? 0 : 1, 0.1f);
     } else {
         bool is_table = spec->layer == YOCO_TENSOR_LAYER_TABLE;

@@ -48,15 +48,40 @@ static yoco_tensor file_tensor(const yoco_checkpoint *c, int i)
     return tensor;
 }
 
+/* Which of a spec's rows a row of the files is; < 0: it is another's. */
+static int64_t row_of(const yoco_tensor_spec *spec, int64_t row)
+{
+    const int64_t group = spec->group_rows > 0 ? spec->group_rows : spec->rule.n_out;
+    const int64_t at = row - spec->first_row,
+                  n = spec->group_stride > 0 ? at / spec->group_stride : 0,
+                  within = at - n * spec->group_stride;
+    return at < 0 || within >= group || n * group >= spec->rule.n_out ? -1 : n * group + within;
+}
+
+/* The rows of one spec that follow `row` of a tensor of the files; it moves behind them. */
+static yoco_status rows_write(yoco_safetensors_writer *writer, const yoco_checkpoint *c,
+                              const char *name, int64_t *row)
+{
+    const yoco_tensor_spec *spec = c->store->specs;
+    int64_t from = -1;
+    for (;; spec++)
+        if (strcmp(spec->name, name) == 0 && (from = row_of(spec, *row)) >= 0)
+            break;
+    const yoco_tensor *tensor = *yoco_checkpoint_slot(c, spec);
+    const size_t row_bytes = tensor->bytes / (size_t)spec->rule.n_out;
+    const void *data;
+    int64_t n = yoco_tensor_run(tensor, from, &data);
+    if (spec->group_rows > 0)
+        n = yoco_i64_min(n, spec->group_rows - from % spec->group_rows);
+    *row += n;
+    return yoco_safetensors_append(writer, data, (size_t)n * row_bytes);
+}
+
 static yoco_status tensor_write(yoco_safetensors_writer *writer, const yoco_checkpoint *c,
                                 const yoco_tensor_spec *first)
 {
-    for (int64_t row = 0; row < first->shape[0];) {
-        const yoco_tensor_spec *part = &c->store->specs[yoco_checkpoint_find(c, first->name, row)];
-        const yoco_tensor *tensor = *yoco_checkpoint_slot(c, part);
-        YOCO_TRY(yoco_safetensors_append(writer, tensor->data, tensor->bytes));
-        row += part->rule.n_out;
-    }
+    for (int64_t row = 0; row < first->shape[0];)
+        YOCO_TRY(rows_write(writer, c, first->name, &row));
     return YOCO_OK;
 }
 

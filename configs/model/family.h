@@ -20,6 +20,10 @@ struct yoco_family {
     const char *embedding, *output, *final_norm, *final_norm_bias, *layer_table, *layer_norm;
     /* Whether files may hold this tensor, which no layer uses. NULL: none. */
     bool (*ignores)(const char *tensor);
+    /* Whether files may have a tensor under this name, and what name_tensor calls it. NULL: no
+     * other names. */
+    bool (*rename)(const yoco_model_shape *shape, const char *tensor,
+                   char name[YOCO_TENSOR_NAME_BYTES]);
     /* What a result depends on, of the config. NULL: what the shape says. */
     yoco_status (*identify)(const yoco_model_shape *shape, yoco_hasher *hasher);
 };
@@ -50,5 +54,6 @@ extern const yoco_family yoco_family_release, yoco_family_fla, yoco_family_phi4f
 extern const yoco_family yoco_family_llama, yoco_family_mistral, yoco_family_qwen2,
     yoco_family_qwen3;
 extern const yoco_family yoco_family_gemma4, yoco_family_gemma4_text;
+extern const yoco_family yoco_family_qwen35, yoco_family_qwen35_text, yoco_family_olmo_hybrid;
 
 #endif

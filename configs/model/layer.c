@@ -56,7 +56,10 @@ static const struct rule {
     {YOCO_ROLE_V_BIAS, AXIS_V, AXIS_NONE, KEEPERS, YOCO_TRAIT_QKV_BIAS},
     {YOCO_ROLE_Q_NORM, AXIS_K_DIM, AXIS_NONE, ATTENDERS, YOCO_TRAIT_Q_NORM},
     {YOCO_ROLE_K_NORM, AXIS_K_DIM, AXIS_NONE, WINDOW | KEEP | ATTENTION, YOCO_TRAIT_K_NORM},
+    {YOCO_ROLE_Q_NORM, AXIS_Q, AXIS_NONE, ATTENDERS, YOCO_TRAIT_WIDE_NORMS},
+    {YOCO_ROLE_K_NORM, AXIS_K, AXIS_NONE, WINDOW | KEEP | ATTENTION, YOCO_TRAIT_WIDE_NORMS},
     {YOCO_ROLE_G, AXIS_OUT, AXIS_DIM, RETENTION | DELTA | MAMBA | GMU, 0},
+    {YOCO_ROLE_G, AXIS_OUT, AXIS_DIM, WINDOW | ATTENTION, YOCO_TRAIT_OUT_GATE},
     {YOCO_ROLE_DECAY, AXIS_HEADS, AXIS_DIM, RETENTION | DELTA, 0},
     {YOCO_ROLE_BETA, AXIS_HEADS, AXIS_DIM, DELTA, 0},
     {YOCO_ROLE_Q_TAPS, AXIS_Q, AXIS_TAPS, DELTA, 0},
@@ -152,6 +155,13 @@ static bool has_part(const yoco_layer_shape *layer, yoco_role role)
     return true;
 }
 
+static bool is_norm(yoco_role role)
+{
+    return role == YOCO_ROLE_MIXER_NORM || role == YOCO_ROLE_Q_NORM || role == YOCO_ROLE_K_NORM ||
+           role == YOCO_ROLE_MIXER_OUT_NORM || role == YOCO_ROLE_FFN_NORM ||
+           role == YOCO_ROLE_FFN_OUT_NORM;
+}
+
 int yoco_layer_tensor_rules(const yoco_layer_shape *layer, yoco_tensor_rule out[YOCO_N_ROLES])
 {
     int n = 0;
@@ -160,12 +170,13 @@ int yoco_layer_tensor_rules(const yoco_layer_shape *layer, yoco_tensor_rule out[
         if (!(r->kinds & 1 << layer->kind) || !has_part(layer, r->role) ||
             !has_trait(layer, r->trait))
             continue;
-        out[n++] =
-            (yoco_tensor_rule){.role = r->role,
-                               .n_out = axis_size(layer, r->rows),
-                               .n_in = axis_size(layer, r->columns),
-                               .is_table = r->columns == AXIS_NONE || r->columns == AXIS_TAPS ||
-                                           r->columns == AXIS_STATES};
+        out[n++] = (yoco_tensor_rule){
+            .role = r->role,
+            .n_out = axis_size(layer, r->rows),
+            .n_in = axis_size(layer, r->columns),
+            .is_table =
+                r->columns == AXIS_NONE || r->columns == AXIS_TAPS || r->columns == AXIS_STATES,
+            .is_less_1 = layer->traits & YOCO_TRAIT_NORM_LESS_1 && is_norm(r->role)};
     }
     return n;
 }
@@ -261,6 +272,9 @@ yoco_layer_wide yoco_layer_wide_of(const yoco_layer_shape *layer)
         mixer = (yoco_layer_wide){.a = layer->n_channels};
     if (layer->traits & YOCO_TRAIT_DIFFERENTIAL)
         mixer.b = v + yoco_layer_heads_width(layer);
+    if (layer->traits & YOCO_TRAIT_OUT_GATE)
+        mixer = (yoco_layer_wide){.a = mixer.a + yoco_layer_out_width(layer),
+                                  .b = v + yoco_layer_heads_width(layer)};
     if (layer->traits & YOCO_TRAIT_POST_NORM) /* what is normed before it is added */
         mixer.a = yoco_i64_max(mixer.a, layer->dim);
     mixer.a = yoco_i64_max(mixer.a, (int64_t)YOCO_EMBED_GROUP * layer->embed_dim);

@@ -59,6 +59,9 @@ enum {
     YOCO_TRAIT_V_NORM = 1 << 10,      /* the same of V, without a weight */
     YOCO_TRAIT_GEGLU = 1 << 11,       /* the feed-forward part gates by GELU, not by SiLU */
     YOCO_TRAIT_SCALE = 1 << 12,       /* the stream behind it is multiplied by a number */
+    YOCO_TRAIT_NORM_LESS_1 = 1 << 13, /* weights of norms, but for OUT_NORM, are stored less 1 */
+    YOCO_TRAIT_OUT_GATE = 1 << 14,    /* what its heads give, times the sigmoid of a gate */
+    YOCO_TRAIT_WIDE_NORMS = 1 << 15,  /* RMSNorm of Q and of K over the channels of all heads */
 };
 
 /* What a layer's tensor is for. */
@@ -124,6 +127,7 @@ typedef struct yoco_tensor_rule {
     yoco_role role;
     int64_t n_out, n_in; /* n_in 0: a vector of n_out */
     bool is_table;       /* kept as it is, in f32: no product reads it. A vector always is */
+    bool is_less_1;      /* 1 is added to each of its elements */
 } yoco_tensor_rule;
 
 static inline int64_t yoco_rule_elements(const yoco_tensor_rule *rule)

@@ -22,9 +22,10 @@ typedef struct yoco_model_shape {
      * layer_embed_scale, and of the token's embedding. 0: nothing. */
     int embed_dim;
     float layer_embed_scale;
-    bool rounds_scales;   /* both are rounded to the dtype of the embedding */
-    bool tied;            /* the output projection is the embedding */
-    bool final_norm_bias; /* the final norm is LayerNorm */
+    bool rounds_scales;     /* both are rounded to the dtype of the embedding */
+    bool tied;              /* the output projection is the embedding */
+    bool final_norm_bias;   /* the final norm is LayerNorm */
+    bool final_norm_less_1; /* as NORM_LESS_1 */
     int n_rotations;
     yoco_rotation rotations[YOCO_MAX_ROTATIONS];
     int n_ends; /* ids that end an answer, as far as the model's own files say so */
@@ -47,8 +48,8 @@ bool yoco_model_families_line(int index, char *line, size_t size);
 yoco_status yoco_model_shape_copy(const yoco_model_shape *shape, yoco_model_shape **out);
 
 /* A tensor of a layer, or of the model itself: the rule's rows, which stand in a tensor of the
- * files from first_row on. Several may share one, and the files' may have dimensions of 1 besides.
- */
+ * files from first_row on, all side by side or in groups. Several may share one, and the files' may
+ * have dimensions of 1 besides. */
 typedef struct yoco_tensor_spec {
     char name[YOCO_TENSOR_NAME_BYTES];
     int layer; /* < 0: see below */
@@ -56,6 +57,7 @@ typedef struct yoco_tensor_spec {
     int n_dims; /* of the tensor in the files */
     int64_t shape[3];
     int64_t first_row;
+    int64_t group_rows, group_stride; /* as in yoco_tensor */
 } yoco_tensor_spec;
 
 enum {

@@ -13,11 +13,12 @@ static yoco_tensor_spec *add(yoco_tensor_spec *specs, int *n, int layer, yoco_te
     return spec;
 }
 
-static void add_own(yoco_tensor_spec *specs, int *n, const char *name, int which, int64_t n_out,
-                    int64_t n_in)
+static yoco_tensor_spec *add_own(yoco_tensor_spec *specs, int *n, const char *name, int which,
+                                 int64_t n_out, int64_t n_in)
 {
     yoco_tensor_spec *spec = add(specs, n, which, (yoco_tensor_rule){.n_out = n_out, .n_in = n_in});
     snprintf(spec->name, sizeof spec->name, "%s", name);
+    return spec;
 }
 
 static void add_layer(const yoco_model_shape *shape, int layer, yoco_tensor_spec *specs, int *n)
@@ -45,7 +46,8 @@ yoco_status yoco_model_tensors(const yoco_model_shape *shape, yoco_tensor_spec *
         add_own(specs, &n, family->layer_norm, YOCO_TENSOR_LAYER_NORM, shape->embed_dim, 0);
     }
     add_layer(shape, kept, specs, &n);
-    add_own(specs, &n, family->final_norm, YOCO_TENSOR_FINAL_NORM, dim, 0);
+    add_own(specs, &n, family->final_norm, YOCO_TENSOR_FINAL_NORM, dim, 0)->rule.is_less_1 =
+        shape->final_norm_less_1;
     if (shape->final_norm_bias)
         add_own(specs, &n, family->final_norm_bias, YOCO_TENSOR_FINAL_NORM_BIAS, dim, 0);
     for (int i = 0; i < shape->n_layers; i++)

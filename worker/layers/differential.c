@@ -8,10 +8,23 @@ static bool is_differential(const yoco_layer_shape *shape)
     return shape->traits & YOCO_TRAIT_DIFFERENTIAL;
 }
 
+static bool is_gated(const yoco_layer_shape *shape)
+{
+    return shape->traits & YOCO_TRAIT_OUT_GATE;
+}
+
+float *yoco_heads_gate(const yoco_pass *p)
+{
+    const yoco_layer_shape *s = p->layer->shape;
+    return is_gated(s)
+               ? yoco_wide(p, YOCO_BUF_WIDE_A, yoco_layer_q_width(s) + yoco_layer_k_width(s))
+               : NULL;
+}
+
 void *yoco_heads_out(const yoco_pass *p, yoco_dtype *dtype)
 {
     const yoco_layer_shape *s = p->layer->shape;
-    bool combines = is_differential(s);
+    bool combines = is_differential(s) || is_gated(s);
     *dtype = combines ? YOCO_F32 : p->w->model->dtype;
     return combines ? (void *)yoco_wide(p, YOCO_BUF_WIDE_B, yoco_layer_v_width(s))
                     : p->w->buffers[YOCO_BUF_NORM];
@@ -22,6 +35,12 @@ void yoco_heads_combine(const yoco_pass *p)
     const yoco_layer_shape *s = p->layer->shape;
     yoco_worker *w = p->w;
     yoco_dtype dtype;
+    if (is_gated(s))
+        w->ops->dense->glu(w->device, &(yoco_swiglu_args){.n = p->n_rows * yoco_layer_out_width(s),
+                                                          .a = yoco_heads_gate(p),
+                                                          .b = yoco_heads_out(p, &dtype),
+                                                          .out_dtype = w->model->dtype,
+                                                          .out = w->buffers[YOCO_BUF_NORM]});
     if (!is_differential(s))
         return;
     w->ops->differential->combine(

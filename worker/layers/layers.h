@@ -35,10 +35,11 @@ struct yoco_layer_ops {
     yoco_status (*mix)(yoco_pass *p);
     /* One row of each of several branches. */
     yoco_status (*step)(yoco_pass *p);
-    /* Of a kind that keeps rows: bounds of |v_j|, for the exact merge: (v_width). YOCO_ERR_DATA,
+    /* Of a kind that keeps rows: bounds of |v_j|, for the exact merge: (v_width). entering: of the
+     * length of a row of the stream; it counts without a norm of the layer's own. YOCO_ERR_DATA,
      * logged, where a weight is not finite. NULL: it keeps none. */
     yoco_status (*value_bounds)(const yoco_layer_shape *shape, const yoco_layer_tensors *tensors,
-                                double *bounds);
+                                double entering, double *bounds);
     /* YOCO_ERR_DATA, logged, where a weight makes no sense. NULL: nothing. */
     yoco_status (*derive)(const yoco_layer_shape *shape, const yoco_layer_tensors *tensors,
                           yoco_derived *out);
@@ -47,7 +48,7 @@ struct yoco_layer_ops {
 
 /* Bounds of what a layer's own norm and product of V give. */
 yoco_status yoco_value_bounds(const yoco_layer_shape *shape, const yoco_layer_tensors *tensors,
-                              double *bounds);
+                              double entering, double *bounds);
 
 /* The registry. */
 const yoco_layer_ops *yoco_layer_ops_of(yoco_layer_kind kind);

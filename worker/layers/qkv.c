@@ -1,6 +1,7 @@
 #include "worker/layers/qkv.h"
+#include "worker/layers/differential.h"
 
-/* Each head by itself. */
+/* Each head by itself, or all as one of that dim. */
 static void norm_heads(yoco_pass *p, const float *weight, int n_heads, int dim, float *x)
 {
     p->w->ops->dense->rms_norm(p->w->device,
@@ -17,8 +18,10 @@ static void norm_heads(yoco_pass *p, const float *weight, int n_heads, int dim, 
 static void norm_weighted(yoco_pass *p, yoco_role norm, int n_heads, float *x)
 {
     const float *weight = p->layer->vectors[norm];
+    const yoco_layer_shape *s = p->layer->shape;
+    const int n_norms = s->traits & YOCO_TRAIT_WIDE_NORMS ? 1 : n_heads;
     if (weight)
-        norm_heads(p, weight, n_heads, p->layer->shape->k_dim, x);
+        norm_heads(p, weight, n_norms, n_heads / n_norms * s->k_dim, x);
 }
 
 float *yoco_make_q(yoco_pass *p)
@@ -31,15 +34,17 @@ float *yoco_make_q(yoco_pass *p)
     return q;
 }
 
-/* with_q: in one call with K and V. */
+/* with_q: in one call with K and V, and the gate of what the heads give. */
 static float *make(yoco_pass *p, bool with_q, void *k_out, void *v_out)
 {
     const yoco_layer_shape *s = p->layer->shape;
     const yoco_dtype dtype = p->w->model->dtype;
     float *q = yoco_wide(p, YOCO_BUF_WIDE_A, 0), *v = yoco_wide(p, YOCO_BUF_WIDE_B, 0);
     float *k = yoco_wide(p, YOCO_BUF_WIDE_A, yoco_layer_q_width(s));
-    const yoco_projection all[] = {{YOCO_ROLE_Q, q}, {YOCO_ROLE_K, k}, {YOCO_ROLE_V, v}};
-    yoco_project(p, with_q ? all : all + 1, with_q ? 3 : 2);
+    float *gate = yoco_heads_gate(p);
+    const yoco_projection all[] = {
+        {YOCO_ROLE_Q, q}, {YOCO_ROLE_K, k}, {YOCO_ROLE_V, v}, {YOCO_ROLE_G, gate}};
+    yoco_project(p, with_q ? all : all + 1, !with_q ? 2 : gate ? 4 : 3);
     if (with_q)
         norm_weighted(p, YOCO_ROLE_Q_NORM, s->n_heads, q);
     norm_weighted(p, YOCO_ROLE_K_NORM, s->n_kv_heads, k);

@@ -23,6 +23,9 @@ static const yoco_family *const families[] = {
     &yoco_family_qwen3,
     &yoco_family_gemma4,
     &yoco_family_gemma4_text,
+    &yoco_family_qwen35,
+    &yoco_family_qwen35_text,
+    &yoco_family_olmo_hybrid,
 };
 /* clang-format on */
 

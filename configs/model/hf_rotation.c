@@ -83,11 +83,13 @@ static yoco_status yarn_read(const yoco_fields *rope, yoco_rotation *r)
     return amplitude_read(rope, r);
 }
 
-/* Channels of a head that turn; a pair is whole. */
-static yoco_status part_read(const yoco_fields *f, yoco_rotation *r)
+/* Channels of a head that turn; a pair is whole. The parameters count more than what stands outside.
+ */
+static yoco_status part_read(const yoco_fields *f, const yoco_fields *rope, yoco_rotation *r)
 {
     double factor = r->width > 0 ? (double)r->width / r->head_dim : 1;
     YOCO_TRY(yoco_field_real_if(f, "partial_rotary_factor", 0, 1, &factor));
+    YOCO_TRY(yoco_field_real_if(rope, "partial_rotary_factor", 0, 1, &factor));
     int width = (int)(r->head_dim * factor);
     if (width < 2 || width % 2 != 0) {
         yoco_log_error("%s: %spartial_rotary_factor %g of heads of %d leaves no whole pairs",
@@ -103,8 +105,7 @@ yoco_status yoco_hf_rotation_of(const yoco_fields *f, const yoco_fields *rope, y
     yoco_rotation r = *out;
     YOCO_TRY(yoco_field_real_if(f, "rope_theta", YOCO_MIN_THETA, YOCO_MAX_THETA, &r.theta));
     YOCO_TRY(yoco_field_real_if(rope, "rope_theta", YOCO_MIN_THETA, YOCO_MAX_THETA, &r.theta));
-    YOCO_TRY(part_read(f, &r));
-    YOCO_TRY(part_read(rope, &r));
+    YOCO_TRY(part_read(f, rope, &r));
     YOCO_TRY(type_read(rope, &r));
     if (r.scaling != YOCO_ROPE_PLAIN)
         YOCO_TRY(yoco_field_real(rope, "factor", 1, max_factor, &r.factor));

@@ -8,10 +8,19 @@
 #include "configs/files/text_file.h"
 #include "streams.h"
 
+/* The text need not end with a NUL. */
+static bool is_blank(const char *text, size_t size)
+{
+    size_t i = 0;
+    while (i < size && memchr(" \t\r\n", text[i], 4))
+        i++;
+    return i == size;
+}
+
 yoco_status yoco_json_parse(const char *name, const char *text, size_t size, json_t **out)
 {
     yoco_json_problem problem;
-    if (size == 0 || strspn(text, " \t\r\n") == size) {
+    if (is_blank(text, size)) {
         yoco_log_error("%s is empty, and a JSON object is wanted", name);
         return YOCO_ERR_DATA;
     }

@@ -34,6 +34,18 @@ static bool layer_is_sound(const yoco_model_shape *m, int index)
            (l->n_channels > 0 ? channels_are_sound(m, l) : heads_are_sound(m, l));
 }
 
+/* Angles are frequencies times a position. */
+static bool rotation_is_sound(const yoco_rotation *r)
+{
+    int n = yoco_rotation_pairs(r);
+    bool sound = n >= 1 && yoco_rotation_width(r) % 2 == 0 &&
+                 yoco_rotation_width(r) <= r->head_dim && r->n_turned <= n;
+    for (int i = 0; i < n; i++)
+        sound = sound && yoco_rotation_frequency(r, i) >= 0 &&
+                yoco_rotation_frequency(r, i) * (double)YOCO_MAX_SEQ_LEN < 1e300;
+    return sound && yoco_rotation_amplitude(r) < 1e6;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     yoco_model_shape *m;
@@ -44,6 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool sound = m->n_layers >= 1 && m->max_seq_len >= 1 && m->n_ends <= YOCO_MAX_ENDS;
     for (int i = 0; i < m->n_layers; i++)
         sound = sound && layer_is_sound(m, i);
+    for (int i = 0; i < m->n_rotations; i++)
+        sound = sound && rotation_is_sound(&m->rotations[i]);
     for (int i = 0; i < m->n_ends; i++)
         sound = sound && m->ends[i] >= 0 && m->ends[i] < m->vocab_size;
     if (!sound || yoco_model_tensors(m, &specs, &n_specs) != YOCO_OK)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# invariance.sh YOCO MPIEXEC DUMP_TOOL window|retention|swa|gated_retention|gated_deltanet|phi|llama|gemma DTYPE PART...: the bytes of a dump do not
+# invariance.sh YOCO MPIEXEC DUMP_TOOL window|retention|swa|gated_retention|gated_deltanet|phi|llama|qwen|gemma DTYPE PART...: the bytes of a dump do not
 # depend on ranks and threads (part ranks_and_threads), on whether rows of other ranks stay (dropped_rows), on any instruction set (instruction_sets), and
 # a question's answer does not depend on the others (questions).
 source "$(dirname "$0")/driver.sh"
@@ -14,11 +14,12 @@ case $kind in
     retention) write_params "$shape" 96 4 200 3 6 3 $vocab null ;;
     phi) write_phi "$shape" $vocab ;;
     llama) write_llama "$shape" $vocab ;;
+    qwen) write_qwen "$shape" $vocab ;;
     gemma) write_gemma "$shape" $vocab ;;
     *) write_fla "$shape" "$kind" $vocab ;;
 esac
 case $kind in
-    window | swa | phi | llama | gemma) short_chunk=20 chunk=300 long_chunk=1300 ;;
+    window | swa | phi | llama | qwen | gemma) short_chunk=20 chunk=300 long_chunk=1300 ;;
     gated_deltanet) short_chunk=3 chunk=300 long_chunk=1300 ;;
     *) short_chunk=256 chunk=512 long_chunk=1280 ;;
 esac

@@ -43,6 +43,18 @@ write_llama() {
 END
 }
 
+# write_qwen FILE VOCAB: the config.json of a Transformer with windows in some layers, biases and norms of heads.
+write_qwen() {
+    cat >"$1" <<END
+{"model_type": "qwen3", "hidden_size": 60, "num_hidden_layers": 4, "intermediate_size": 120,
+ "vocab_size": $2, "max_position_embeddings": 100000, "num_attention_heads": 6,
+ "num_key_value_heads": 3, "head_dim": 12, "attention_bias": true, "use_sliding_window": true,
+ "sliding_window": 48, "layer_types": ["full_attention", "sliding_attention", "full_attention",
+ "sliding_attention"], "rope_scaling": {"type": "yarn", "factor": 4,
+ "original_max_position_embeddings": 512}, "eos_token_id": null}
+END
+}
+
 # write_gemma FILE VOCAB: the config.json of a model whose last layers read the K,V of others, of all rows and of windows.
 write_gemma() {
     local window='"sliding_attention"' full='"full_attention"'

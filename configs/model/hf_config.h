@@ -14,8 +14,9 @@ yoco_status yoco_hf_check_weights(const yoco_fields *f);
 /* Refuses an activation of the feed-forward part other than silu. */
 yoco_status yoco_hf_check_activation(const yoco_fields *f, const char *field);
 /* The rotation that a config asks for, of heads whose size it has already, and whose theta is used
- * where none is given: theta and what is scaled stand in rope_parameters, as newer files have it, or
- * theta stands outside and the rest in rope_scaling. Types that are not in rotation.h are refused.
+ * where none is given: theta and what is scaled stand in rope_parameters, as newer files have it,
+ * or theta stands outside and the rest in rope_scaling. Types that are not in rotation.h are
+ * refused.
  */
 yoco_status yoco_hf_rotation(const yoco_fields *f, yoco_rotation *rotation);
 /* The same of one object of parameters: of a kind of layer, where kinds have one each. */

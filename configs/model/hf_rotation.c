@@ -83,7 +83,8 @@ static yoco_status yarn_read(const yoco_fields *rope, yoco_rotation *r)
     return amplitude_read(rope, r);
 }
 
-/* Channels of a head that turn; a pair is whole. The parameters count more than what stands outside.
+/* Channels of a head that turn; a pair is whole. The parameters count more than what stands
+ * outside.
  */
 static yoco_status part_read(const yoco_fields *f, const yoco_fields *rope, yoco_rotation *r)
 {

@@ -20,6 +20,27 @@ static char *path_of(const char *model, const char *file)
     return path;
 }
 
+/* Returns whether values of that layer are expected at all. */
+static bool check_layer(const yoco_model *m, const yoco_safetensors *expected, int layer,
+                        const char *name)
+{
+    const yoco_tensor *v = yoco_safetensors_find(expected, name);
+    const yoco_layer *kept = &m->layers[layer];
+    int64_t width = yoco_layer_v_width(kept->shape);
+    double nearest = 0;
+    if (!v)
+        return false;
+    assert_int_equal(v->shape[1] * v->shape[2], width);
+    for (int64_t i = 0; i < v->shape[0] * width; i++) {
+        int log2_bound = m->l_exponent - kept->o_exponent[i % width] - 1; /* merge_scale.h */
+        double part = ldexp(fabs((double)yoco_tensor_element(v, i)), -log2_bound);
+        assert_true(part <= 1);
+        nearest = fmax(nearest, part);
+    }
+    assert_true(nearest > 0.1);
+    return true;
+}
+
 static void check_model(const char *model)
 {
     const yoco_device_options options = {.n_threads = 1, .dtype = YOCO_F32};
@@ -33,18 +54,13 @@ static void check_model(const char *model)
     assert_int_equal(yoco_reference_ops.open(&options, &device), YOCO_OK);
     assert_int_equal(yoco_model_create(&yoco_reference_ops, device, c, YOCO_F32, false, &m),
                      YOCO_OK);
-    const yoco_layer *kept = &m->layers[m->last_kept];
-    int64_t width = yoco_layer_v_width(kept->shape);
-    double nearest = 0;
-    const yoco_tensor *v = yoco_safetensors_find(expected, "value_cache");
-    assert_int_equal(v->shape[1] * v->shape[2], width);
-    for (int64_t i = 0; i < v->shape[0] * width; i++) {
-        int log2_bound = m->l_exponent - kept->o_exponent[i % width] - 1; /* merge_scale.h */
-        double part = ldexp(fabs((double)yoco_tensor_element(v, i)), -log2_bound);
-        assert_true(part <= 1);
-        nearest = fmax(nearest, part);
+    int n_layers = check_layer(m, expected, m->last_kept, "value_cache");
+    for (int i = 0; i < m->shape->n_layers; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "value_cache.%d", i);
+        n_layers += check_layer(m, expected, i, name);
     }
-    assert_true(nearest > 0.1);
+    assert_true(n_layers > 0);
     yoco_model_free(m);
     yoco_reference_ops.close(device);
     yoco_safetensors_close(expected);
@@ -58,6 +74,9 @@ static void test_bounds(void **state)
     check_model("fla-yoco-swa");   /* a bias of V */
     check_model("phi4flash-tiny"); /* and LayerNorm's */
     check_model("phi4flash-bf16");
+    check_model("llama-tiny"); /* of every layer */
+    check_model("qwen2-window");
+    check_model("qwen3-window");
 }
 
 int main(int argc, char **argv)

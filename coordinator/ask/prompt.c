@@ -66,7 +66,7 @@ yoco_status yoco_turn_render(const yoco_chat_template *t, const char *text, size
     if (!closes)
         return YOCO_OK;
     YOCO_TRY(yoco_chat_close_turn(t, out));
-    return yoco_chat_open_turn(t, "assistant", out);
+    return yoco_chat_open_answer(t, out);
 }
 
 yoco_status yoco_turn_encode(const yoco_chat_template *t, const yoco_tokenizer *tokenizer,

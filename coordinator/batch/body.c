@@ -162,7 +162,7 @@ yoco_status yoco_batch_body_render(const yoco_batch_job *job, const yoco_chat_te
         YOCO_TRY(yoco_chat_add_content(t, content, strlen(content), true, true, out));
         YOCO_TRY(yoco_chat_close_turn(t, out));
     }
-    return yoco_chat_open_turn(t, "assistant", out);
+    return yoco_chat_open_answer(t, out);
 }
 
 static yoco_status read_messages(reader *r, const json_t *value)

@@ -3,9 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "configs/files/json_text.h"
+#include "configs/files/path.h"
+#include "configs/files/text_file.h"
 #include "coordinator/text/utf8.h"
 
-enum { MAX_TYPES = 6, MAX_NEEDED = 3 };
+enum { MAX_TYPES = 6, MAX_NEEDED = 3, MAX_TEMPLATE_BYTES = 16 << 20 };
 
 struct yoco_chat_template {
     const char *model_types[MAX_TYPES];
@@ -13,7 +16,14 @@ struct yoco_chat_template {
     const char *before_role, *after_role, *after_content;
     const char *assistant; /* what the role is called */
     bool trim;             /* white space around a content is dropped */
+    const char *mark;   /* stands in the folder's own template, where this is the one; NULL: any */
+    const char *answer; /* how a reply to be written opens; NULL: with nothing */
 };
+
+#define QWEN35                                                                                     \
+    .model_types = {"qwen3_5", "qwen3_5_text"}, .needed = {"<|im_start|>", "<|im_end|>"},          \
+    .before_role = "<|im_start|>", .after_role = "\n", .after_content = "<|im_end|>\n",            \
+    .assistant = "assistant"
 
 static const yoco_chat_template templates[] = {
     {.model_types = {"phi4flash"},
@@ -29,7 +39,11 @@ static const yoco_chat_template templates[] = {
      .after_content = "<|eot_id|>",
      .assistant = "assistant",
      .trim = true},
-    {.model_types = {"qwen2", "qwen3", "qwen3_5", "qwen3_5_text"},
+    /* Where thinking must be asked for, a reply opens behind empty thoughts. */
+    {QWEN35, .mark = "enable_thinking is true", .answer = "<think>\n\n</think>\n\n"},
+    {QWEN35, .mark = "<think>", .answer = "<think>\n"},
+    {QWEN35},
+    {.model_types = {"qwen2", "qwen3"},
      .needed = {"<|im_start|>", "<|im_end|>"},
      .before_role = "<|im_start|>",
      .after_role = "\n",
@@ -45,9 +59,10 @@ static const yoco_chat_template templates[] = {
 };
 enum { N_TEMPLATES = sizeof templates / sizeof *templates };
 
-static const yoco_chat_template *find_type(const char *model_type)
+/* The first of the family, from `first` on. */
+static const yoco_chat_template *find_type(const char *model_type, int first)
 {
-    for (int i = 0; i < N_TEMPLATES; i++) {
+    for (int i = first; i < N_TEMPLATES; i++) {
         for (int k = 0; k < MAX_TYPES && templates[i].model_types[k]; k++) {
             if (strcmp(templates[i].model_types[k], model_type) == 0)
                 return &templates[i];
@@ -56,10 +71,45 @@ static const yoco_chat_template *find_type(const char *model_type)
     return NULL;
 }
 
+/* The text of a folder's own template, which is not run; a string of json, or NULL without one. */
+static json_t *own_template(const char *folder)
+{
+    char path[PATH_MAX];
+    yoco_text text;
+    json_t *root = NULL, *own = NULL;
+    if (yoco_path_join(folder, "chat_template.jinja", path) == YOCO_OK &&
+        !yoco_path_is_missing(path)) {
+        if (yoco_text_read_data(path, false, MAX_TEMPLATE_BYTES, &text) != YOCO_OK)
+            return NULL;
+        own = json_stringn_nocheck(text.data, text.size);
+        yoco_text_free(&text);
+        return own;
+    }
+    if (yoco_path_join(folder, "tokenizer_config.json", path) == YOCO_OK &&
+        !yoco_path_is_missing(path) && yoco_json_read(path, MAX_TEMPLATE_BYTES, &root) == YOCO_OK)
+        own = json_incref(json_object_get(root, "chat_template"));
+    json_decref(root);
+    return own;
+}
+
+/* Of a family's templates, the one whose mark the folder's own has. */
+static const yoco_chat_template *find_marked(const char *folder, const char *model_type)
+{
+    const yoco_chat_template *t = find_type(model_type, 0);
+    if (!t || !t->mark)
+        return t;
+    json_t *own = own_template(folder);
+    const char *text = json_is_string(own) ? json_string_value(own) : "";
+    while (t->mark && !strstr(text, t->mark))
+        t = find_type(model_type, (int)(t - templates) + 1);
+    json_decref(own);
+    return t;
+}
+
 yoco_status yoco_chat_template_find(const char *name, const char *model_type,
                                     const yoco_tokenizer *tokenizer, const yoco_chat_template **out)
 {
-    const yoco_chat_template *t = find_type(model_type);
+    const yoco_chat_template *t = find_marked(name, model_type);
     if (!t) {
         yoco_log_error(
             "%s: no chat template is known for model_type \"%.64s\", but for "
@@ -129,6 +179,12 @@ yoco_status yoco_chat_open_turn(const yoco_chat_template *t, const char *role, y
     char turn[128];
     char *end = stpcpy(stpcpy(stpcpy(turn, t->before_role), role), t->after_role);
     return add(turn, (size_t)(end - turn), true, out);
+}
+
+yoco_status yoco_chat_open_answer(const yoco_chat_template *t, yoco_chat_text *out)
+{
+    YOCO_TRY(yoco_chat_open_turn(t, "assistant", out));
+    return t->answer ? add(t->answer, strlen(t->answer), true, out) : YOCO_OK;
 }
 
 /* As Python's str.strip: white space, and the separators of ASCII. */

@@ -7,8 +7,9 @@
 
 typedef struct yoco_chat_template yoco_chat_template;
 
-/* The template of a model_type of config.json. YOCO_ERR_DATA, logged with `name`, where there is
- * none, or where the tokenizer lacks one of its special tokens. */
+/* The template of a model_type of config.json. name: the model's folder; where models of a family
+ * open a reply in different ways, the text of its own template tells which. YOCO_ERR_DATA, logged,
+ * where there is none, or where the tokenizer lacks one of its special tokens. */
 yoco_status yoco_chat_template_find(const char *name, const char *model_type,
                                     const yoco_tokenizer *tokenizer,
                                     const yoco_chat_template **out);
@@ -23,9 +24,10 @@ typedef struct yoco_chat_text {
 
 void yoco_chat_text_free(yoco_chat_text *chat);
 
-/* role: system, developer, user or assistant. A turn that is open when the text ends is for the
- * model to go on. */
+/* role: system, developer, user or assistant. */
 yoco_status yoco_chat_open_turn(const yoco_chat_template *t, const char *role, yoco_chat_text *out);
+/* The turn that the model is to write. */
+yoco_status yoco_chat_open_answer(const yoco_chat_template *t, yoco_chat_text *out);
 /* is_first, is_last: of the turn's contents. Some templates take white space off a turn's ends. */
 yoco_status yoco_chat_add_content(const yoco_chat_template *t, const char *text, size_t size,
                                   bool is_first, bool is_last, yoco_chat_text *out);

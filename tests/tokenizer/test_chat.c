@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -57,7 +58,7 @@ static void assert_chat(const yoco_tokenizer *tokenizer, const yoco_chat_templat
     json_array_foreach(json_object_get(item, "messages"), i, message)
         add_message(t, json_string_value(json_object_get(message, "role")),
                     json_string_value(json_object_get(message, "content")), &chat);
-    assert_int_equal(yoco_chat_open_turn(t, "assistant", &chat), YOCO_OK);
+    assert_int_equal(yoco_chat_open_answer(t, &chat), YOCO_OK);
 
     const char *text = json_string_value(json_object_get(item, "text"));
     size_t size = strlen(text);
@@ -169,6 +170,53 @@ static void test_two_parts(void **state)
     yoco_tokenizer_close(tokenizer);
 }
 
+static void check_answer(const char *file, const char *text, const char *model_type,
+                         const char *words)
+{
+    char folder[] = "/tmp/chat_XXXXXX", path[MAX_PATH], line[256];
+    yoco_tokenizer *tokenizer = open_tokenizer("qwen");
+    const yoco_chat_template *t = NULL;
+    yoco_chat_text chat = {0};
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/%s", folder, file);
+    FILE *stream = fopen(path, "w");
+    assert_non_null(stream);
+    fputs(text, stream);
+    fclose(stream);
+    assert_int_equal(yoco_chat_template_find(folder, model_type, tokenizer, &t), YOCO_OK);
+    add_message(t, "user", "hi", &chat);
+    add_message(t, "assistant", "ho", &chat);
+    assert_int_equal(yoco_chat_open_answer(t, &chat), YOCO_OK);
+    snprintf(line, sizeof line,
+             "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nho<|im_end|>\n"
+             "<|im_start|>assistant\n%s",
+             words);
+    assert_int_equal(chat.size, strlen(line));
+    assert_memory_equal(chat.text, line, chat.size);
+    yoco_chat_text_free(&chat);
+    yoco_tokenizer_close(tokenizer);
+    remove(path);
+    rmdir(folder);
+}
+
+/* A reply opens as the folder's own template opens it: with thoughts to come, or done with. */
+static void test_thoughts(void **state)
+{
+    (void)state;
+    static const char opens[] = "{% if enable_thinking is defined and enable_thinking is false %}"
+                                "<think> </think>{% else %}<think>{% endif %}",
+                      asks[] = "{% if enable_thinking is defined and enable_thinking is true %}"
+                               "<think>{% else %}<think> </think>{% endif %}";
+    char config[512];
+    check_answer("chat_template.jinja", opens, "qwen3_5", "<think>\n");
+    check_answer("chat_template.jinja", asks, "qwen3_5_text", "<think>\n\n</think>\n\n");
+    check_answer("chat_template.jinja", "{{ messages }}", "qwen3_5", "");
+    check_answer("chat_template.jinja", opens, "qwen3", "");
+    snprintf(config, sizeof config, "{\"chat_template\": \"%s\"}", asks);
+    check_answer("tokenizer_config.json", config, "qwen3_5", "<think>\n\n</think>\n\n");
+    check_answer("tokenizer_config.json", "{}", "qwen3_5", "");
+}
+
 static void test_find(void **state)
 {
     (void)state;
@@ -197,9 +245,8 @@ int main(int argc, char **argv)
         return 2;
     source_dir = argv[1];
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rendered),
-        cmocka_unit_test(test_contents_stay_text),
-        cmocka_unit_test(test_two_parts),
+        cmocka_unit_test(test_rendered),  cmocka_unit_test(test_contents_stay_text),
+        cmocka_unit_test(test_two_parts), cmocka_unit_test(test_thoughts),
         cmocka_unit_test(test_find),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

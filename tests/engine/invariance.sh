@@ -1,5 +1,5 @@
 #!/bin/bash
-# invariance.sh YOCO MPIEXEC DUMP_TOOL window|retention|swa|gated_retention|gated_deltanet|phi|llama|qwen|gemma DTYPE PART...: the bytes of a dump do not
+# invariance.sh YOCO MPIEXEC DUMP_TOOL window|retention|swa|gated_retention|gated_deltanet|phi|llama|qwen|gemma|qwen35|olmo DTYPE PART...: the bytes of a dump do not
 # depend on ranks and threads (part ranks_and_threads), on whether rows of other ranks stay (dropped_rows), on any instruction set (instruction_sets), and
 # a question's answer does not depend on the others (questions).
 source "$(dirname "$0")/driver.sh"
@@ -16,11 +16,13 @@ case $kind in
     llama) write_llama "$shape" $vocab ;;
     qwen) write_qwen "$shape" $vocab ;;
     gemma) write_gemma "$shape" $vocab ;;
+    qwen35) write_qwen35 "$shape" $vocab ;;
+    olmo) write_olmo "$shape" $vocab ;;
     *) write_fla "$shape" "$kind" $vocab ;;
 esac
 case $kind in
     window | swa | phi | llama | qwen | gemma) short_chunk=20 chunk=300 long_chunk=1300 ;;
-    gated_deltanet) short_chunk=3 chunk=300 long_chunk=1300 ;;
+    gated_deltanet | qwen35 | olmo) short_chunk=3 chunk=300 long_chunk=1300 ;;
     *) short_chunk=256 chunk=512 long_chunk=1280 ;;
 esac
 check init "$yoco" init --shape "$shape" -o "$model" --dtype bf16 --seed 3

@@ -68,11 +68,33 @@ write_gemma() {
 END
 }
 
+# write_qwen35 FILE VOCAB: the config.json of a model of gated DeltaNet and gated attention, which ends with the first.
+write_qwen35() {
+    local delta='"linear_attention"' full='"full_attention"'
+    cat >"$1" <<END
+{"model_type": "qwen3_5_text", "hidden_size": 64, "num_hidden_layers": 5, "intermediate_size": 90,
+ "vocab_size": $2, "max_position_embeddings": 100000, "num_attention_heads": 6,
+ "num_key_value_heads": 2, "head_dim": 24, "partial_rotary_factor": 0.25,
+ "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 20,
+ "linear_value_head_dim": 12, "layer_types": [$delta, $full, $delta, $full, $delta],
+ "eos_token_id": null}
+END
+}
+
+# write_olmo FILE VOCAB: the config.json of a model of DeltaNet and attention with norms behind it.
+write_olmo() {
+    cat >"$1" <<END
+{"model_type": "olmo_hybrid", "hidden_size": 64, "num_hidden_layers": 4, "intermediate_size": 90,
+ "vocab_size": $2, "max_position_embeddings": 100000, "num_attention_heads": 4,
+ "eos_token_id": null}
+END
+}
+
 # limit_of MODEL: how far an f32 run may be from what is expected. Differential attention normalises a
-# difference, in which rounding grows.
+# difference, DeltaNet what a head reads of its state, in which rounding grows.
 limit_of() {
     case $1 in
-        *phi4flash*) echo 2e-4 ;;
+        *phi4flash* | *qwen35* | *olmo-hybrid*) echo 2e-4 ;;
         *gemma4*) echo 1e-4 ;;
         *) echo 5e-5 ;;
     esac

@@ -23,7 +23,7 @@ prompt+=(--prompt-ids "$folder/prompt.ids" -n "$("$tool" ids "$expected" $genera
 chunks=(13 100 2048)
 is_retention "$model" && chunks=(256 512 2048)
 # Below the convolution, too.
-! grep -qs gated_deltanet "$model/config.json" || chunks=(2 100 2048)
+! grep -Eqs 'gated_deltanet|linear_attention' "$model/config.json" || chunks=(2 100 2048)
 [[ $model != *phi4flash* ]] || chunks=(13 100 2048 2)
 
 # compare RANKS CHUNK OPTION...

@@ -1,5 +1,5 @@
 #!/bin/bash
-# shapes.sh YOCO MPIEXEC DUMP_TOOL window|retention|fla|phi|gemma|llama: odd sizes of everything. The two backends agree,
+# shapes.sh YOCO MPIEXEC DUMP_TOOL window|retention|fla|phi|gemma|llama|hybrid: odd sizes of everything. The two backends agree,
 # and three ranks give the bytes of one.
 source "$(dirname "$0")/driver.sh"
 kind=$1
@@ -153,6 +153,35 @@ END
  "use_sliding_window": true, "sliding_window": 17,
  "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention",
                  "sliding_attention"]}
+END
+elif [ "$kind" = hybrid ]; then
+    limit=2e-4
+    common='"vocab_size": 33, "max_position_embeddings": 1000'
+    delta='"linear_attention"' full='"full_attention"'
+    config smallest 33 1 7 64 <<END
+{$common, "model_type": "qwen3_5_text", "hidden_size": 2, "num_hidden_layers": 2,
+ "intermediate_size": 1, "num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 2,
+ "partial_rotary_factor": 1, "linear_num_key_heads": 1, "linear_num_value_heads": 1,
+ "linear_key_head_dim": 1, "linear_value_head_dim": 1, "linear_conv_kernel_dim": 2,
+ "layer_types": [$full, $delta]}
+END
+    config attention-alone 33 5 64 <<END
+{$common, "model_type": "qwen3_5_text", "hidden_size": 40, "num_hidden_layers": 2,
+ "intermediate_size": 50, "num_attention_heads": 6, "num_key_value_heads": 3, "head_dim": 10,
+ "partial_rotary_factor": 0.4, "layer_types": [$full, $full], "tie_word_embeddings": true}
+END
+    config odd-sizes 33 1 3 64 <<END
+{$common, "model_type": "qwen3_5_text", "hidden_size": 30, "num_hidden_layers": 5,
+ "intermediate_size": 41, "num_attention_heads": 5, "num_key_value_heads": 1, "head_dim": 12,
+ "rope_parameters": {"rope_theta": 500, "partial_rotary_factor": 0.5},
+ "linear_num_key_heads": 1, "linear_num_value_heads": 3, "linear_key_head_dim": 7,
+ "linear_value_head_dim": 21, "linear_conv_kernel_dim": 7,
+ "layer_types": [$delta, $delta, $full, $full, $delta]}
+END
+    config norms-behind 33 2 64 <<END
+{$common, "model_type": "olmo_hybrid", "hidden_size": 36, "num_hidden_layers": 3,
+ "intermediate_size": 41, "num_attention_heads": 6, "num_key_value_heads": 2,
+ "rope_parameters": {"rope_theta": 1e4}, "layer_types": [$full, $delta, $full]}
 END
 else
     shape one-kv-head 36 2 97 6 2 1 97 null 256

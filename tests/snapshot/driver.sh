@@ -2,7 +2,7 @@
 # Sourced by the drivers of this folder, each called as DRIVER YOCO MPIEXEC DUMP_TOOL ARGUMENT...
 source "$(dirname "${BASH_SOURCE[0]}")/../engine/driver.sh"
 
-# make_model KIND: "$folder/model", window, retention, swa, gated_retention, gated_deltanet, phi, llama or gemma, and the chunk size that suits
+# make_model KIND: "$folder/model", window, retention, swa, gated_retention, gated_deltanet, phi, llama, gemma, qwen35 or olmo, and the chunk size that suits
 # its tests.
 vocab=500
 make_model() {
@@ -15,6 +15,8 @@ make_model() {
         phi) write_phi "$folder/params.json" $vocab ;;
         llama) write_llama "$folder/params.json" $vocab ;;
         gemma) write_gemma "$folder/params.json" $vocab ;;
+        qwen35) write_qwen35 "$folder/params.json" $vocab ;;
+        olmo) write_olmo "$folder/params.json" $vocab ;;
         swa | gated_*) write_fla "$folder/params.json" "$1" $vocab ;;
         *) write_params "$folder/params.json" 32 4 48 2 4 2 $vocab $window ;;
     esac

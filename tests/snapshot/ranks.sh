@@ -1,5 +1,5 @@
 #!/bin/bash
-# ranks.sh YOCO MPIEXEC DUMP_TOOL window|retention|swa|gated_retention|gated_deltanet|phi|llama|gemma DTYPE: a context saved on 2 ranks and loaded on 1,
+# ranks.sh YOCO MPIEXEC DUMP_TOOL window|retention|swa|gated_retention|gated_deltanet|phi|llama|gemma|qwen35|olmo DTYPE: a context saved on 2 ranks and loaded on 1,
 # 3 and 5 gives the bytes of a run that prefills it. Documents of every fit to the chunk grid.
 source "$(dirname "$0")/driver.sh"
 kind=$1 dtype=$2

@@ -1,6 +1,6 @@
 #include "worker/layers/layers.h"
+#include "worker/layers/stream_bound.h"
 #include "worker/merge_scale.h"
-#include "worker/stream_bound.h"
 
 #include <math.h>
 #include <stdlib.h>

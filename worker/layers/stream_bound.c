@@ -1,4 +1,4 @@
-#include "worker/stream_bound.h"
+#include "worker/layers/stream_bound.h"
 
 #include <math.h>
 

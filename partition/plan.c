@@ -233,6 +233,8 @@ static void plan_layers(const yoco_plan_input *in, sizer *s, yoco_plan *p)
                       (size_t)yoco_i64_max(layer->dim, yoco_layer_out_width(layer)) *
                           yoco_dtype_bytes(in->dtype)));
         largest(&bytes[YOCO_BUF_SCRATCH], yoco_layer_scratch(layer, p->rows));
+        if (in->runs_all && layer->kind == YOCO_LAYER_CROSS)
+            largest(&bytes[YOCO_BUF_SCRATCH], yoco_causal_scratch_of(layer, p->rows).bytes);
         if (layer->traits & YOCO_TRAIT_MEMORY)
             largest(&bytes[YOCO_BUF_MEMORY],
                     times(s, in->n_branches, (size_t)layer->n_channels * f32));
@@ -248,8 +250,9 @@ static void plan_work(const yoco_plan_input *in, sizer *s, yoco_plan *p)
         angles += (size_t)yoco_rotation_pairs(&m->rotations[i]);
 
     /* a prefill runs the layers before the last that keeps a past, a step all */
-    int64_t parts = yoco_i64_max(p->piece_rows * yoco_shape_last_kept(m),
-                                 (int64_t)in->n_branches * m->n_layers);
+    int64_t parts =
+        yoco_i64_max(p->piece_rows * (in->runs_all ? m->n_layers : yoco_shape_last_kept(m)),
+                     (int64_t)in->n_branches * m->n_layers);
     bytes[YOCO_BUF_EMBED] = times(s, parts, (size_t)m->embed_dim * f32);
     bytes[YOCO_BUF_X] = times(s, p->rows, (size_t)m->dim * f32);
     bytes[YOCO_BUF_IDS] = times(s, p->rows, sizeof(int32_t));
@@ -339,4 +342,7 @@ void yoco_plan_print(const yoco_plan *p, char *text, size_t size)
     for (size_t i = 0; i < sizeof lines / sizeof *lines && used < size; i++)
         used += (size_t)snprintf(text + used, size - used, "  %-34s %12.1f MiB\n", lines[i].name,
                                  (double)lines[i].bytes / (1 << 20));
+    if (p->table_bytes > 0 && used < size)
+        snprintf(text + used, size - used, "  %-34s %12.1f MiB\n", "per-layer table, beside that",
+                 (double)p->table_bytes / (1 << 20));
 }

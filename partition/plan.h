@@ -68,6 +68,7 @@ typedef struct yoco_plan_input {
     int n_branches;      /* >= 1 */
     int64_t branch_rows; /* most rows of one branch: its question and what it generates; >= 1 */
     bool durable;        /* the prefill writes a snapshot */
+    bool runs_all;       /* the prefill runs every layer, for comparison */
     bool drops_rows;     /* rows of other ranks come round again for every chunk; else they stay */
     bool stages_rows;    /* messages go through other memory: PASSED lies there, and holds all */
     yoco_dtype dtype;

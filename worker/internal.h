@@ -64,7 +64,7 @@ struct yoco_worker {
     yoco_model *model;
     const yoco_checkpoint *checkpoint;
     char arithmetic[256];
-    bool warned_of_memory;
+    bool warned_of_memory, runs_all;
 
     yoco_plan plan;
     void *buffers[YOCO_N_BUFFERS];    /* as the plan says, device memory */

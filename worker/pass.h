@@ -25,6 +25,7 @@ struct yoco_pass {
     const int32_t *ids; /* (n_rows), host */
     /* a piece */
     const yoco_edge_port *port; /* NULL: a step */
+    bool ends_here;             /* it needs no more of the layer than what is kept */
     int64_t position;           /* of its first row */
     int64_t chunk;              /* ring: which chunk this is; else -1 */
     int branch;                 /* branch: which branch */

@@ -6,6 +6,7 @@
 
 #include "failpoint.h"
 #include "machine_limits.h"
+#include "worker/layers/layers.h"
 #include "worker/past/past.h"
 #include "worker/relay.h"
 #include "worker/staging.h"
@@ -250,6 +251,40 @@ static yoco_status choose_rows(const yoco_worker *w, yoco_plan_input *input)
     return YOCO_OK;
 }
 
+/* Whether a prefill can run the layer. Windows of others are read where they were last made. */
+static bool can_run(const yoco_model *m, int index)
+{
+    const yoco_layer *layer = &m->layers[index];
+    yoco_past_shape pasts[YOCO_MAX_PASTS];
+    if (layer->ops->keep || layer->ops->mix)
+        return true;
+    if (layer->shape->kind == YOCO_LAYER_CROSS && !m->ops->causal)
+        return false;
+    for (int i = layer->shape->source + 1; i < index; i++)
+        for (int j = yoco_layer_pasts(m->layers[i].shape, pasts); j-- > 0;)
+            if (layer->shape->kind == YOCO_LAYER_CROSS_WINDOW && pasts[j].form != YOCO_PAST_ROWS)
+                return false;
+    return layer->ops->mix_all != NULL;
+}
+
+yoco_status yoco_worker_run_all_layers(yoco_worker *w)
+{
+    if (w->comm->n_ranks > 1) {
+        yoco_log_error("all layers for all rows run on one rank only: start one");
+        return YOCO_ERR_USAGE;
+    }
+    for (int i = 0; i < w->model->shape->n_layers; i++) {
+        if (can_run(w->model, i))
+            continue;
+        yoco_log_error("layer %d (%s) runs for the last row only on the %s backend: all layers for "
+                       "all rows are not supported for this model",
+                       i, yoco_layer_kind_name(w->model->shape->layers[i].kind), w->ops->name);
+        return YOCO_ERR_USAGE;
+    }
+    w->runs_all = true;
+    return YOCO_OK;
+}
+
 static yoco_status reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows, int n_branches,
                            int64_t branch_rows, bool durable)
 {
@@ -257,6 +292,7 @@ static yoco_status reserve(yoco_worker *w, int64_t n_tokens, int64_t chunk_rows,
     input.n_branches = n_branches;
     input.branch_rows = branch_rows;
     input.durable = durable;
+    input.runs_all = w->runs_all;
     input.stages_rows = !w->ops->host_memory && !w->comm->device_messages;
     release(w);
     YOCO_TRY(choose_rows(w, &input));

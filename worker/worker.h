@@ -37,6 +37,11 @@ yoco_status yoco_worker_reserve_durable(yoco_worker *worker, int64_t n_tokens, i
                                         int n_branches, int64_t branch_rows);
 const yoco_plan *yoco_worker_plan(const yoco_worker *worker);
 
+/* For comparisons: from the next `reserve` on a prefill runs every layer for every row, though what
+ * is kept needs fewer. Results stay the same. YOCO_ERR_USAGE, logged, on more than one rank, and
+ * for models with a layer that cannot. */
+yoco_status yoco_worker_run_all_layers(yoco_worker *worker);
+
 /* Goes on in a group of this worker's ranks, or again with all of them, and forgets the context:
  * `reserve` comes next. Collective over `comm`, which stays the caller's. */
 yoco_status yoco_worker_regroup(yoco_worker *worker, yoco_comm *comm);

@@ -98,6 +98,26 @@ int64_t yoco_shape_kept_width(const yoco_model_shape *shape)
     return width;
 }
 
+int64_t yoco_shape_read_width(const yoco_model_shape *shape)
+{
+    int64_t width = 0;
+    for (int i = 0; i < shape->n_layers; i++)
+        if (yoco_shape_is_merged(shape, i))
+            width += yoco_layer_k_width(yoco_shape_source(shape, i)) +
+                     yoco_layer_v_width(yoco_shape_source(shape, i));
+    return width;
+}
+
+double yoco_shape_read_flops(const yoco_model_shape *shape)
+{
+    double flops = 0;
+    for (int i = 0; i < shape->n_layers; i++)
+        if (yoco_shape_is_merged(shape, i))
+            flops += 2.0 * (double)(yoco_layer_q_width(&shape->layers[i]) +
+                                    yoco_layer_heads_width(&shape->layers[i]));
+    return flops;
+}
+
 int yoco_shape_run(const yoco_model_shape *shape, int first)
 {
     int n = 0;

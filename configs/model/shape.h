@@ -87,6 +87,10 @@ int yoco_shape_n_merged(const yoco_model_shape *shape);
 bool yoco_shape_passes_rows(const yoco_model_shape *shape, int layer);
 /* Elements of the rows of all positions that all layers keep, K and V together, for each token. */
 int64_t yoco_shape_kept_width(const yoco_model_shape *shape);
+/* Those that a step reads, of rows that several layers read as often as they do. */
+int64_t yoco_shape_read_width(const yoco_model_shape *shape);
+/* Work of a step for each row of its context, without products of weights. */
+double yoco_shape_read_flops(const yoco_model_shape *shape);
 /* How many layers from `first` on have the same shape, but for what they read. */
 int yoco_shape_run(const yoco_model_shape *shape, int first);
 /* Rows of the widest window, 0: there is none. */

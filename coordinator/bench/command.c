@@ -19,7 +19,7 @@ typedef struct bench_options {
     yoco_strings token_texts, context_texts, branch_texts;
     yoco_bench_list tokens, contexts, branches;
     int64_t n_runs, n_steps, chunk_rows;
-    bool per_rank;
+    bool per_rank, no_exit;
     const char *json, *profile;
 } bench_options;
 
@@ -103,7 +103,7 @@ static yoco_status choose_dtype(const yoco_rater *rater, yoco_bench_results *r)
 static void choose_shapes(const yoco_rater *rater, yoco_bench_results *r)
 {
     int64_t widest = r->session->checkpoint->shape->dim;
-    r->n_gemms = yoco_bench_shapes(r->session->checkpoint->shape, r->gemms);
+    r->n_gemms = yoco_bench_shapes(r->session->checkpoint->shape, r->no_exit, r->gemms);
     for (int i = 0; i < r->n_gemms; i++)
         widest = yoco_i64_max(widest, r->gemms[i].n_out);
     for (int i = 0; i < r->n_gemms; i++)
@@ -237,12 +237,16 @@ static yoco_status run_bench(yoco_session *session, const bench_options *o, yoco
 {
     yoco_comm *comm = session->comm;
     const yoco_model_shape *shape = session->checkpoint->shape;
-    yoco_bench_results r = {
-        .model_name = o->session.model, .session = session, .chunk_rows = o->chunk_rows};
+    yoco_bench_results r = {.model_name = o->session.model,
+                            .session = session,
+                            .chunk_rows = o->chunk_rows,
+                            .no_exit = o->no_exit};
     int64_t n_ids = yoco_i64_max(longest(&o->tokens), longest(&o->contexts));
     int32_t *ids = NULL;
     yoco_log_hold();
     YOCO_TRY(yoco_comm_agree_lines(comm, check_lengths(o, shape->max_seq_len)));
+    if (o->no_exit)
+        YOCO_TRY(yoco_comm_agree_lines(comm, yoco_worker_run_all_layers(session->worker)));
     YOCO_TRY(yoco_agree(comm, yoco_alloc((size_t)n_ids * sizeof *ids, "token ids", (void **)&ids)));
     make_ids(ids, n_ids, shape->vocab_size);
     yoco_scale_spec point = {.n_tokens = o->tokens.values[0],
@@ -320,6 +324,9 @@ static int run_command(const yoco_command *command, int argc, char **argv)
         {"json", 0, "FILE", YOCO_OPTION_STRING, &o.json, 0,
          "Write everything as JSON, too; '-' writes it to stdout instead of the table.",
          .path = YOCO_PATH_REPLACES_FILE},
+        {"no-exit", 0, NULL, YOCO_OPTION_FLAG, &o.no_exit, 0,
+         "Prefill runs every layer for every token, though only those that keep something of it\n"
+         "need to; for comparison, on one rank."},
         {"per-rank", 0, NULL, YOCO_OPTION_FLAG, &o.per_rank, 0,
          "Print one line of JSON instead: the times of one --tokens (default 16K) and one "
          "--branches\n"

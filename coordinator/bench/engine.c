@@ -19,25 +19,40 @@ static int add_shape(yoco_bench_gemm *gemms, int n, int64_t n_out, int64_t n_in,
     return n + 1;
 }
 
-/* Of the last layer that keeps rows, only those are made. */
-int yoco_bench_shapes(const yoco_model_shape *shape, yoco_bench_gemm *gemms)
+/* Of the last layer that keeps a past prefill needs what is kept; of one that keeps rows, K and V.
+ */
+static bool is_run(const yoco_model_shape *shape, int layer, yoco_role role)
 {
-    int n = 0, last = yoco_shape_last_kept(shape);
-    for (int i = 0; i <= last; i++) {
+    int last = yoco_shape_last_kept(shape);
+    bool is_kept = role == YOCO_ROLE_K || role == YOCO_ROLE_V;
+    return layer < last || is_kept || !yoco_layer_keeps_rows(&shape->layers[last]);
+}
+
+int yoco_bench_shapes(const yoco_model_shape *shape, bool all, yoco_bench_gemm *gemms)
+{
+    int n = 0, end = all ? shape->n_layers : yoco_shape_last_kept(shape) + 1;
+    for (int i = 0; i < end; i++) {
         yoco_tensor_rule rules[YOCO_N_ROLES];
         int n_rules = yoco_layer_tensor_rules(&shape->layers[i], rules);
         for (int j = 0; j < n_rules; j++)
-            if (!rules[j].is_table)
+            if (!rules[j].is_table && (all || is_run(shape, i, rules[j].role)))
                 n = add_shape(gemms, n, rules[j].n_out, rules[j].n_in, 1);
     }
     return n;
 }
 
-static double attention_flops(const yoco_model_shape *shape, int64_t n)
+/* Layers that read others' K,V attend as those do. */
+static double attention_flops(const yoco_model_shape *shape, bool all, int64_t n)
 {
     double flops = 0;
-    for (int i = 0; i < yoco_shape_last_kept(shape); i++)
-        flops += yoco_layer_mixer_flops(&shape->layers[i], n);
+    for (int i = 0; i < (all ? shape->n_layers : yoco_shape_last_kept(shape)); i++) {
+        yoco_layer_shape layer = shape->layers[i];
+        if (layer.kind == YOCO_LAYER_CROSS)
+            layer.kind = YOCO_LAYER_ATTENTION;
+        if (layer.kind == YOCO_LAYER_CROSS_WINDOW)
+            layer.kind = YOCO_LAYER_WINDOW;
+        flops += yoco_layer_mixer_flops(&layer, n);
+    }
     return flops;
 }
 
@@ -71,9 +86,10 @@ yoco_status yoco_bench_time_prefill(yoco_session *session, int64_t chunk_rows, i
                           .data = &(prefiller){session, ids, n_tokens}};
     YOCO_TRY(yoco_worker_reserve(session->worker, n_tokens, chunk_rows, 1, 1));
     YOCO_TRY(yoco_repeat_run(&repeat, seconds, NULL));
+    bool all = yoco_worker_plan(session->worker)->input.runs_all;
     *out = (yoco_bench_prefill){.n_tokens = n_tokens,
                                 .seconds = yoco_spread_make(seconds, (int)n_runs),
-                                .attention_flops = attention_flops(c, n_tokens)};
+                                .attention_flops = attention_flops(c, all, n_tokens)};
     return YOCO_OK;
 }
 

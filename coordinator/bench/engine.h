@@ -5,9 +5,9 @@
 #include "coordinator/bench/results.h"
 #include "coordinator/bench/roof.h"
 
-/* The products of one token's prefill: self-decoder layers and the shared K,V. Embeddings are no
- * product. Returns how many shapes there are. */
-int yoco_bench_shapes(const yoco_model_shape *shape, yoco_bench_gemm *gemms);
+/* The products of one token's prefill: the layers before the last that keeps a past, and K and V of
+ * that one; all: of every layer. Embeddings are no product. Returns how many shapes there are. */
+int yoco_bench_shapes(const yoco_model_shape *shape, bool all, yoco_bench_gemm *gemms);
 
 /* n_runs prefills of n_tokens of `ids`, after one that warms up. */
 yoco_status yoco_bench_time_prefill(yoco_session *session, int64_t chunk_rows, int64_t n_runs,

@@ -27,22 +27,22 @@ static decode_row derive_decode(const yoco_bench_results *r, const yoco_bench_co
                                 int i)
 {
     const yoco_model_shape *m = r->session->checkpoint->shape;
-    int n_merged = yoco_shape_n_merged(m);
+    double n_reads = (double)yoco_shape_read_width(m) / (double)yoco_shape_kept_width(m);
     decode_row row = {.n_branches = r->branches.values[i], .step_s = context->step_s[i]};
     row.tokens_s = (double)row.n_branches / row.step_s.median;
-    row.step_bytes = (double)(n_merged * context->kv_bytes + r->weight_bytes);
+    row.step_bytes = n_reads * (double)context->kv_bytes + (double)r->weight_bytes;
     row.step_fraction = row.step_bytes / row.step_s.median / context->step_byte_s.median;
 
     int64_t n_tokens = context->n_tokens - r->base.n_tokens;
     double seconds = row.step_s.median - r->base.step_s[i].median;
     row.attention_s = n_tokens > 0 && seconds > 0 ? seconds : NAN;
     row.attention_bytes =
-        n_tokens > 0 ? (double)(n_merged * (context->kv_bytes - r->base.kv_bytes)) : NAN;
+        n_tokens > 0 ? n_reads * (double)(context->kv_bytes - r->base.kv_bytes) : NAN;
     row.attention_byte_s = row.attention_bytes / row.attention_s;
     row.attention_fraction = row.attention_byte_s / context->kv_byte_s.median;
     row.memory_fraction = row.attention_byte_s / r->large_byte_s.median;
     row.attention_flop_s =
-        4.0 * m->dim * n_merged * (double)(n_tokens * row.n_branches) / row.attention_s;
+        yoco_shape_read_flops(m) * (double)(n_tokens * row.n_branches) / row.attention_s;
     return row;
 }
 
@@ -76,6 +76,8 @@ static void print_head(const yoco_bench_results *r)
                " tokens\n\n",
                yoco_worker_arithmetic(r->session->worker), r->session->comm->n_ranks,
                r->session->device.n_threads, r->chunk_rows);
+    if (r->no_exit)
+        yoco_print("         prefill runs every layer for every token (--no-exit)\n");
     if (r->cpu_share < BUSY_SHARE)
         yoco_print(
             "BUSY     at times the threads got only %.0f%% of their cores: other programs ran, or\n"

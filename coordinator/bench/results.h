@@ -43,6 +43,7 @@ typedef struct yoco_bench_results {
     const char *model_name;
     const yoco_session *session;
     int64_t chunk_rows;
+    bool no_exit;     /* prefill runs every layer */
     char device[256]; /* rank 0's GPU; "" where memory is the host's */
     double cpu_share; /* see yoco_rater; the least of the ranks */
 

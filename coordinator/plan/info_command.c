@@ -7,6 +7,11 @@
 #include "coordinator/text/tokenizer.h"
 #include "streams.h"
 
+static int64_t count_table(const yoco_model_shape *m)
+{
+    return (int64_t)m->vocab_size * m->n_layers * m->embed_dim;
+}
+
 static int64_t count_parameters(const yoco_model_shape *m)
 {
     yoco_tensor_rule rules[YOCO_N_ROLES];
@@ -14,7 +19,7 @@ static int64_t count_parameters(const yoco_model_shape *m)
     for (int layer = 0; layer < m->n_layers; layer++)
         for (int i = yoco_layer_tensor_rules(&m->layers[layer], rules); i-- > 0;)
             n += yoco_rule_elements(&rules[i]);
-    return n;
+    return n + (m->embed_dim > 0 ? count_table(m) + m->embed_dim : 0);
 }
 
 static void print_layers(const yoco_model_shape *m)
@@ -46,6 +51,9 @@ static void print_info(const char *folder, const yoco_checkpoint *c, const char 
     yoco_print("model            %s\n", folder);
     yoco_print("parameters       %" PRId64 " (%s)\n", count_parameters(m),
                yoco_dtype_name(c->dtype));
+    if (m->embed_dim > 0)
+        yoco_print("per-layer table  %" PRId64 " of them, read from their file row by row\n",
+                   count_table(m));
     yoco_print("dim              %d\n", m->dim);
     print_layers(m);
     yoco_print("K,V of a token   %" PRId64 " bytes in bf16, %" PRId64 " in f32\n", 2 * kept,

@@ -1,6 +1,7 @@
 /* Attention over K,V of the layer's own, of all rows before. A chunk of the prefill takes the rows
  * of the chunks before it one after the other; rows of branches merge, as they do where a layer
  * reads what another one keeps. */
+#include "worker/layers/attention.h"
 #include "kernels/ops_causal.h"
 #include "worker/layers/differential.h"
 #include "worker/layers/layers.h"
@@ -17,7 +18,7 @@ static yoco_status keep(yoco_pass *p)
 {
     const yoco_store *store = store_of(p);
     void *k = yoco_store_rows(p, store, 0), *v = yoco_store_rows(p, store, 1);
-    if (p->layer == &p->w->model->layers[p->w->model->last_kept])
+    if (p->ends_here)
         yoco_make_kv(p, k, v);
     else
         yoco_make_qkv(p, k, v);
@@ -81,6 +82,13 @@ static yoco_status mix(yoco_pass *p)
 {
     const float *q = yoco_wide(p, YOCO_BUF_WIDE_A, 0); /* as keep left it */
     YOCO_TRY(p->chunk >= 0 ? mix_chunk(p, q) : merge(p, q));
+    yoco_heads_combine(p);
+    return YOCO_OK;
+}
+
+yoco_status yoco_attention_mix_shared(yoco_pass *p)
+{
+    YOCO_TRY(mix_chunk(p, yoco_make_q(p)));
     yoco_heads_combine(p);
     return YOCO_OK;
 }

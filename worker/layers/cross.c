@@ -1,4 +1,5 @@
 /* Attention over the rows that another layer keeps. */
+#include "worker/layers/attention.h"
 #include "worker/layers/differential.h"
 #include "worker/layers/layers.h"
 #include "worker/layers/qkv.h"
@@ -12,5 +13,7 @@ static yoco_status step(yoco_pass *p)
     return YOCO_OK;
 }
 
-const yoco_layer_ops yoco_cross_layer = {
-    .needs = {{YOCO_OP_FAMILY(attend)}}, .step = step, .derive = yoco_heads_derive};
+const yoco_layer_ops yoco_cross_layer = {.needs = {{YOCO_OP_FAMILY(attend)}},
+                                         .mix_all = yoco_attention_mix_shared,
+                                         .step = step,
+                                         .derive = yoco_heads_derive};

@@ -12,5 +12,15 @@ static yoco_status step(yoco_pass *p)
     return YOCO_OK;
 }
 
-const yoco_layer_ops yoco_cross_window_layer = {
-    .needs = {{YOCO_OP_FAMILY(window)}}, .step = step, .derive = yoco_heads_derive};
+/* The rows stand in the work memory still, as the layer that keeps them was the last to use it. */
+static yoco_status mix_all(yoco_pass *p)
+{
+    yoco_window_attend_piece(p, yoco_make_q(p), 0, p->n_rows);
+    yoco_heads_combine(p);
+    return YOCO_OK;
+}
+
+const yoco_layer_ops yoco_cross_window_layer = {.needs = {{YOCO_OP_FAMILY(window)}},
+                                                .mix_all = mix_all,
+                                                .step = step,
+                                                .derive = yoco_heads_derive};

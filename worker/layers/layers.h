@@ -33,6 +33,9 @@ struct yoco_layer_ops {
     /* A piece, after keep: takes the edges that enter, mixes. NULL: it adds nothing to the stream.
      */
     yoco_status (*mix)(yoco_pass *p);
+    /* Of a kind that keeps nothing, where a prefill runs all layers (yoco_worker_run_all_layers): a
+     * chunk, on one rank. NULL: it cannot. */
+    yoco_status (*mix_all)(yoco_pass *p);
     /* One row of each of several branches. */
     yoco_status (*step)(yoco_pass *p);
     /* Of a kind that keeps rows: bounds of |v_j|, for the exact merge: (v_width). entering: of the

@@ -16,7 +16,7 @@ static yoco_status keep(yoco_pass *p)
     return yoco_window_gives_own(p, past) ? p->port->give(p, past) : YOCO_OK;
 }
 
-static void attend(yoco_pass *p, const float *q, int64_t begin, int64_t end)
+void yoco_window_attend_piece(yoco_pass *p, const float *q, int64_t begin, int64_t end)
 {
     const yoco_layer_shape *s = p->layer->shape;
     const yoco_past *past = past_of(p);
@@ -52,12 +52,12 @@ static yoco_status mix(yoco_pass *p)
     int64_t n_waiting = yoco_window_edge(p, past) == 0 ? 0
                         : waits                        ? yoco_i64_min(past->shape.n_rows, p->n_rows)
                                                        : p->n_rows;
-    attend(p, q, n_waiting, p->n_rows);
+    yoco_window_attend_piece(p, q, n_waiting, p->n_rows);
     if (n_waiting > 0) {
         YOCO_TRY(p->port->take(p, past));
         if (!yoco_window_gives_own(p, past))
             YOCO_TRY(p->port->give(p, past));
-        attend(p, q, 0, n_waiting);
+        yoco_window_attend_piece(p, q, 0, n_waiting);
     }
     yoco_heads_combine(p);
     return YOCO_OK;

@@ -443,7 +443,7 @@ static void test_refused(void **state)
         {"value_heads\": 4", "value_heads\": 3", "is not a multiple of linear_num_key_heads 2"},
         {"\"head_dim\": 16", "\"head_dim\": 17", "head_dim, or hidden_size / num_attention_heads"},
         {"\"head_dim\": 16", "\"head_dim\": 12",
-         "partial_rotary_factor 0.25 of heads of 12 is no even number"},
+         "partial_rotary_factor 0.25 of heads of 12 leaves no whole pairs"},
         {"value_head_dim\": 10", "value_head_dim\": 5000", "linear_value_head_dim is 5000"},
         {"\"head_dim\"", "\"linear_conv_kernel_dim\": 1, \"head_dim\"",
          "linear_conv_kernel_dim is 1"},

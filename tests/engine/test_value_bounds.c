@@ -81,6 +81,8 @@ static void test_bounds(void **state)
     check_model("llama-tiny", 0.1); /* of every layer */
     check_model("qwen2-window", 0.1);
     check_model("qwen3-window", 0.1);
+    check_model("gemma4-text", 0.1); /* V with a norm of its own */
+    check_model("gemma4-mm-bf16", 0.1);
 }
 
 int main(int argc, char **argv)

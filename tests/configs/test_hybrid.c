@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+static const char *source_folder;
+
 static const char qwen[] =
     "{\"model_type\": \"qwen3_5_text\", \"hidden_size\": 32, \"num_hidden_layers\": 4,\n"
     "\"intermediate_size\": 40, \"num_attention_heads\": 4, \"num_key_value_heads\": 2,\n"
@@ -215,6 +217,21 @@ static void test_qwen_tensors(void **state)
     yoco_free(m);
 }
 
+/* The smallest released model: 12,288 bytes of K,V for each token, in 6 of 24 layers. */
+static void test_released_shape(void **state)
+{
+    (void)state;
+    char path[4096];
+    yoco_model_shape *m;
+    int first = -1;
+    snprintf(path, sizeof path, "%s/configs/shapes/qwen3.5-0.8b.json", source_folder);
+    assert_int_equal(yoco_model_shape_load(path, &m), YOCO_OK);
+    assert_int_equal(n_full(m, &first), 6);
+    assert_int_equal(2 * yoco_shape_kept_width(m), 12288);
+    assert_int_equal(yoco_rotation_width(&m->rotations[0]), 64);
+    yoco_free(m);
+}
+
 /* Sizes that the config leaves out; norms behind the full layers only. */
 static void test_olmo_layers(void **state)
 {
@@ -270,7 +287,7 @@ static void check_same(const yoco_checkpoint *a, const yoco_checkpoint *b)
         for (int role = 0; role < YOCO_N_ROLES; role++) {
             const yoco_tensor *x = a->layers[i].role[role], *y = b->layers[i].role[role];
             assert_int_equal(!x, !y);
-            if (!x)
+            if (!x || !y)
                 continue;
             assert_int_equal(x->bytes, y->bytes);
             char *rows = malloc(2 * x->bytes);
@@ -460,7 +477,7 @@ static void test_refused(void **state)
         "rope_parameters.rope_type is \"longrope\"");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_qwen_layers),      cmocka_unit_test(test_qwen_interval),
@@ -468,7 +485,8 @@ int main(void)
         cmocka_unit_test(test_qwen_tensors),     cmocka_unit_test(test_olmo_layers),
         cmocka_unit_test(test_olmo_tensors),     cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_interleaved_rows), cmocka_unit_test(test_other_names),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_refused),          cmocka_unit_test(test_released_shape),
     };
+    source_folder = argc > 1 ? argv[1] : ".";
     return cmocka_run_group_tests_name("configs_hybrid", tests, NULL, NULL);
 }

@@ -165,19 +165,25 @@ static yoco_status config_read(const yoco_fields *f, const variant *v, config *c
     return rotation_read(f, c);
 }
 
+/* A window as wide as all rows is none. */
+static bool is_window(const config *c, int layer)
+{
+    return c->slides[layer] && c->window < c->max_seq_len;
+}
+
 static void add_layers(const variant *v, const config *c, yoco_model_shape *shape)
 {
     int rotation = yoco_model_add_rotation(shape, &c->rotation);
     for (int i = 0; i < c->n_layers; i++)
         shape->layers[i] = (yoco_layer_shape){
-            .kind = c->slides[i] ? YOCO_LAYER_WINDOW : YOCO_LAYER_ATTENTION,
+            .kind = is_window(c, i) ? YOCO_LAYER_WINDOW : YOCO_LAYER_ATTENTION,
             .source = i,
             .dim = c->dim,
             .n_heads = c->n_heads,
             .n_kv_heads = c->n_kv_heads,
             .k_dim = c->head_dim,
             .v_dim = c->head_dim,
-            .window = c->slides[i] ? c->window : 0,
+            .window = is_window(c, i) ? c->window : 0,
             .rotation = rotation,
             .hidden_dim = c->hidden_dim,
             .traits = (c->bias ? YOCO_TRAIT_QKV_BIAS : 0) |

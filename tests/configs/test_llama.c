@@ -72,7 +72,8 @@ static void test_layers(void **state)
          "0000"},
         {"mistral", "{\"sliding_window\": 7}", 8, 2, 0, 7, "1111"},
         {"mistral", "{\"sliding_window\": null}", 8, 2, 0, 0, "0000"},
-        {"mistral", "{}", 8, 2, 0, 4096, "1111"},
+        {"mistral", "{\"max_position_embeddings\": 4097}", 8, 2, 0, 4096, "1111"},
+        {"mistral", "{}", 8, 2, 0, 0, "0000"},
         {"mistral",
          "{\"sliding_window\": 9, \"layer_types\": [\"sliding_attention\", \"full_attention\","
          "\"full_attention\", \"sliding_attention\"]}",
@@ -89,8 +90,10 @@ static void test_layers(void **state)
         {"qwen2",
          "{\"sliding_window\": null, \"use_sliding_window\": true, \"max_window_layers\": 3}", 8, 2,
          QKV, 0, "0000"},
-        {"qwen2", "{\"head_dim\": 4, \"use_sliding_window\": true, \"max_window_layers\": 0}", 4, 2,
-         QKV, 4096, "1111"},
+        {"qwen2",
+         "{\"max_position_embeddings\": 9999, \"head_dim\": 4, \"use_sliding_window\": true, "
+         "\"max_window_layers\": 0}",
+         4, 2, QKV, 4096, "1111"},
         {"qwen3", "{}", 128, 2, NORMS, 0, "0000"},
         {"qwen3", "{\"head_dim\": 16, \"attention_bias\": true}", 16, 2, NORMS | QKV | OUT, 0,
          "0000"},

@@ -44,7 +44,8 @@ static void attend(yoco_device *device, const yoco_causal_args *args)
                                  .n_queries = args->n_queries,
                                  .last = args->diagonal,
                                  .window = INT64_MAX,
-                                 .n_keys = args->n_rows};
+                                 .n_keys = args->n_rows,
+                                 .n_threads = device->options.n_threads};
     if (!yoco_cpu_reserve(device, softmax_scratch_bytes(&shape)))
         return;
 #pragma omp parallel for num_threads(device->options.n_threads) schedule(dynamic)

@@ -2,9 +2,19 @@
 
 #include <math.h>
 
+enum { SCORE_COLUMNS = 4 * VF_LANES }; /* keys that are transposed at once */
+
+/* Fewer where some threads would else have no tile. */
+static int64_t tile_rows(const softmax_shape *s)
+{
+    int64_t share = yoco_div_up(s->n_queries * s->n_heads, 2 * s->n_threads);
+    int64_t rows = yoco_i64_max(yoco_round_up(share, TILE_ROWS), 2 * TILE_ROWS);
+    return yoco_i64_min(rows, SOFTMAX_ROWS);
+}
+
 static int64_t head_tiles(const softmax_shape *s)
 {
-    return yoco_div_up(s->n_queries * (s->n_heads / s->n_kv_heads), SOFTMAX_ROWS);
+    return yoco_div_up(s->n_queries * (s->n_heads / s->n_kv_heads), tile_rows(s));
 }
 
 int64_t softmax_n_tiles(const softmax_shape *s)
@@ -16,7 +26,7 @@ size_t softmax_scratch_bytes(const softmax_shape *s)
 {
     int64_t k_padded = tile_padded(s->head_dim), v_padded = tile_padded(s->v_dim);
     int64_t floats = SOFTMAX_ROWS * (k_padded + v_padded + SOFTMAX_STRIDE + 1 + VF_LANES) +
-                     k_padded * TILE_COLUMNS + SOFTMAX_KEYS * v_padded;
+                     k_padded * SCORE_COLUMNS + SOFTMAX_KEYS * v_padded;
     return (size_t)floats * sizeof(float);
 }
 
@@ -39,11 +49,11 @@ softmax_tile softmax_tile_at(const softmax_shape *s, int64_t tile, float *scratc
         .k_head = k_head,
         .k = rows_of_head(s->k, s->kv_dtype, s->n_kv_heads, k_head, s->head_dim),
         .v = rows_of_head(s->v, s->kv_dtype, s->n_v_heads, v_head, s->v_dim),
-        .first = tile % head_tiles(s) * SOFTMAX_ROWS,
+        .first = tile % head_tiles(s) * tile_rows(s),
         .keys = scratch,
     };
-    t.n = yoco_i64_min(SOFTMAX_ROWS, n_rows - t.first);
-    t.values = t.keys + k_padded * TILE_COLUMNS;
+    t.n = yoco_i64_min(tile_rows(s), n_rows - t.first);
+    t.values = t.keys + k_padded * SCORE_COLUMNS;
     t.weights = t.values + SOFTMAX_KEYS * v_padded;
     t.q = t.weights + SOFTMAX_ROWS * SOFTMAX_STRIDE;
     t.out = t.q + SOFTMAX_ROWS * k_padded;
@@ -90,23 +100,23 @@ static void block_scores(const softmax_tile *t, int64_t block, int64_t begin, in
 {
     int dim = t->shape->head_dim;
     int64_t row = 0, row_end = 0;
-    for (int64_t key = begin / TILE_COLUMNS * TILE_COLUMNS; key < end; key += TILE_COLUMNS) {
-        int64_t n = yoco_i64_min(TILE_COLUMNS, last_key(t, t->n - 1) + 1 - key);
+    for (int64_t key = begin / SCORE_COLUMNS * SCORE_COLUMNS; key < end; key += SCORE_COLUMNS) {
+        int64_t n = yoco_i64_min(SCORE_COLUMNS, last_key(t, t->n - 1) + 1 - key);
         while (last_key(t, row) < key)
             row++;
-        while (row_end < t->n && first_key(t, row_end) < key + TILE_COLUMNS)
+        while (row_end < t->n && first_key(t, row_end) < key + SCORE_COLUMNS)
             row_end++;
         if (row >= row_end)
             continue;
-        tile_load_keys(&t->k, key, n, t->keys);
+        tile_load_panel(&t->k, key, n, SCORE_COLUMNS, t->keys);
         product scores = {.n_rows = row_end - row,
-                          .n_columns = TILE_COLUMNS,
+                          .n_columns = SCORE_COLUMNS,
                           .depth = dim,
                           .a = t->q + row * dim,
                           .a_row_stride = dim,
                           .a_depth_stride = 1,
                           .b = t->keys,
-                          .b_stride = TILE_COLUMNS,
+                          .b_stride = SCORE_COLUMNS,
                           .c = t->weights + row * SOFTMAX_STRIDE + (key - block),
                           .c_stride = SOFTMAX_STRIDE};
         product_run(&scores);
@@ -139,26 +149,54 @@ static void raise_max(softmax_tile *t, int64_t row, vf max)
     t->max[row] = new;
 }
 
-/* Weights of keys begin .. end - 1 of the block, 0 where the row does not see them. */
+/* The greatest score of keys begin .. end - 1 that the row sees, by lane; `all`: it sees them all.
+ */
+VF_INLINE vf row_max(const float *scores, int64_t begin, int64_t end, int64_t first, int64_t last,
+                     bool all)
+{
+    const vf lowest = vf_set(-INFINITY);
+    vf max[4] = {lowest, lowest, lowest, lowest};
+    for (int64_t key = begin; key < end; key += 4 * VF_LANES) {
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            int64_t at = key + i * VF_LANES;
+            if (at >= end)
+                break;
+            vf x = vf_load(scores + at);
+            max[i] = vf_max(all ? x : where_visible(x, lowest, at, first, last), max[i]);
+        }
+    }
+    return vf_max(vf_max(max[0], max[1]), vf_max(max[2], max[3]));
+}
+
+/* Scores become weights, 0 where the row does not see the key; sum: (VF_LANES). */
+VF_INLINE void row_exp2(float *scores, int64_t begin, int64_t end, int64_t first, int64_t last,
+                        bool all, float max, float *sum)
+{
+    const vf ceiling = vf_set(max), zero = vf_set(0.0f);
+    vf total = vf_load(sum);
+    for (int64_t key = begin; key < end; key += VF_LANES) {
+        vf weight = vf_exp2_bounded(vf_load(scores + key) - ceiling);
+        weight = all ? weight : where_visible(weight, zero, key, first, last);
+        vf_store(scores + key, weight);
+        total += weight;
+    }
+    vf_store(sum, total);
+}
+
+/* Weights of keys begin .. end - 1 of the block. */
 static void row_weights(softmax_tile *t, int64_t row, int64_t block, int64_t begin, int64_t end)
 {
     int64_t first = first_key(t, row), last = last_key(t, row);
-    float *weights = t->weights + row * SOFTMAX_STRIDE - block;
+    float *scores = t->weights + row * SOFTMAX_STRIDE - block, *sum = t->sum + row * VF_LANES;
     begin = begin / VF_LANES * VF_LANES;
-    const vf lowest = vf_set(-INFINITY);
-    vf max = lowest;
-    for (int64_t key = begin; key < end; key += VF_LANES)
-        max = vf_max(where_visible(vf_load(weights + key), lowest, key, first, last), max);
-    raise_max(t, row, max);
-    vf ceiling = vf_set(t->max[row]), zero = vf_set(0.0f);
-    vf sum = vf_load(t->sum + row * VF_LANES);
-    for (int64_t key = begin; key < end; key += VF_LANES) {
-        vf weight = vf_exp2_bounded(vf_load(weights + key) - ceiling);
-        weight = where_visible(weight, zero, key, first, last);
-        vf_store(weights + key, weight);
-        sum += weight;
+    if (first <= begin && yoco_round_up(end, VF_LANES) - 1 <= last) {
+        raise_max(t, row, row_max(scores, begin, end, first, last, true));
+        row_exp2(scores, begin, end, first, last, true, t->max[row], sum);
+    } else {
+        raise_max(t, row, row_max(scores, begin, end, first, last, false));
+        row_exp2(scores, begin, end, first, last, false, t->max[row], sum);
     }
-    vf_store(t->sum + row * VF_LANES, sum);
 }
 
 /* Rows row .. row + n - 1: weights, then their share of the output. */

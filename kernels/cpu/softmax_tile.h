@@ -11,7 +11,7 @@
 #include "kernels/cpu/tile.h"
 
 enum {
-    SOFTMAX_ROWS = 144,
+    SOFTMAX_ROWS = 288, /* at most */
     SOFTMAX_KEYS = 256,
     SOFTMAX_STRIDE = SOFTMAX_KEYS + 16 /* keeps rows from falling on the same cache sets */
 };
@@ -23,6 +23,7 @@ typedef struct softmax_shape {
     yoco_dtype kv_dtype;
     const void *k, *v;
     int64_t n_queries, last, window, n_keys;
+    int n_threads; /* that share the tiles */
 } softmax_shape;
 
 typedef struct softmax_tile {
@@ -31,7 +32,7 @@ typedef struct softmax_tile {
     head_rows k, v;
     int64_t first, n; /* rows first .. first + n - 1 of the head: row / heads is the query */
     float *q;         /* (n, head_dim), times scale_log2 */
-    float *keys;      /* (head_dim, TILE_COLUMNS) */
+    float *keys;      /* (head_dim, SCORE_COLUMNS) */
     float *values;    /* (SOFTMAX_KEYS, padded v_dim) */
     float *weights;   /* (n, SOFTMAX_STRIDE): scores, then 2^(score - max) */
     float *out;       /* (n, padded v_dim), not divided */

@@ -71,7 +71,8 @@ void product_run(const product *p)
 
 /* A vector of lanes of VF_LANES keys, an f32 or a pair of bf16 each, to the rows of `keys` of their
  * channels. */
-VF_INLINE void load_lanes(const char *const rows[], int n, bool whole, bool pairs, float *keys)
+VF_INLINE void load_lanes(const char *const rows[], int n, bool whole, bool pairs, float *keys,
+                          int64_t stride)
 {
     vf block[VF_LANES];
 #pragma GCC unroll 16
@@ -85,36 +86,36 @@ VF_INLINE void load_lanes(const char *const rows[], int n, bool whole, bool pair
         if (!whole && i >= n)
             break;
         if (pairs) {
-            vf_store(keys + 2 * i * TILE_COLUMNS, vf_bf16_low(block[i]));
-            vf_store(keys + (2 * i + 1) * TILE_COLUMNS, vf_bf16_high(block[i]));
+            vf_store(keys + 2 * i * stride, vf_bf16_low(block[i]));
+            vf_store(keys + (2 * i + 1) * stride, vf_bf16_high(block[i]));
         } else {
-            vf_store(keys + i * TILE_COLUMNS, block[i]);
+            vf_store(keys + i * stride, block[i]);
         }
     }
 }
 
-VF_INLINE void load_keys(const char *rows[], int dim, bool pairs, float *keys)
+VF_INLINE void load_keys(const char *rows[], int dim, bool pairs, float *keys, int64_t stride)
 {
     int n_lanes = pairs ? dim / 2 : dim, step = pairs ? 2 * VF_LANES : VF_LANES;
-    for (; n_lanes >= VF_LANES; n_lanes -= VF_LANES, keys += step * TILE_COLUMNS) {
-        load_lanes((const char *const *)rows, VF_LANES, true, pairs, keys);
+    for (; n_lanes >= VF_LANES; n_lanes -= VF_LANES, keys += step * stride) {
+        load_lanes((const char *const *)rows, VF_LANES, true, pairs, keys, stride);
         for (int i = 0; i < VF_LANES; i++)
             rows[i] += VF_LANES * sizeof(float);
     }
     if (n_lanes > 0)
-        load_lanes((const char *const *)rows, n_lanes, false, pairs, keys);
+        load_lanes((const char *const *)rows, n_lanes, false, pairs, keys, stride);
 }
 
-void tile_load_keys(const head_rows *k, int64_t first, int64_t n, float *keys)
+void tile_load_panel(const head_rows *k, int64_t first, int64_t n, int n_columns, float *keys)
 {
-    for (int half = 0; half < TILE_COLUMNS; half += VF_LANES) {
+    for (int column = 0; column < n_columns; column += VF_LANES) {
         const char *rows[VF_LANES];
         for (int i = 0; i < VF_LANES; i++)
-            rows[i] = head_row(k, first + yoco_i64_min(half + i, n - 1));
+            rows[i] = head_row(k, first + yoco_i64_min(column + i, n - 1));
         if (k->dtype == YOCO_BF16)
-            load_keys(rows, k->head_dim, true, keys + half);
+            load_keys(rows, k->head_dim, true, keys + column, n_columns);
         else
-            load_keys(rows, k->head_dim, false, keys + half);
+            load_keys(rows, k->head_dim, false, keys + column, n_columns);
     }
 }
 

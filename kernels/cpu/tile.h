@@ -44,10 +44,15 @@ static inline const char *head_row(const head_rows *rows, int64_t row)
     return rows->first + (size_t)row * rows->row_bytes;
 }
 
-/* Rows first .. first + n - 1, transposed: keys (head_dim, TILE_COLUMNS); columns from n on repeat
- * the last. 1 <= n <= TILE_COLUMNS. */
-#define tile_load_keys YOCO_SIMD(tile_load_keys)
-void tile_load_keys(const head_rows *k, int64_t first, int64_t n, float *keys);
+/* Rows first .. first + n - 1, transposed: keys (head_dim, n_columns), whole vectors; columns from
+ * n on repeat the last. 1 <= n <= n_columns. */
+#define tile_load_panel YOCO_SIMD(tile_load_panel)
+void tile_load_panel(const head_rows *k, int64_t first, int64_t n, int n_columns, float *keys);
+
+static inline void tile_load_keys(const head_rows *k, int64_t first, int64_t n, float *keys)
+{
+    tile_load_panel(k, first, n, TILE_COLUMNS, keys);
+}
 
 /* Rows first .. first + n - 1: values (n, padded head_dim); channels from head_dim on are 0. */
 #define tile_load_values YOCO_SIMD(tile_load_values)

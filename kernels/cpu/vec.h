@@ -298,14 +298,19 @@ VF_INLINE float norm_root(float squares)
     return isinf(squares) ? NAN : sqrtf(squares);
 }
 
+/* No lane is NaN. */
 VF_INLINE float vf_max_lane(vf x)
 {
+#if defined(__AVX512F__)
+    return _mm512_reduce_max_ps((__m512)x);
+#else
     float lanes[VF_LANES], max;
     vf_store(lanes, x);
     max = lanes[0];
     for (int i = 1; i < VF_LANES; i++)
         max = lanes[i] > max ? lanes[i] : max;
     return max;
+#endif
 }
 
 /* 0, 1, 2, ... */

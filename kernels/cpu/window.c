@@ -18,7 +18,8 @@ static void attend(yoco_device *device, const yoco_window_args *args)
                                  .n_queries = args->q_end - args->q_begin,
                                  .last = args->n_edge + args->q_begin,
                                  .window = args->window,
-                                 .n_keys = args->n_edge + args->q_end};
+                                 .n_keys = args->n_edge + args->q_end,
+                                 .n_threads = device->options.n_threads};
     int64_t first = args->q_begin * args->n_heads;
     const float *q = args->q + first * args->head_dim;
     char *out =

@@ -232,9 +232,8 @@ static void plan_layers(const yoco_plan_input *in, sizer *s, yoco_plan *p)
                 times(s, p->rows,
                       (size_t)yoco_i64_max(layer->dim, yoco_layer_out_width(layer)) *
                           yoco_dtype_bytes(in->dtype)));
-        largest(&bytes[YOCO_BUF_SCRATCH], yoco_layer_scratch(layer, p->rows));
-        if (in->runs_all && layer->kind == YOCO_LAYER_CROSS)
-            largest(&bytes[YOCO_BUF_SCRATCH], yoco_causal_scratch_of(layer, p->rows).bytes);
+        const yoco_layer_shape run = in->runs_all ? yoco_layer_for_all_rows(layer) : *layer;
+        largest(&bytes[YOCO_BUF_SCRATCH], yoco_layer_scratch(&run, p->rows));
         if (layer->traits & YOCO_TRAIT_MEMORY)
             largest(&bytes[YOCO_BUF_MEMORY],
                     times(s, in->n_branches, (size_t)layer->n_channels * f32));

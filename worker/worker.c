@@ -258,13 +258,15 @@ static bool can_run(const yoco_model *m, int index)
     yoco_past_shape pasts[YOCO_MAX_PASTS];
     if (layer->ops->keep || layer->ops->mix)
         return true;
-    if (layer->shape->kind == YOCO_LAYER_CROSS && !m->ops->causal)
+    if (!layer->ops->mix_all || !m->ops->causal)
         return false;
+    if (yoco_layer_keeps_rows(yoco_shape_source(m->shape, index)))
+        return true;
     for (int i = layer->shape->source + 1; i < index; i++)
         for (int j = yoco_layer_pasts(m->layers[i].shape, pasts); j-- > 0;)
-            if (layer->shape->kind == YOCO_LAYER_CROSS_WINDOW && pasts[j].form != YOCO_PAST_ROWS)
+            if (pasts[j].form != YOCO_PAST_ROWS)
                 return false;
-    return layer->ops->mix_all != NULL;
+    return true;
 }
 
 yoco_status yoco_worker_run_all_layers(yoco_worker *w)

@@ -319,6 +319,16 @@ yoco_causal_scratch yoco_causal_scratch_of(const yoco_layer_shape *layer, int64_
     return (yoco_causal_scratch){.sum = of_heads, .out = 2 * of_heads, .bytes = bytes};
 }
 
+yoco_layer_shape yoco_layer_for_all_rows(const yoco_layer_shape *layer)
+{
+    yoco_layer_shape all = *layer;
+    if (layer->kind == YOCO_LAYER_CROSS)
+        all.kind = YOCO_LAYER_ATTENTION;
+    if (layer->kind == YOCO_LAYER_CROSS_WINDOW)
+        all.kind = YOCO_LAYER_WINDOW;
+    return all;
+}
+
 size_t yoco_layer_scratch(const yoco_layer_shape *layer, int64_t n_rows)
 {
     if (layer->kind == YOCO_LAYER_DELTA)

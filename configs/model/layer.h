@@ -246,6 +246,9 @@ typedef struct yoco_causal_scratch {
     size_t sum, out, bytes;
 } yoco_causal_scratch;
 yoco_causal_scratch yoco_causal_scratch_of(const yoco_layer_shape *layer, int64_t n_rows);
+/* The layer where every row of a document asks: what attends to another one's K,V works as that one
+ * does. */
+yoco_layer_shape yoco_layer_for_all_rows(const yoco_layer_shape *layer);
 size_t yoco_layer_scratch(const yoco_layer_shape *layer, int64_t n_rows);
 
 const char *yoco_layer_kind_name(yoco_layer_kind kind); /* "window attention" */

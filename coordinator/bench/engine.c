@@ -41,16 +41,11 @@ int yoco_bench_shapes(const yoco_model_shape *shape, bool all, yoco_bench_gemm *
     return n;
 }
 
-/* Layers that read others' K,V attend as those do. */
 static double attention_flops(const yoco_model_shape *shape, bool all, int64_t n)
 {
     double flops = 0;
     for (int i = 0; i < (all ? shape->n_layers : yoco_shape_last_kept(shape)); i++) {
-        yoco_layer_shape layer = shape->layers[i];
-        if (layer.kind == YOCO_LAYER_CROSS)
-            layer.kind = YOCO_LAYER_ATTENTION;
-        if (layer.kind == YOCO_LAYER_CROSS_WINDOW)
-            layer.kind = YOCO_LAYER_WINDOW;
+        const yoco_layer_shape layer = yoco_layer_for_all_rows(&shape->layers[i]);
         flops += yoco_layer_mixer_flops(&layer, n);
     }
     return flops;

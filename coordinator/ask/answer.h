@@ -2,18 +2,21 @@
 #ifndef YOCO_ANSWER_H
 #define YOCO_ANSWER_H
 
+#include "configs/model/shape.h"
 #include "coordinator/ask/logprobs.h"
 #include "coordinator/cli/options.h"
 #include "coordinator/text/tokenizer.h"
 
 typedef enum yoco_finish { YOCO_RUNNING, YOCO_FINISH_LENGTH, YOCO_FINISH_STOP } yoco_finish;
 
+enum { YOCO_ANSWER_MAX_ENDS = YOCO_MAX_ENDS + 1 }; /* the model's, and that of a chat's turns */
+
 typedef struct yoco_answer {
     int32_t *ids;  /* (n_max); a stop token is the last */
     float *logits; /* (n_max, vocab_size): row i is what ids[i] was taken from; NULL unless kept */
     yoco_logprob *logprobs; /* (n_max, 1 + n_logprobs): see yoco_logprobs_of; NULL unless kept */
     int n_logprobs;
-    const int32_t *ends; /* (n_ends), the model's: they end it beside the tokenizer's */
+    int32_t ends[YOCO_ANSWER_MAX_ENDS]; /* (n_ends): they end it beside the tokenizer's */
     int n_ends;
     int64_t n, n_max;
     yoco_finish finish;

@@ -21,6 +21,8 @@ typedef struct generation {
     const yoco_tokenizer *tokenizer;
     yoco_answer *answers;
     float *logits; /* rank 0: (n_questions, vocab_size); NULL: they stay on the device */
+    int32_t ends[YOCO_ANSWER_MAX_ENDS];
+    int n_ends;
     int32_t banned[YOCO_MAX_BANNED];
     int n_banned;
     int n_rows;        /* branches still at work */
@@ -43,8 +45,7 @@ static bool needs_logits(const generation *g)
 static yoco_status allocate(generation *g)
 {
     size_t n = (size_t)g->prompt->n_questions;
-    const yoco_model_shape *shape = g->session->checkpoint->shape;
-    const int vocab_size = shape->vocab_size;
+    const int vocab_size = g->session->checkpoint->shape->vocab_size;
     g->branches = calloc(n, sizeof *g->branches);
     g->ids = calloc(n, sizeof *g->ids);
     g->units = calloc(n, sizeof *g->units);
@@ -58,14 +59,37 @@ static yoco_status allocate(generation *g)
     for (size_t i = 0; i < n; i++) {
         YOCO_TRY(yoco_answer_create(g->options->n_generate, vocab_size, g->options->keep_logits,
                                     &g->answers[i]));
-        g->answers[i].ends = shape->ends;
-        g->answers[i].n_ends = shape->n_ends;
+        memcpy(g->answers[i].ends, g->ends, sizeof g->ends);
+        g->answers[i].n_ends = g->n_ends;
     }
     for (size_t i = 0; g->options->logprobs && i < n; i++)
         YOCO_TRY(yoco_answer_keep_logprobs(&g->answers[i], g->options->n_logprobs));
     if (!needs_logits(g))
         return YOCO_OK;
     return yoco_alloc(n * (size_t)vocab_size * sizeof(float), "logits", (void **)&g->logits);
+}
+
+/* Besides those of the tokenizer: the model's, and that of a chat's turns. */
+static void collect_ends(generation *g)
+{
+    const yoco_model_shape *shape = g->session->checkpoint->shape;
+    g->n_ends = shape->n_ends;
+    memcpy(g->ends, shape->ends, (size_t)shape->n_ends * sizeof *g->ends);
+    if (g->tokenizer && g->options->chat)
+        g->ends[g->n_ends++] = yoco_chat_template_end(g->options->chat, g->tokenizer);
+}
+
+/* What ends an answer is not banned: files may name one token as both. */
+static void ban(generation *g)
+{
+    int n = yoco_tokenizer_banned(g->tokenizer, g->banned, YOCO_MAX_BANNED);
+    for (int i = 0; i < n; i++) {
+        int k = 0;
+        while (k < g->n_ends && g->ends[k] != g->banned[i])
+            k++;
+        if (k == g->n_ends)
+            g->banned[g->n_banned++] = g->banned[i];
+    }
 }
 
 static yoco_status start_branches(generation *g)
@@ -218,8 +242,9 @@ yoco_status yoco_generate(yoco_session *session, const yoco_generate_options *op
                     .prompt = prompt,
                     .tokenizer = tokenizer,
                     .answers = answers};
+    collect_ends(&g);
     if (tokenizer)
-        g.n_banned = yoco_tokenizer_banned(tokenizer, g.banned, YOCO_MAX_BANNED);
+        ban(&g);
     yoco_status status = run(&g, grew, grew_data, times);
     yoco_free(g.logits);
     free(g.branches);

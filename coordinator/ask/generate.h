@@ -14,6 +14,7 @@ typedef struct yoco_generate_options {
     int64_t n_generate;
     yoco_sampling sampling;
     yoco_strings stops;
+    const yoco_chat_template *chat; /* rank 0: what ends its turns ends an answer; NULL: no chat */
     bool keep_logits;
     bool logprobs;                     /* keep those of the answer's tokens ... */
     int n_logprobs;                    /* ... and of so many of the likeliest ids at each */

@@ -77,6 +77,7 @@ static yoco_status open_tokenizer(yoco_session *session, run_options *o, yoco_to
     if (session->comm->rank == 0 && status == YOCO_OK)
         status = yoco_prompt_open_chat(&o->prompt, o->session.model,
                                        yoco_shape_model_type(session->checkpoint->shape), *out);
+    o->generate.chat = o->prompt.chat_template;
     return yoco_agree(session->comm, status);
 }
 

@@ -255,6 +255,20 @@ static yoco_status prepare(const batch_options *o, const yoco_session *session,
     return YOCO_OK;
 }
 
+/* Rank 0's template on every rank, any of which may have a chat to answer. */
+static yoco_status share_template(const batch_options *o, yoco_session *session,
+                                  const yoco_tokenizer *tokenizer, const batch *b,
+                                  const yoco_chat_template **out)
+{
+    int64_t is_there = b->input.chat != NULL;
+    yoco_status status = YOCO_OK;
+    YOCO_TRY(yoco_all_sum_i64(session->comm, &is_there, 1));
+    if (is_there)
+        status = yoco_chat_template_find(
+            o->session.model, yoco_shape_model_type(session->checkpoint->shape), tokenizer, out);
+    return yoco_agree(session->comm, status);
+}
+
 static yoco_status run_jobs(const batch_options *o, yoco_session *session,
                             const yoco_tokenizer *tokenizer, int64_t chunk_rows,
                             const yoco_snapshot_target *target, const char *fingerprint, batch *b)
@@ -275,6 +289,7 @@ static yoco_status run_jobs(const batch_options *o, yoco_session *session,
                         .progress = first ? &b->progress : NULL,
                         .packing = first ? &b->packing : NULL,
                         .jobs = b->jobs};
+    YOCO_TRY(share_template(o, session, tokenizer, b, &r.chat));
     if (o->trace)
         YOCO_TRY(yoco_trace_open(session->comm));
     YOCO_TRY(yoco_batch_run_jobs(&r));

@@ -50,6 +50,7 @@ static yoco_status answer(const yoco_batch_run *run, yoco_session *group,
     yoco_generate_options options = {.n_generate = parcel->job.max_tokens,
                                      .sampling = parcel->job.sampling,
                                      .stops = parcel->job.stops,
+                                     .chat = parcel->job.chat ? run->chat : NULL,
                                      .logprobs = parcel->job.logprobs,
                                      .n_logprobs = parcel->job.n_logprobs,
                                      .stop = run->stop};

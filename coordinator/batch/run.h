@@ -13,6 +13,7 @@
 typedef struct yoco_batch_run {
     yoco_session *session;
     const yoco_tokenizer *tokenizer; /* on every rank */
+    const yoco_chat_template *chat;  /* on every rank: of the jobs that are chats; NULL: none */
     const char *fingerprint;         /* the same on every rank */
     int64_t chunk_rows;
     const yoco_snapshot_target *context;     /* saved, the document of all jobs; NULL: none */

@@ -140,7 +140,8 @@ static yoco_status draw_document(eval *e, const yoco_eval_cell *cell, yoco_eval_
 static yoco_status ask(eval *e, const yoco_eval_document *d, yoco_answer *answers)
 {
     static const char *line_break = "\n";
-    yoco_generate_options options = {.n_generate = e->common.max_tokens, .sampling.top_p = 1.0};
+    yoco_generate_options options = {
+        .n_generate = e->common.max_tokens, .sampling.top_p = 1.0, .chat = e->work.source.chat};
     yoco_generate_times times = {0};
     if (d->cell.task != YOCO_EVAL_COMPAT && !e->options->chat)
         options.stops = (yoco_strings){.values = &line_break, .n = 1};

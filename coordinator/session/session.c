@@ -99,13 +99,23 @@ yoco_status yoco_session_hash(yoco_session *s, yoco_hash *out)
     return YOCO_OK;
 }
 
+/* A tokenizer that cannot be read counts as none: what needs it says why (yoco_tokenizer_open). */
+static yoco_status hash_tokenizer(const char *model, yoco_hash *out)
+{
+    yoco_status status = yoco_tokenizer_hash(model, out);
+    if (status != YOCO_ERR_DATA && status != YOCO_ERR_OPEN)
+        return status;
+    *out = (yoco_hash){0, 0};
+    return YOCO_OK;
+}
+
 /* Each rank opens alone; where some fail, the first one that fails so logs the line. */
 static yoco_status open_model(const yoco_session_options *options, yoco_session *s)
 {
     yoco_log_hold();
     yoco_status status = yoco_session_open_model(options, &s->checkpoint);
     if (status == YOCO_OK && !is_shape_file(options->model))
-        status = yoco_tokenizer_hash(options->model, &s->tokenizer);
+        status = hash_tokenizer(options->model, &s->tokenizer);
     YOCO_TRY(yoco_comm_agree_lines(s->comm, status));
     return yoco_same_model(s->comm, options->model, s->checkpoint, s->tokenizer, &s->weights,
                            &s->has_weights);

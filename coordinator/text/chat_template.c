@@ -8,35 +8,38 @@
 #include "configs/files/text_file.h"
 #include "coordinator/text/utf8.h"
 
-enum { MAX_TYPES = 6, MAX_NEEDED = 3, MAX_TEMPLATE_BYTES = 16 << 20 };
+enum { MAX_TYPES = 6, MAX_NEEDED = 2, MAX_TEMPLATE_BYTES = 16 << 20 };
 
 struct yoco_chat_template {
     const char *model_types[MAX_TYPES];
-    const char *needed[MAX_NEEDED]; /* special tokens */
-    const char *before_role, *after_role, *after_content;
-    const char *assistant; /* what the role is called */
-    bool trim;             /* white space around a content is dropped */
+    const char *needed[MAX_NEEDED]; /* special tokens, besides `end` */
+    const char *before_role, *after_role;
+    const char *end, *after_end; /* of a turn: a special token, and text */
+    const char *assistant;       /* what the role is called */
+    bool trim;                   /* white space around a content is dropped */
     const char *mark;   /* stands in the folder's own template, where this is the one; NULL: any */
     const char *answer; /* how a reply to be written opens; NULL: with nothing */
 };
 
 #define QWEN35                                                                                     \
-    .model_types = {"qwen3_5", "qwen3_5_text"}, .needed = {"<|im_start|>", "<|im_end|>"},          \
-    .before_role = "<|im_start|>", .after_role = "\n", .after_content = "<|im_end|>\n",            \
+    .model_types = {"qwen3_5", "qwen3_5_text"}, .needed = {"<|im_start|>"},                        \
+    .before_role = "<|im_start|>", .after_role = "\n", .end = "<|im_end|>", .after_end = "\n",     \
     .assistant = "assistant"
 
 static const yoco_chat_template templates[] = {
     {.model_types = {"phi4flash"},
-     .needed = {"<|user|>", "<|assistant|>", "<|end|>"},
+     .needed = {"<|user|>", "<|assistant|>"},
      .before_role = "<|",
      .after_role = "|>",
-     .after_content = "<|end|>",
+     .end = "<|end|>",
+     .after_end = "",
      .assistant = "assistant"},
     {.model_types = {"llama"},
-     .needed = {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"},
+     .needed = {"<|start_header_id|>", "<|end_header_id|>"},
      .before_role = "<|start_header_id|>",
      .after_role = "<|end_header_id|>\n\n",
-     .after_content = "<|eot_id|>",
+     .end = "<|eot_id|>",
+     .after_end = "",
      .assistant = "assistant",
      .trim = true},
     /* Where thinking must be asked for, a reply opens behind empty thoughts. */
@@ -44,16 +47,18 @@ static const yoco_chat_template templates[] = {
     {QWEN35, .mark = "<think>", .answer = "<think>\n"},
     {QWEN35},
     {.model_types = {"qwen2", "qwen3"},
-     .needed = {"<|im_start|>", "<|im_end|>"},
+     .needed = {"<|im_start|>"},
      .before_role = "<|im_start|>",
      .after_role = "\n",
-     .after_content = "<|im_end|>\n",
+     .end = "<|im_end|>",
+     .after_end = "\n",
      .assistant = "assistant"},
     {.model_types = {"gemma4", "gemma4_text"},
-     .needed = {"<|turn>", "<turn|>"},
+     .needed = {"<|turn>"},
      .before_role = "<|turn>",
      .after_role = "\n",
-     .after_content = "<turn|>\n",
+     .end = "<turn|>",
+     .after_end = "\n",
      .assistant = "model",
      .trim = true},
 };
@@ -106,6 +111,17 @@ static const yoco_chat_template *find_marked(const char *folder, const char *mod
     return t;
 }
 
+static yoco_status need_token(const char *name, const char *model_type,
+                              const yoco_tokenizer *tokenizer, const char *token)
+{
+    if (yoco_tokenizer_special(tokenizer, token) >= 0)
+        return YOCO_OK;
+    yoco_log_error("%s: the chat template for model_type \"%.64s\" needs the special token %s, "
+                   "which the tokenizer does not have",
+                   name, model_type, token);
+    return YOCO_ERR_DATA;
+}
+
 yoco_status yoco_chat_template_find(const char *name, const char *model_type,
                                     const yoco_tokenizer *tokenizer, const yoco_chat_template **out)
 {
@@ -117,16 +133,16 @@ yoco_status yoco_chat_template_find(const char *name, const char *model_type,
             name, model_type);
         return YOCO_ERR_DATA;
     }
-    for (int i = 0; i < MAX_NEEDED && t->needed[i]; i++) {
-        if (yoco_tokenizer_special(tokenizer, t->needed[i]) < 0) {
-            yoco_log_error("%s: the chat template for model_type \"%.64s\" needs the special token "
-                           "%s, which the tokenizer does not have",
-                           name, model_type, t->needed[i]);
-            return YOCO_ERR_DATA;
-        }
-    }
+    for (int i = 0; i < MAX_NEEDED && t->needed[i]; i++)
+        YOCO_TRY(need_token(name, model_type, tokenizer, t->needed[i]));
+    YOCO_TRY(need_token(name, model_type, tokenizer, t->end));
     *out = t;
     return YOCO_OK;
+}
+
+int32_t yoco_chat_template_end(const yoco_chat_template *t, const yoco_tokenizer *tokenizer)
+{
+    return yoco_tokenizer_special(tokenizer, t->end);
 }
 
 void yoco_chat_text_free(yoco_chat_text *chat)
@@ -209,5 +225,7 @@ yoco_status yoco_chat_add_content(const yoco_chat_template *t, const char *text,
 
 yoco_status yoco_chat_close_turn(const yoco_chat_template *t, yoco_chat_text *out)
 {
-    return add(t->after_content, strlen(t->after_content), true, out);
+    char turn[64];
+    char *end = stpcpy(stpcpy(turn, t->end), t->after_end);
+    return add(turn, (size_t)(end - turn), true, out);
 }

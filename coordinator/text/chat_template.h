@@ -13,6 +13,9 @@ typedef struct yoco_chat_template yoco_chat_template;
 yoco_status yoco_chat_template_find(const char *name, const char *model_type,
                                     const yoco_tokenizer *tokenizer,
                                     const yoco_chat_template **out);
+/* The token that ends a turn, and so an answer of a model that was trained on them. */
+int32_t yoco_chat_template_end(const yoco_chat_template *t, const yoco_tokenizer *tokenizer);
+
 /* A conversation as text. The template's parts are spans in which special tokens are found; the
  * contents are not. Starts as {0}; a failed call leaves what it has to be freed. */
 typedef struct yoco_chat_text {

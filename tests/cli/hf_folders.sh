@@ -148,6 +148,28 @@ template_it() {
     same "a line's answer" "$("$json_tool" "$folder/chatted" response body choices 0 message content)" "$expected"
 }
 
+# The template's <|end|> ends a chat's answer where no file says so, even where one names it for padding.
+turn_end_it() {
+    local model=$folder/chat end=1206 seed ids= n run
+    run=("$yoco" run -m "$model" --chunk 256 --threads 1 --json -n 100 --temperature 2)
+    sed -i 's/"pad_token": "[^"]*"/"pad_token": "<|end|>"/' "$model/tokenizer_config.json"
+    for ((seed = 1; seed < 500; seed++)); do # until the end is drawn, behind something and before something
+        succeed "${run[@]}" --prompt-ids "$folder/chat_ids" --seed $seed
+        ids=$("$json_tool" "$folder/out" answers 0 ids | tr -d '[] ')
+        [[ $ids != *[0-9],$end,[0-9]* ]] || break
+    done
+    ids=${ids%%",$end,"*},$end
+    n=$(tr ',' '\n' <<<"$ids" | wc -l)
+    succeed "${run[@]}" -p 'Hello, Alice!' --chat --seed $seed
+    same "a chat with an end" "$("$json_tool" "$folder/out" answers 0 ids | tr -d '[] ')" "$ids"
+    same "its reason" "$("$json_tool" "$folder/out" answers 0 finish_reason)" stop
+    sed "s/\"max_tokens\":12,\"temperature\":0/\"max_tokens\":100,\"temperature\":2,\"seed\":$seed/" -i "$folder/chats"
+    succeed "$mpiexec" -n 2 "$yoco" batch -m "$model" -i "$folder/chats" -o "$folder/chatted" --overwrite --chunk 256 \
+        --threads 1
+    same "a line's end" "$("$json_tool" "$folder/chatted" response body choices 0 finish_reason)" stop
+    same "a line's length" "$("$json_tool" "$folder/chatted" response body usage completion_tokens)" "$n"
+}
+
 refuse_it() {
     for command in run "context save -o $folder/context"; do
         # shellcheck disable=SC2086
@@ -177,6 +199,16 @@ ids_alone() {
     expect 65 '"Unigram" is not supported' "$yoco" run -m "$model" -p x
     expect 65 '"Unigram" is not supported' "$yoco" run -m "$model" --prompt-ids "$folder/ids" --stop x
     expect 65 '"Unigram" is not supported' "$yoco" run -m "$model" --prompt-ids "$folder/ids" -q x
+    for name in tokenizer.json yoco_tokenizer.json; do
+        printf 'version https://git-lfs.github.com/spec/v1\n' >"$model/tokenizer.json"
+        [ $name = tokenizer.json ] || echo '{' >"$model/$name"
+        succeed "$yoco" info -m "$model"
+        holds "tokenizer +none: token ids only: .*/$name"
+        succeed "$mpiexec" -n 2 "$yoco" run -m "$model" --prompt-ids "$folder/ids" -n 2 --threads 1
+        grep -q "warning: no text, ids only.*/$name" "$folder/err" || fail "no warning"
+        expect 65 ".*/$name" "$yoco" run -m "$model" -p x
+    done
+    rm "$model/yoco_tokenizer.json"
     mv "$folder/kept.json" "$model/tokenizer.json"
 }
 
@@ -192,6 +224,7 @@ done
 model=$folder/gated_deltanet
 chat_it
 template_it
+turn_end_it
 ids_alone
 refuse_it
 [ $n_failed = 0 ]

@@ -346,10 +346,23 @@ static size_t span(const yoco_tensor *tensor)
     return (size_t)((const char *)last - (const char *)tensor->data) + row_bytes;
 }
 
-void yoco_tensor_release(const yoco_checkpoint *checkpoint, const yoco_tensor *tensor)
+static bool is_mapped(const yoco_checkpoint *checkpoint, const yoco_tensor *tensor)
 {
     const checkpoint_store *store = checkpoint->store;
-    if (tensor >= store->own && tensor < store->own + store->n_own)
+    return tensor < store->own || tensor >= store->own + store->n_own;
+}
+
+void yoco_tensor_expect(const yoco_checkpoint *checkpoint, const yoco_tensor *tensor)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), data = (uintptr_t)tensor->data;
+    uintptr_t begin = data / page * page, end = data + span(tensor);
+    if (is_mapped(checkpoint, tensor))
+        madvise((void *)begin, end - begin, MADV_WILLNEED);
+}
+
+void yoco_tensor_release(const yoco_checkpoint *checkpoint, const yoco_tensor *tensor)
+{
+    if (!is_mapped(checkpoint, tensor))
         return;
     /* Whole pages inside the tensor only: its neighbours may still be in use. */
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), data = (uintptr_t)tensor->data;

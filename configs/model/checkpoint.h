@@ -51,6 +51,9 @@ yoco_status yoco_checkpoint_hash(const yoco_checkpoint *checkpoint, yoco_hash *o
  * machine, both equal are equal models. Weights that were made here have no file. */
 yoco_status yoco_checkpoint_ids(const yoco_checkpoint *checkpoint, yoco_hash *config,
                                 yoco_hash *files);
+/* Tells the system to read the tensor's file pages ahead. Nothing happens to one that is not
+ * mapped. */
+void yoco_tensor_expect(const yoco_checkpoint *checkpoint, const yoco_tensor *tensor);
 /* Tells the system that the tensor's file pages are not needed any more; its data stays readable.
  * Nothing happens to a tensor that is not mapped. */
 void yoco_tensor_release(const yoco_checkpoint *checkpoint, const yoco_tensor *tensor);

@@ -1,42 +1,15 @@
 /* A tokenizer.json, its tokenizer_config.json and a text. The input is three parts with a byte 0xff
  * between them; the text may hold any bytes. */
 #include "coordinator/text/tokenizer.h"
+#include "folder.h"
 #include "fuzz.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { VOCAB_SIZE = 1000, N_FILES = 2 };
 
 static const char *const names[N_FILES] = {"tokenizer.json", "tokenizer_config.json"};
-/* In memory: a file system on a disk writes each of the many files out. */
-static char folder[] = "/dev/shm/yoco_fuzz_XXXXXX";
-
-static void path_of(int file, char path[256])
-{
-    snprintf(path, 256, "%s/%s", folder, names[file]);
-}
-
-static void remove_folder(void)
-{
-    char path[256];
-    for (int i = 0; i < N_FILES; i++) {
-        path_of(i, path);
-        unlink(path);
-    }
-    rmdir(folder);
-}
-
-static void write_file(int index, const uint8_t *data, size_t size)
-{
-    char path[256];
-    path_of(index, path);
-    FILE *file = fopen(path, "wb");
-    if (!file || fwrite(data, 1, size, file) != size || fclose(file) != 0)
-        abort();
-}
 
 /* Ids are the model's, tokens have an end, and the same text has the same ids again. */
 static void check_text(const yoco_tokenizer *tokenizer, const char *text, size_t size,
@@ -61,20 +34,9 @@ static void check_text(const yoco_tokenizer *tokenizer, const char *text, size_t
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static bool made = false;
-    if (!made) {
-        if (!mkdtemp(folder) || atexit(remove_folder) != 0)
-            abort();
-        made = true;
-    }
-    for (int i = 0; i < N_FILES; i++) {
-        const uint8_t *end = size ? memchr(data, 0xff, size) : NULL;
-        if (!end)
-            return 0;
-        write_file(i, data, (size_t)(end - data));
-        size -= (size_t)(end - data) + 1;
-        data = end + 1;
-    }
+    const char *folder = fuzz_folder(names, N_FILES, &data, &size);
+    if (!folder)
+        return 0;
     yoco_tokenizer *tokenizer = NULL;
     if (yoco_tokenizer_open(folder, VOCAB_SIZE, &tokenizer) == YOCO_OK) {
         check_text(tokenizer, (const char *)data, size, false);

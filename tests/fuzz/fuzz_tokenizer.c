@@ -2,43 +2,16 @@
  * them: yoco_tokenizer.json, specials.json, ranks.tiktoken, and the text, which may hold any bytes.
  */
 #include "coordinator/text/tokenizer.h"
+#include "folder.h"
 #include "fuzz.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { VOCAB_SIZE = 1000, N_FILES = 3 };
 
 static const char *const names[N_FILES] = {"yoco_tokenizer.json", "specials.json",
                                            "ranks.tiktoken"};
-/* In memory: a file system on a disk writes each of the many files out. */
-static char folder[] = "/dev/shm/yoco_fuzz_XXXXXX";
-
-static void path_of(int file, char path[256])
-{
-    snprintf(path, 256, "%s/%s", folder, names[file]);
-}
-
-static void remove_folder(void)
-{
-    char path[256];
-    for (int i = 0; i < N_FILES; i++) {
-        path_of(i, path);
-        unlink(path);
-    }
-    rmdir(folder);
-}
-
-static void write_file(int index, const uint8_t *data, size_t size)
-{
-    char path[256];
-    path_of(index, path);
-    FILE *file = fopen(path, "wb");
-    if (!file || fwrite(data, 1, size, file) != size || fclose(file) != 0)
-        abort();
-}
 
 /* Without special tokens nothing may be lost: the ids decode to the text. */
 static void check_text(const yoco_tokenizer *tokenizer, const char *text, size_t size)
@@ -81,20 +54,9 @@ static void check_stream(const char *text, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static bool made = false;
-    if (!made) {
-        if (!mkdtemp(folder) || atexit(remove_folder) != 0)
-            abort();
-        made = true;
-    }
-    for (int i = 0; i < N_FILES; i++) {
-        const uint8_t *end = size ? memchr(data, 0xff, size) : NULL;
-        if (!end)
-            return 0;
-        write_file(i, data, (size_t)(end - data));
-        size -= (size_t)(end - data) + 1;
-        data = end + 1;
-    }
+    const char *folder = fuzz_folder(names, N_FILES, &data, &size);
+    if (!folder)
+        return 0;
     yoco_tokenizer *tokenizer = NULL;
     if (yoco_tokenizer_open(folder, VOCAB_SIZE, &tokenizer) == YOCO_OK)
         check_text(tokenizer, (const char *)data, size);

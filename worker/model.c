@@ -1,3 +1,4 @@
+#include "worker/layers/differential.h"
 #include "worker/layers/layers.h"
 #include "worker/layers/stream_bound.h"
 #include "worker/merge_scale.h"
@@ -170,6 +171,14 @@ static yoco_status make_embeddings(yoco_model *m, const yoco_checkpoint *checkpo
                        &m->embedding);
 }
 
+/* The file is read ahead of the repacking by a layer. */
+static void expect_layer(const yoco_model *m, const yoco_checkpoint *checkpoint, int index)
+{
+    yoco_tensor_rule rules[YOCO_N_ROLES];
+    for (int i = yoco_layer_tensor_rules(m->layers[index].shape, rules); i-- > 0;)
+        yoco_tensor_expect(checkpoint, checkpoint->layers[index].role[rules[i].role]);
+}
+
 /* What each layer remembers and reads, counted in the order of the layers. A layer is before those
  * that name it. */
 static void number_pasts(yoco_model *m)
@@ -216,6 +225,17 @@ static bool has_family(const yoco_ops *ops, const yoco_op_family *family)
     return table != NULL;
 }
 
+static yoco_status check_family(const yoco_ops *ops, const yoco_op_family *family, int index,
+                                const yoco_layer_shape *layer)
+{
+    if (has_family(ops, family))
+        return YOCO_OK;
+    yoco_log_error("the %s backend has no %s ops, which layer %d (%s) needs: choose another with "
+                   "--backend",
+                   ops->name, family->name, index, yoco_layer_kind_name(layer->kind));
+    return YOCO_ERR_USAGE;
+}
+
 yoco_status yoco_model_check_ops(const yoco_ops *ops, const yoco_model_shape *shape)
 {
     static const yoco_op_family always[] = {{YOCO_OP_FAMILY(dense)}, {YOCO_OP_FAMILY(choose)}};
@@ -228,16 +248,12 @@ yoco_status yoco_model_check_ops(const yoco_ops *ops, const yoco_model_shape *sh
         return YOCO_ERR_USAGE;
     }
     for (int i = 0; i < shape->n_layers; i++) {
-        const yoco_layer_kind kind = shape->layers[i].kind;
-        const yoco_op_family *needs = yoco_layer_ops_of(kind)->needs;
-        for (int j = 0; j < YOCO_MAX_NEEDS && needs[j].name; j++) {
-            if (has_family(ops, &needs[j]))
-                continue;
-            yoco_log_error("the %s backend has no %s ops, which layer %d (%s) needs: choose "
-                           "another with --backend",
-                           ops->name, needs[j].name, i, yoco_layer_kind_name(kind));
-            return YOCO_ERR_USAGE;
-        }
+        const yoco_layer_shape *layer = &shape->layers[i];
+        const yoco_op_family *needs = yoco_layer_ops_of(layer->kind)->needs;
+        for (int j = 0; j < YOCO_MAX_NEEDS && needs[j].name; j++)
+            YOCO_TRY(check_family(ops, &needs[j], i, layer));
+        if (layer->traits & YOCO_TRAIT_DIFFERENTIAL)
+            YOCO_TRY(check_family(ops, &yoco_heads_need, i, layer));
     }
     return YOCO_OK;
 }
@@ -256,7 +272,10 @@ static yoco_status make_layers(yoco_model *m, const yoco_checkpoint *checkpoint)
     const yoco_model_shape *shape = m->shape;
     const bool bounded = yoco_stream_bound_wanted(shape) && !checkpoint->is_shape;
     double entering = bounded ? yoco_stream_bound_first(checkpoint) : 0;
+    expect_layer(m, checkpoint, 0);
     for (int i = 0; i < shape->n_layers; i++) {
+        if (i + 1 < shape->n_layers)
+            expect_layer(m, checkpoint, i + 1);
         double leaving =
             bounded ? yoco_stream_bound_next(&shape->layers[i], &checkpoint->layers[i], entering)
                     : 0;

@@ -15,16 +15,6 @@ typedef struct parts {
     float *q, *k, *v, *g, *states, *w, *decay, *beta;
 } parts;
 
-static const yoco_past *inputs_of(const yoco_pass *p)
-{
-    return &p->w->pasts[p->layer->first_past];
-}
-
-static const yoco_past *state_of(const yoco_pass *p)
-{
-    return &p->w->pasts[p->layer->first_past + 1];
-}
-
 static parts parts_of(const yoco_pass *p)
 {
     const yoco_layer_shape *s = p->layer->shape;
@@ -60,7 +50,7 @@ static void make_gates(yoco_pass *p, const parts *m)
 static void conv_chain(const yoco_pass *p, const parts *m, yoco_conv_args chain[N_CONVS])
 {
     const yoco_layer_shape *s = p->layer->shape;
-    const yoco_past *past = inputs_of(p);
+    const yoco_past *past = yoco_past_of(p, 0);
     const yoco_dtype dtype = p->w->model->dtype;
     const int64_t q = yoco_layer_q_width(s), k = yoco_layer_k_width(s), v = yoco_layer_v_width(s);
     char *qk_rows = yoco_past_work(p->w, past, 0), *v_rows = yoco_past_work(p->w, past, 1);
@@ -127,7 +117,7 @@ static void gate_output(yoco_pass *p, const parts *m)
 static yoco_delta_args args_of(const yoco_pass *p, const parts *m)
 {
     const yoco_layer_shape *s = p->layer->shape;
-    float *edge = (float *)(void *)yoco_past_work(p->w, state_of(p), 0);
+    float *edge = (float *)(void *)yoco_past_work(p->w, yoco_past_of(p, 1), 0);
     return (yoco_delta_args){.n_rows = p->n_rows,
                              .n_qk_heads = s->n_kv_heads,
                              .n_heads = s->n_heads,
@@ -151,8 +141,8 @@ static yoco_status keep(yoco_pass *p)
     make_inputs(p, &m);
     conv_chain(p, &m, chain);
     p->w->ops->conv->round(p->w->device, chain);
-    if (yoco_window_gives_own(p, inputs_of(p)))
-        YOCO_TRY(p->port->give(p, inputs_of(p)));
+    if (yoco_window_gives_own(p, yoco_past_of(p, 0)))
+        YOCO_TRY(p->port->give(p, yoco_past_of(p, 0)));
     make_gates(p, &m);
     return YOCO_OK;
 }
@@ -160,7 +150,7 @@ static yoco_status keep(yoco_pass *p)
 /* The rows before the piece, passed on in part where it is shorter than the convolution. */
 static yoco_status take_inputs(yoco_pass *p)
 {
-    const yoco_past *past = inputs_of(p);
+    const yoco_past *past = yoco_past_of(p, 0);
     if (yoco_window_edge(p, past) == 0)
         return YOCO_OK;
     YOCO_TRY(p->port->take(p, past));
@@ -178,9 +168,9 @@ static yoco_status mix(yoco_pass *p)
     p->w->ops->conv->piece(p->w->device, chain);
     prepare(p, &m);
     delta->local(p->w->device, &args);
-    YOCO_TRY(p->port->take(p, state_of(p)));
+    YOCO_TRY(p->port->take(p, yoco_past_of(p, 1)));
     delta->scan(p->w->device, &args);
-    YOCO_TRY(p->port->give(p, state_of(p)));
+    YOCO_TRY(p->port->give(p, yoco_past_of(p, 1)));
     delta->out(p->w->device, &args);
     gate_output(p, &m);
     return YOCO_OK;
@@ -195,7 +185,7 @@ static void step_convs(yoco_pass *p, const parts *m)
     yoco_conv_step_args steps[N_CONVS];
     conv_chain(p, m, chain);
     w->ops->conv->round(w->device, chain);
-    yoco_window_step(p, inputs_of(p), w->views);
+    yoco_window_step(p, yoco_past_of(p, 0), w->views);
     for (int i = 0; i < N_CONVS; i++)
         steps[i] = (yoco_conv_step_args){.n_rows = p->n_rows,
                                          .n_channels = chain[i].n_channels,
@@ -221,7 +211,7 @@ static yoco_status step(yoco_pass *p)
     step_convs(p, &m);
     prepare(p, &m);
     for (int64_t i = 0; i < p->n_rows; i++)
-        w->states[i] = yoco_state_branch(w, state_of(p), p->branches[i]);
+        w->states[i] = yoco_state_branch(w, yoco_past_of(p, 1), p->branches[i]);
     w->ops->delta->step(w->device, &(yoco_delta_step_args){.n_rows = p->n_rows,
                                                            .n_qk_heads = s->n_kv_heads,
                                                            .n_heads = s->n_heads,

@@ -3,6 +3,8 @@
 
 static const float pair_eps = 1e-5f; /* of the released code, whatever the model's norms have */
 
+const yoco_op_family yoco_heads_need = {YOCO_OP_FAMILY(differential)};
+
 static bool is_differential(const yoco_layer_shape *shape)
 {
     return shape->traits & YOCO_TRAIT_DIFFERENTIAL;

@@ -6,6 +6,9 @@
 
 #include "worker/layers/layers.h"
 
+/* The family of ops that such a layer calls besides those of its kind. */
+extern const yoco_op_family yoco_heads_need;
+
 /* Where the gate of a layer that has one stands, (n_rows, n_heads, v_dim): behind K; else NULL. */
 float *yoco_heads_gate(const yoco_pass *p);
 /* Where a layer's heads put what they give, (n_rows, n_heads, v_dim), and its dtype: NORM, or work

@@ -24,8 +24,9 @@ typedef struct yoco_derived {
 } yoco_derived;
 
 struct yoco_layer_ops {
-    /* The families whose ops it calls, beside those that every model needs (worker/model.c); the
-     * rest of the list is empty. A backend that lacks one does not run such a model. */
+    /* The families whose ops it calls, beside those that every model needs (worker/model.c) and
+     * those of a trait (differential.h); the rest of the list is empty. A backend that lacks one
+     * does not run such a model. */
     yoco_op_family needs[YOCO_MAX_NEEDS];
     /* A piece: what needs no past. K and V that the layer keeps; an edge may leave here. NULL:
      * nothing. */

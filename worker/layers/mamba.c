@@ -13,16 +13,6 @@ typedef struct parts {
     float *x, *dt, *z, *low, *b, *c, *state;
 } parts;
 
-static const yoco_past *inputs_of(const yoco_pass *p)
-{
-    return &p->w->pasts[p->layer->first_past];
-}
-
-static const yoco_past *state_of(const yoco_pass *p)
-{
-    return &p->w->pasts[p->layer->first_past + 1];
-}
-
 static parts parts_of(const yoco_pass *p)
 {
     const yoco_layer_shape *s = p->layer->shape;
@@ -46,7 +36,7 @@ static yoco_conv_args conv_of(const yoco_pass *p, const parts *m)
 {
     const yoco_layer_shape *s = p->layer->shape;
     return (yoco_conv_args){.n_rows = p->n_rows,
-                            .n_edge = yoco_window_edge(p, inputs_of(p)),
+                            .n_edge = yoco_window_edge(p, yoco_past_of(p, 0)),
                             .n_channels = s->n_channels,
                             .n_taps = s->n_taps,
                             .taps = p->layer->vectors[YOCO_ROLE_X_TAPS],
@@ -54,7 +44,7 @@ static yoco_conv_args conv_of(const yoco_pass *p, const parts *m)
                             .x = m->x,
                             .dtype = p->w->model->dtype,
                             .stride = s->n_channels,
-                            .rows = yoco_past_work(p->w, inputs_of(p), 0),
+                            .rows = yoco_past_work(p->w, yoco_past_of(p, 0), 0),
                             .out = m->x};
 }
 
@@ -98,7 +88,7 @@ static yoco_mamba_args args_of(const yoco_pass *p, const parts *m)
 {
     const yoco_layer_shape *s = p->layer->shape;
     float *const *vectors = p->layer->vectors;
-    float *edge = (float *)(void *)yoco_past_work(p->w, state_of(p), 0);
+    float *edge = (float *)(void *)yoco_past_work(p->w, yoco_past_of(p, 1), 0);
     return (yoco_mamba_args){.n_rows = p->n_rows,
                              .n_channels = s->n_channels,
                              .n_states = s->n_states,
@@ -121,13 +111,14 @@ static yoco_status keep(yoco_pass *p)
     make_inputs(p, &m);
     const yoco_conv_args conv = conv_of(p, &m);
     p->w->ops->conv->round(p->w->device, &conv);
-    return yoco_window_gives_own(p, inputs_of(p)) ? p->port->give(p, inputs_of(p)) : YOCO_OK;
+    return yoco_window_gives_own(p, yoco_past_of(p, 0)) ? p->port->give(p, yoco_past_of(p, 0))
+                                                        : YOCO_OK;
 }
 
 /* The rows before the piece, passed on in part where it is shorter than the convolution. */
 static yoco_status take_inputs(yoco_pass *p)
 {
-    const yoco_past *past = inputs_of(p);
+    const yoco_past *past = yoco_past_of(p, 0);
     if (yoco_window_edge(p, past) == 0)
         return YOCO_OK;
     YOCO_TRY(p->port->take(p, past));
@@ -144,9 +135,9 @@ static yoco_status mix(yoco_pass *p)
     p->w->ops->conv->piece(p->w->device, &conv);
     make_selection(p, &m);
     mamba->local(p->w->device, &args);
-    YOCO_TRY(p->port->take(p, state_of(p)));
+    YOCO_TRY(p->port->take(p, yoco_past_of(p, 1)));
     mamba->scan(p->w->device, &args);
-    YOCO_TRY(p->port->give(p, state_of(p)));
+    YOCO_TRY(p->port->give(p, yoco_past_of(p, 1)));
     mamba->correct(p->w->device, &args);
     gate_output(p, &m);
     return YOCO_OK;
@@ -158,7 +149,7 @@ static void step_conv(yoco_pass *p, const parts *m)
     yoco_worker *w = p->w;
     const yoco_conv_args conv = conv_of(p, m);
     w->ops->conv->round(w->device, &conv);
-    yoco_window_step(p, inputs_of(p), w->views);
+    yoco_window_step(p, yoco_past_of(p, 0), w->views);
     w->ops->conv->step(w->device, &(yoco_conv_step_args){.n_rows = p->n_rows,
                                                          .n_channels = conv.n_channels,
                                                          .n_taps = conv.n_taps,
@@ -179,7 +170,7 @@ static yoco_status step(yoco_pass *p)
     step_conv(p, &m);
     make_selection(p, &m);
     for (int64_t i = 0; i < p->n_rows; i++)
-        w->states[i] = yoco_state_branch(w, state_of(p), p->branches[i]);
+        w->states[i] = yoco_state_branch(w, yoco_past_of(p, 1), p->branches[i]);
     w->ops->mamba->step(w->device, &(yoco_mamba_step_args){.n_rows = args.n_rows,
                                                            .n_channels = args.n_channels,
                                                            .n_states = args.n_states,

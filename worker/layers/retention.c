@@ -8,11 +8,6 @@ typedef struct parts {
     float *q, *k, *v, *g, *out, *gate, *decay, *states;
 } parts;
 
-static const yoco_past *past_of(const yoco_pass *p)
-{
-    return &p->w->pasts[p->layer->first_past];
-}
-
 static parts parts_of(const yoco_pass *p)
 {
     const yoco_layer_shape *s = p->layer->shape;
@@ -67,7 +62,7 @@ static void gate_output(yoco_pass *p, const parts *m)
 static yoco_retention_args args_of(const yoco_pass *p, const parts *m)
 {
     const yoco_layer_shape *s = p->layer->shape;
-    float *edge = (float *)(void *)yoco_past_work(p->w, past_of(p), 0);
+    float *edge = (float *)(void *)yoco_past_work(p->w, yoco_past_of(p, 0), 0);
     return (yoco_retention_args){.n_rows = p->n_rows,
                                  .n_heads = s->n_heads,
                                  .head_dim = s->k_dim,
@@ -96,9 +91,9 @@ static yoco_status mix(yoco_pass *p)
 {
     const parts m = parts_of(p);
     const yoco_retention_args args = args_of(p, &m);
-    YOCO_TRY(p->port->take(p, past_of(p)));
+    YOCO_TRY(p->port->take(p, yoco_past_of(p, 0)));
     p->w->ops->retention->scan(p->w->device, &args);
-    YOCO_TRY(p->port->give(p, past_of(p)));
+    YOCO_TRY(p->port->give(p, yoco_past_of(p, 0)));
     p->w->ops->retention->correct(p->w->device, &args);
     gate_output(p, &m);
     return YOCO_OK;
@@ -111,7 +106,7 @@ static yoco_status step(yoco_pass *p)
     const parts m = parts_of(p);
     make_inputs(p, &m);
     for (int64_t i = 0; i < p->n_rows; i++)
-        w->states[i] = yoco_state_branch(w, past_of(p), p->branches[i]);
+        w->states[i] = yoco_state_branch(w, yoco_past_of(p, 0), p->branches[i]);
     w->ops->retention->step(
         w->device, &(yoco_retention_step_args){.n_rows = p->n_rows,
                                                .n_heads = s->n_heads,

@@ -4,14 +4,9 @@
 #include "worker/layers/layers.h"
 #include "worker/layers/qkv.h"
 
-static const yoco_past *past_of(const yoco_pass *p)
-{
-    return &p->w->pasts[p->layer->first_past];
-}
-
 static yoco_status keep(yoco_pass *p)
 {
-    const yoco_past *past = past_of(p);
+    const yoco_past *past = yoco_past_of(p, 0);
     yoco_make_qkv(p, yoco_window_own(p, past, 0), yoco_window_own(p, past, 1));
     return yoco_window_gives_own(p, past) ? p->port->give(p, past) : YOCO_OK;
 }
@@ -19,7 +14,7 @@ static yoco_status keep(yoco_pass *p)
 void yoco_window_attend_piece(yoco_pass *p, const float *q, int64_t begin, int64_t end)
 {
     const yoco_layer_shape *s = p->layer->shape;
-    const yoco_past *past = past_of(p);
+    const yoco_past *past = yoco_past_of(p, 0);
     yoco_worker *w = p->w;
     yoco_dtype out_dtype;
     void *out = yoco_heads_out(p, &out_dtype);
@@ -46,7 +41,7 @@ void yoco_window_attend_piece(yoco_pass *p, const float *q, int64_t begin, int64
 /* Rows that see the edge wait for it, all others do not; where nobody waits, one call does all. */
 static yoco_status mix(yoco_pass *p)
 {
-    const yoco_past *past = past_of(p);
+    const yoco_past *past = yoco_past_of(p, 0);
     const float *q = yoco_wide(p, YOCO_BUF_WIDE_A, 0); /* as keep left it */
     bool waits = p->port->waits && p->w->comm->n_ranks > 1;
     int64_t n_waiting = yoco_window_edge(p, past) == 0 ? 0
@@ -87,7 +82,7 @@ void yoco_window_attend_step(yoco_pass *p, const float *q)
 
 static yoco_status step(yoco_pass *p)
 {
-    const yoco_past *past = past_of(p);
+    const yoco_past *past = yoco_past_of(p, 0);
     const float *q = yoco_make_qkv(p, yoco_window_own(p, past, 0), yoco_window_own(p, past, 1));
     yoco_window_step(p, past, p->w->views);
     yoco_window_attend_step(p, q);

@@ -26,6 +26,9 @@ extern const yoco_past_ops yoco_window_past, yoco_state_past;
 /* Places of the plan's pasts: fills w->pasts, w->stores and the layers' references to them. */
 void yoco_pasts_place(yoco_worker *w);
 
+/* Past i of those that the pass's layer keeps, in the order of yoco_layer_pasts. */
+const yoco_past *yoco_past_of(const yoco_pass *p, int i);
+
 /* Edges of this worker's last prefill: what branches start from. */
 char *yoco_past_context_edge(const yoco_worker *w, const yoco_past *past);
 char *yoco_past_branch(const yoco_worker *w, const yoco_past *past, int branch);

@@ -65,6 +65,11 @@ void yoco_past_copy_rows(yoco_worker *w, int64_t n, const size_t row_bytes[YOCO_
         w->ops->copy_rows(w->device, w->copies + n, n, row_bytes[1]);
 }
 
+const yoco_past *yoco_past_of(const yoco_pass *p, int i)
+{
+    return &p->w->pasts[p->layer->first_past + i];
+}
+
 char *yoco_past_context_edge(const yoco_worker *w, const yoco_past *past)
 {
     return yoco_bytes(w, YOCO_BUF_CONTEXT_EDGE) + past->slot_at;

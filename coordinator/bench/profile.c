@@ -402,15 +402,20 @@ static yoco_status alloc_filled(profiler *p, size_t bytes, void **out)
     return YOCO_OK;
 }
 
-/* Elements of a row of what a product of the layer reads or writes, at most. */
-static int64_t widest_product(const yoco_layer_shape *layer)
+/* Elements of a row of what a product or the attention of the layer reads or writes, at most. */
+static int64_t widest_row(const yoco_layer_shape *layer)
 {
     yoco_tensor_rule rules[YOCO_N_ROLES];
-    int64_t widest = layer->dim;
+    int64_t widest = yoco_i64_max(layer->dim, yoco_layer_heads_width(layer));
     for (int i = yoco_layer_tensor_rules(layer, rules); i-- > 0;)
         if (!rules[i].is_table)
             widest = yoco_i64_max(widest, yoco_i64_max(rules[i].n_out, rules[i].n_in));
     return widest;
+}
+
+static int64_t kv_width(const yoco_layer_shape *layer)
+{
+    return yoco_i64_max(yoco_layer_k_width(layer), yoco_layer_v_width(layer));
 }
 
 static yoco_status make_buffers(profiler *p)
@@ -420,20 +425,18 @@ static yoco_status make_buffers(profiler *p)
     for (int i = 0; i < p->shape->n_layers; i++) {
         const yoco_layer_shape *c = &p->shape->layers[i];
         size_t scratch = yoco_layer_scratch(c, p->rows);
-        width = (size_t)yoco_i64_max((int64_t)width, widest_product(c));
+        width = (size_t)yoco_i64_max((int64_t)width, widest_row(c));
         heads = (size_t)yoco_i64_max((int64_t)heads, c->n_heads);
         state = scratch > state ? scratch : state;
     }
-    size_t context =
-        (size_t)CONTEXT_ROWS *
-        (size_t)yoco_i64_max(yoco_layer_k_width(p->merged), yoco_layer_v_width(p->merged)) *
-        p->element;
-    size_t window = rows * dim * p->element;
+    size_t context = (size_t)(CONTEXT_ROWS * kv_width(p->merged)) * p->element;
+    size_t window = p->windowed ? rows * (size_t)kv_width(p->windowed) * p->element : 0;
     size_t partials = (size_t)CONTEXT_ROWS / YOCO_BLOCK_ROWS * MANY_QUERIES;
     size_t maxima = (2 * partials + MANY_QUERIES) * heads;
     size_t kv = window > context ? window : context;
     size_t many = width * (rows > MANY_QUERIES ? rows : MANY_QUERIES);
-    size_t more = many > partials * dim ? many : partials * dim;
+    size_t heads_out = partials * (size_t)yoco_layer_heads_width(p->merged);
+    size_t more = many > heads_out ? many : heads_out;
     size_t small = rows * dim > maxima ? rows * dim : maxima;
     YOCO_TRY(alloc_filled(p, many * f32, &p->x));
     YOCO_TRY(alloc_filled(p, many * f32, &p->out));

@@ -11,7 +11,7 @@ enum {
     YOCO_TAG_RECORD, /* of a timed run */
     YOCO_TAG_PING,
     YOCO_TAG_NCCL_HEADER, /* on the transport below NCCL */
-    YOCO_TAG_ROWS, /* + 2 * index of the store + part */
+    YOCO_TAG_ROWS,        /* + 2 * index of the store + part */
 };
 
 #endif

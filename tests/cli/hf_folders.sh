@@ -150,7 +150,7 @@ template_it() {
 
 # The template's <|end|> ends a chat's answer where no file says so, even where one names it for padding.
 turn_end_it() {
-    local model=$folder/chat end=1206 seed ids= n run
+    local model=$folder/chat end=1206 seed ids="" n run
     run=("$yoco" run -m "$model" --chunk 256 --threads 1 --json -n 100 --temperature 2)
     sed -i 's/"pad_token": "[^"]*"/"pad_token": "<|end|>"/' "$model/tokenizer_config.json"
     for ((seed = 1; seed < 500; seed++)); do # until the end is drawn, behind something and before something

@@ -78,7 +78,7 @@ static void test_bounds(void **state)
     check_model("qwen35-tiny", 0.1); /* weights of norms stored less 1 */
     check_model("qwen35-text-bf16", 0.1);
     check_model("olmo-hybrid-tiny", 1e-6); /* no norm: what the layers before can make at most */
-    check_model("llama-tiny", 0.1); /* of every layer */
+    check_model("llama-tiny", 0.1);        /* of every layer */
     check_model("qwen2-window", 0.1);
     check_model("qwen3-window", 0.1);
     check_model("gemma4-text", 0.1); /* V with a norm of its own */

@@ -6,6 +6,7 @@ static const char *const limit_texts[YOCO_N_LIMITS] = {
     [YOCO_LIMIT_COMPUTE] = "compute",
     [YOCO_LIMIT_FEW_CHUNKS] = "too few chunks",
     [YOCO_LIMIT_CHAIN] = "edge chain",
+    [YOCO_LIMIT_ROWS] = "rows round the ring",
     [YOCO_LIMIT_LAST_EDGES] = "broadcast of the last edges",
     [YOCO_LIMIT_WEIGHTS] = "repeated part of the step",
     [YOCO_LIMIT_ATTENTION] = "attention",
@@ -62,21 +63,21 @@ static double broadcast_s(const yoco_cost_input *in, double bytes)
 
 /* Prefill. */
 
-/* An edge to the next rank: in its node, or, once for each node, out of it. */
-static double near_message_s(const yoco_cost_input *in, const yoco_cost_edge *edge)
+/* To the next rank: in its node, or, once for each node, out of it. */
+static double near_message_s(const yoco_cost_input *in, double bytes)
 {
-    return message_s(in, edge->bytes, 0);
+    return message_s(in, bytes, 0);
 }
 
-static double far_message_s(const yoco_cost_input *in, const yoco_cost_edge *edge)
+static double far_message_s(const yoco_cost_input *in, double bytes)
 {
     int n_devices = in->hardware->node.n_devices;
-    return message_s(in, edge->bytes, in->grid.n_ranks > n_devices ? n_devices : 0);
+    return message_s(in, bytes, in->grid.n_ranks > n_devices ? n_devices : 0);
 }
 
-static double mean_message_s(const yoco_cost_input *in, const yoco_cost_edge *edge)
+static double mean_message_s(const yoco_cost_input *in, double bytes)
 {
-    double near = near_message_s(in, edge), far = far_message_s(in, edge);
+    double near = near_message_s(in, bytes), far = far_message_s(in, bytes);
     return near + (far - near) / in->hardware->node.n_devices;
 }
 
@@ -87,7 +88,7 @@ static double hop_s(const yoco_cost_input *in, const yoco_cost_account *a, bool 
     *is_chained = false;
     for (int i = 0; i < a->n_edges; i++) {
         const yoco_cost_edge *edge = &a->edges[i];
-        double one = edge->pass_s + mean_message_s(in, edge);
+        double one = edge->pass_s + mean_message_s(in, edge->bytes);
         if (edge->is_chained < *is_chained)
             continue;
         hop = edge->is_chained > *is_chained || one > hop ? one : hop;
@@ -106,8 +107,9 @@ static double stalls_s(const yoco_cost_input *in, const yoco_cost_account *a)
     double seconds = 0;
     for (int i = 0; i < hops; i++) {
         const yoco_cost_edge *edge = &a->edges[i];
-        double late = (i < far_hops ? far_message_s(in, edge) : near_message_s(in, edge)) -
-                      (edge->take_s - edge->give_s);
+        double late =
+            (i < far_hops ? far_message_s(in, edge->bytes) : near_message_s(in, edge->bytes)) -
+            (edge->take_s - edge->give_s);
         seconds += late > 0 ? late : 0;
     }
     return seconds;
@@ -128,8 +130,60 @@ static double chain_s(const yoco_cost_input *in, const yoco_cost *cost, const yo
     double busiest = cost->compute_s + cost->uneven_s;
     double skewed =
         busiest + cost->hop_s * (double)(n_chunks - 1 - (rounds - 1) * in->grid.n_ranks);
-    double chained = cost->chunk_s + cost->hop_s * (double)(n_chunks - 1);
+    double last_s = a->chunk_s + a->earlier_s * (double)(n_chunks - 1);
+    double chained = last_s + cost->hop_s * (double)(n_chunks - 1);
     return (skewed > chained ? skewed : chained) - busiest;
+}
+
+/* What rows before them add to a rank's chunks; to a short one its part. */
+static double earlier_s(const yoco_cost_input *in, const yoco_cost_account *a, int rank)
+{
+    const yoco_grid *grid = &in->grid;
+    double chunk_rows = (double)yoco_i64_min(grid->chunk_rows, grid->n_tokens), n_earlier = 0;
+    if (!(a->earlier_s > 0))
+        return 0;
+    for (int64_t chunk = rank; chunk < yoco_grid_n_chunks(grid); chunk += grid->n_ranks)
+        n_earlier += (double)chunk * (double)yoco_grid_chunk_rows(grid, chunk) / chunk_rows;
+    return a->earlier_s * n_earlier;
+}
+
+/* All chunks of a rank. */
+static double rank_s(const yoco_cost_input *in, const yoco_cost_account *a, int rank)
+{
+    double rows = (double)yoco_i64_min(in->grid.chunk_rows, in->grid.n_tokens);
+    return a->chunk_s / rows * (double)yoco_grid_rank_rows(&in->grid, rank) +
+           earlier_s(in, a, rank);
+}
+
+/* Rows of a chunk to the next rank, K and V at once: within a node they share a device's link, out
+ * of it each has a port. */
+static double near_rows_s(const yoco_cost_input *in, double bytes)
+{
+    return message_s(in, bytes, 0);
+}
+
+static double far_rows_s(const yoco_cost_input *in, double bytes)
+{
+    int n_devices = in->hardware->node.n_devices;
+    return in->grid.n_ranks > n_devices ? message_s(in, bytes / 2, n_devices)
+                                        : near_rows_s(in, bytes);
+}
+
+/* Waiting of a rank for rows. Each layer of its first chunk begins with rows that are not there
+ * yet, and the ranks of the round get them one after the other. Later ones are under way, two
+ * chunks at a time, while those before are attended to: only what takes longer than that counts. */
+static double wait_for_rows_s(const yoco_cost_input *in, const yoco_cost_account *a, int rank)
+{
+    const yoco_grid *grid = &in->grid;
+    if (a->n_row_layers == 0 || rank == 0)
+        return 0;
+    double bytes = a->row_bytes / a->n_row_layers, n_runs = 0;
+    double near = near_rows_s(in, bytes), far = far_rows_s(in, bytes);
+    double hop = near + (far - near) / in->hardware->node.n_devices;
+    double late = (far > near ? far : near) / 2 - a->earlier_s / a->n_row_layers;
+    for (int64_t chunk = rank; chunk < yoco_grid_n_chunks(grid); chunk += grid->n_ranks)
+        n_runs += (double)yoco_i64_min(chunk, grid->n_ranks - 1);
+    return hop * (rank + a->n_row_layers - 1) + (late > 0 ? late * n_runs * a->n_row_layers : 0);
 }
 
 static yoco_limit largest(const double *seconds, const yoco_limit *limits, int n)
@@ -144,21 +198,29 @@ static void make_prefill(const yoco_cost_input *in, const yoco_cost_account *a, 
 {
     const yoco_grid *grid = &in->grid;
     int64_t rows = yoco_i64_min(grid->chunk_rows, grid->n_tokens);
-    double per_row = a->chunk_s / (double)rows;
+    double per_row = a->chunk_s / (double)rows, all_s = 0;
+    int busiest = 0;
     bool is_chained;
+    for (int rank = 0; rank < grid->n_ranks && a->earlier_s > 0; rank++)
+        all_s += earlier_s(in, a, rank);
+    for (int rank = 1; rank < grid->n_ranks; rank++)
+        busiest = rank_s(in, a, rank) > rank_s(in, a, busiest) ? rank : busiest;
     cost->chunk_s = a->chunk_s;
     cost->hop_s = hop_s(in, a, &is_chained);
-    cost->compute_s = per_row * (double)grid->n_tokens / grid->n_ranks;
-    cost->uneven_s = per_row * (double)yoco_grid_max_rank_rows(grid) - cost->compute_s;
+    cost->compute_s = (per_row * (double)grid->n_tokens + all_s) / grid->n_ranks;
+    cost->uneven_s = rank_s(in, a, busiest) - cost->compute_s;
     cost->chain_s = chain_s(in, cost, a, is_chained);
+    cost->rows_s = wait_for_rows_s(in, a, busiest);
     for (int i = 0; i < a->n_edges; i++)
         cost->last_edges_s += broadcast_s(in, a->edges[i].bytes);
-    cost->prefill_s = cost->compute_s + cost->uneven_s + cost->chain_s + cost->last_edges_s;
+    cost->prefill_s =
+        cost->compute_s + cost->uneven_s + cost->chain_s + cost->rows_s + cost->last_edges_s;
     cost->prefill_limit =
-        largest((double[]){cost->compute_s, cost->uneven_s, cost->chain_s, cost->last_edges_s},
+        largest((double[]){cost->compute_s, cost->uneven_s, cost->chain_s, cost->rows_s,
+                           cost->last_edges_s},
                 (yoco_limit[]){YOCO_LIMIT_COMPUTE, YOCO_LIMIT_FEW_CHUNKS, YOCO_LIMIT_CHAIN,
-                               YOCO_LIMIT_LAST_EDGES},
-                4);
+                               YOCO_LIMIT_ROWS, YOCO_LIMIT_LAST_EDGES},
+                5);
 }
 
 /* Decode. A reduction's time is a constant and a part for each byte, so that of the mean one is the

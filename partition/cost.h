@@ -21,7 +21,11 @@ typedef struct yoco_cost_edge {
 
 /* Counted work: seconds of one rank. */
 typedef struct yoco_cost_account {
-    double chunk_s; /* one whole chunk of the prefill */
+    double chunk_s; /* one whole chunk of the prefill, the first, with full windows */
+    /* what each chunk before it adds to a chunk, where layers attend over the rows of all */
+    double earlier_s;
+    int n_row_layers; /* that do in prefill */
+    double row_bytes; /* K and V of one chunk, of all of them */
     int n_edges;
     yoco_cost_edge *edges; /* (n_edges); yoco_free */
     /* one step, on the rank with the most rows: what every rank repeats, over rows of all
@@ -48,6 +52,7 @@ typedef enum yoco_limit {
     YOCO_LIMIT_COMPUTE,    /* prefill: the ranks compute */
     YOCO_LIMIT_FEW_CHUNKS, /* ranks without a chunk wait for those with one more */
     YOCO_LIMIT_CHAIN,      /* edges go from chunk to chunk, one after another */
+    YOCO_LIMIT_ROWS,       /* rows of earlier chunks go round the ring */
     YOCO_LIMIT_LAST_EDGES, /* the broadcast of the last edges */
     YOCO_LIMIT_WEIGHTS,    /* decode: the part of a step that every rank repeats */
     YOCO_LIMIT_ATTENTION,  /* reading the rank's K,V */
@@ -59,13 +64,14 @@ const char *yoco_limit_text(yoco_limit limit); /* "too few chunks" */
 
 /* Seconds. */
 typedef struct yoco_cost {
-    double chunk_s; /* one whole chunk */
+    double chunk_s; /* one whole chunk, the first */
     double hop_s;   /* one edge, from when it enters a chunk until it can enter the next */
 
-    double prefill_s;    /* the sum of the next four */
+    double prefill_s;    /* the sum of the next five */
     double compute_s;    /* all chunks, shared evenly */
     double uneven_s;     /* the busiest rank beyond that */
     double chain_s;      /* waiting for edges */
+    double rows_s;       /* waiting for rows of earlier chunks */
     double last_edges_s; /* to all ranks, for the decode steps */
     yoco_limit prefill_limit;
 

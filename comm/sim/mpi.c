@@ -10,6 +10,10 @@ int __real_MPI_Isend(const void *data, int n, MPI_Datatype type, int peer, int t
                      MPI_Request *request);
 int __wrap_MPI_Isend(const void *data, int n, MPI_Datatype type, int peer, int tag, MPI_Comm comm,
                      MPI_Request *request);
+int __real_MPI_Irecv(void *data, int n, MPI_Datatype type, int peer, int tag, MPI_Comm comm,
+                     MPI_Request *request);
+int __wrap_MPI_Irecv(void *data, int n, MPI_Datatype type, int peer, int tag, MPI_Comm comm,
+                     MPI_Request *request);
 int __wrap_MPI_Test(MPI_Request *request, int *done, MPI_Status *status);
 int __wrap_MPI_Iallreduce(const void *from, void *to, int n, MPI_Datatype type, MPI_Op op,
                           MPI_Comm comm, MPI_Request *request);
@@ -29,7 +33,13 @@ int __wrap_MPI_Isend(const void *data, int n, MPI_Datatype type, int peer, int t
                      MPI_Request *request)
 {
     yoco_sim_settle();
-    return __real_MPI_Isend(data, n, type, peer, tag, comm, request);
+    return __real_MPI_Isend(yoco_sim_message(data), n, type, peer, tag, comm, request);
+}
+
+int __wrap_MPI_Irecv(void *data, int n, MPI_Datatype type, int peer, int tag, MPI_Comm comm,
+                     MPI_Request *request)
+{
+    return __real_MPI_Irecv(yoco_sim_message(data), n, type, peer, tag, comm, request);
 }
 
 int __wrap_MPI_Test(MPI_Request *request, int *done, MPI_Status *status)

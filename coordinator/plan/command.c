@@ -83,6 +83,8 @@ static void print_cost(const yoco_cost *cost, const yoco_cost_input *in)
     print_part("  computing, shared evenly", cost->compute_s);
     print_part("  the busiest rank beyond that", cost->uneven_s);
     print_part("  waiting for edges", cost->chain_s);
+    if (cost->rows_s > 0)
+        print_part("  waiting for rows of earlier chunks", cost->rows_s);
     print_part("  broadcast of the last edges", cost->last_edges_s);
     yoco_print("  %-42s %s\n", "prefill is limited by", yoco_limit_text(cost->prefill_limit));
     print_part("decode step", cost->step_s);

@@ -208,9 +208,9 @@ static yoco_status run_predicted(const yoco_sweep *s, const yoco_scale_point *p,
         "memory_bytes", (json_int_t)cost.memory_bytes, "fits", cost.fits, "prefill_limit",
         yoco_limit_text(cost.prefill_limit), "step_limit", yoco_limit_text(cost.step_limit),
         "chunk_s", cost.chunk_s, "hop_s", cost.hop_s, "prefill", "compute_s", cost.compute_s,
-        "edge_wait_s", cost.chain_s, "reduce_s", 0.0, "wait_s", cost.last_edges_s, "idle_s",
-        cost.uneven_s, "decode", "compute_s", cost.repeated_s + cost.attention_s, "edge_wait_s",
-        0.0, "reduce_s", cost.merge_s, "wait_s", 0.0, "idle_s", 0.0);
+        "edge_wait_s", cost.chain_s + cost.rows_s, "reduce_s", 0.0, "wait_s", cost.last_edges_s,
+        "idle_s", cost.uneven_s, "decode", "compute_s", cost.repeated_s + cost.attention_s,
+        "edge_wait_s", 0.0, "reduce_s", cost.merge_s, "wait_s", 0.0, "idle_s", 0.0);
     if (*run)
         return YOCO_OK;
     yoco_log_error("cannot allocate a predicted run");

@@ -50,6 +50,12 @@ static void *address(void *context, size_t bytes)
     return bytes <= sim.message_bytes ? sim.messages : sim.zeros;
 }
 
+void *yoco_sim_message(const void *at)
+{
+    const char *zeros = sim.zeros, *byte = at;
+    return byte >= zeros && byte < zeros + ZERO_BYTES ? sim.messages : (void *)(uintptr_t)at;
+}
+
 static void charge(void *context, yoco_tally_part part, yoco_work work)
 {
     (void)context;

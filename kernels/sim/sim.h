@@ -11,6 +11,10 @@
  * arrive in. Ops take `slowdown` times as long as described. */
 yoco_status yoco_sim_describe(const yoco_hardware *hardware, size_t message_bytes, double slowdown);
 
+/* Where a message begins or ends that lies in a buffer of zeros: in memory that may be written and
+ * that SMPI does not copy. Any other address is its own. */
+void *yoco_sim_message(const void *at);
+
 /* Addresses that can be read (as zeros) and never written, the same on every rank. */
 const void *yoco_sim_zeros(void);
 

@@ -133,14 +133,15 @@ static void the_sums_hold(void **state)
 {
     (void)state;
     yoco_hardware h = machine();
-    static const char *const names[] = {"yoco-3b-window", "yoco-3b-retention"};
+    static const char *const names[] = {"yoco-3b-window", "yoco-3b-retention", "transformer-3b"};
     static const int ranks[] = {1, 2, 3, 7, 8, 64, 1024};
-    for (size_t n = 0; n < 2; n++) {
+    for (size_t n = 0; n < 3; n++) {
         const yoco_model_shape *model = shape(names[n]);
         for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
             yoco_cost c = cost_of(model, &h, 1 << 20, 1024, ranks[i], 4);
-            near(c.prefill_s, c.compute_s + c.uneven_s + c.chain_s + c.last_edges_s);
+            near(c.prefill_s, c.compute_s + c.uneven_s + c.chain_s + c.rows_s + c.last_edges_s);
             near(c.step_s, c.repeated_s + c.attention_s + c.merge_s);
+            assert_true(n == 2 ? c.rows_s >= 0 : c.rows_s == 0);
             assert_true(c.uneven_s > -1e-12 && c.chain_s >= 0 && c.last_edges_s >= 0);
         }
     }
@@ -162,6 +163,35 @@ static void limits_are_named(void **state)
     assert_int_equal(cost_of(window, &h, 1 << 20, 2048, 1024, 1).step_limit, YOCO_LIMIT_WEIGHTS);
     h.network.latency_s = 1e-3;
     assert_int_equal(cost_of(window, &h, 1 << 20, 2048, 1024, 1).step_limit, YOCO_LIMIT_MERGE);
+}
+
+/* Chunks that attend over all before take longer one by one: the rank of the last one has the most,
+ * and the more rounds of chunks, the less beyond its share. */
+static void a_causal_triangle_round_robin(void **state)
+{
+    (void)state;
+    const yoco_model_shape *model = shape("transformer-3b");
+    yoco_hardware h = machine();
+    enum { N_RANKS = 8, CHUNK = 1024 };
+    static const int64_t rounds[] = {1, 2, 3, 5, 10, 20, 40};
+    double one = cost_of(model, &h, CHUNK, CHUNK, 1, 1).prefill_s;
+    double two = cost_of(model, &h, 2 * CHUNK, CHUNK, 1, 1).prefill_s;
+    double earlier = two - 2 * one;
+    assert_true(earlier > 0);
+    for (size_t i = 0; i < sizeof rounds / sizeof *rounds; i++) {
+        int64_t m = rounds[i];
+        double chunks = (double)(m * N_RANKS);
+        yoco_cost c = cost_of(model, &h, m * N_RANKS * CHUNK, CHUNK, N_RANKS, 1);
+        double all = chunks * one + earlier * chunks * (chunks - 1) / 2, last = 0;
+        for (int64_t chunk = N_RANKS - 1; chunk < m * N_RANKS; chunk += N_RANKS)
+            last += one + earlier * (double)chunk;
+        near(c.compute_s, all / N_RANKS);
+        near(c.compute_s + c.uneven_s, last);
+        assert_true(c.uneven_s <= c.compute_s / (double)m && c.rows_s > 0);
+    }
+    /* A last chunk that is shorter takes its part, and another rank has the most. */
+    yoco_cost c = cost_of(model, &h, N_RANKS * CHUNK + CHUNK / 4, CHUNK, N_RANKS, 1);
+    near(c.compute_s + c.uneven_s, one + earlier * (N_RANKS - 1));
 }
 
 /* The convolutions' inputs leave before the layer's work and wait for nobody; the state leaves once
@@ -232,6 +262,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(messages_by_hand),
         cmocka_unit_test(the_sums_hold),
         cmocka_unit_test(limits_are_named),
+        cmocka_unit_test(a_causal_triangle_round_robin),
         cmocka_unit_test(edges_of_the_delta_rule),
         cmocka_unit_test(recommendations_keep_their_word),
     };

@@ -40,6 +40,10 @@ refuse() {
 shape() {
     local window=null
     [ "$1" = retention ] || window=20
+    [ "$1" != attention ] || cat >"$folder/$1.json" <<EOF
+{"model_type": "llama", "hidden_size": 16, "num_hidden_layers": 4, "intermediate_size": 24, "num_attention_heads": 2,
+ "num_key_value_heads": 1, "vocab_size": 50, "max_position_embeddings": 100000}
+EOF
     [ -f "$folder/$1.json" ] || cat >"$folder/$1.json" <<EOF
 {"dim": 16, "n_layers": 4, "hidden_dim": 24, "n_self_heads": 2, "n_attn_heads": 2,
  "n_attn_kv_heads": 1, "vocab_size": 50, "max_seq_len": 100000, "sliding_window": $window}
@@ -107,7 +111,8 @@ messages() {
             2>&1 || fail "messages of $kind in chunks of $chunk"
     done <<<"window 64
 window 16
-retention 256"
+retention 256
+attention 64"
 }
 
 twice() {
@@ -120,13 +125,15 @@ twice() {
         >"$folder/err" 2>&1 || fail "two simulations differ"
 }
 
-# Prefill and step as predicted, where edges make chains and where they do not.
+# Prefill and step as predicted, where edges make chains, where they do not, and where rows go round the ring.
 formula() {
-    local kind
-    for kind in window retention; do
-        scale formula -m "$source/configs/shapes/yoco-3b-$kind.json" --ranks 1,6,32 --tokens 64K --chunk 256 \
-            --simulate --predict --hardware h100-ethernet
-    done
+    local kind tokens chunk network
+    while read -r kind tokens chunk network; do
+        scale formula -m "$source/configs/shapes/$kind.json" --ranks 1,6,32 --tokens "$tokens" --chunk "$chunk" \
+            --simulate --predict --hardware "h100-$network"
+    done <<<"yoco-3b-window 64K 256 ethernet
+yoco-3b-retention 64K 256 ethernet
+transformer-3b 40K 1K infiniband"
     python3 "$here/compare.py" near "$folder/formula/scale.jsonl" >"$folder/err" 2>&1 ||
         fail "prediction and simulation differ"
 }

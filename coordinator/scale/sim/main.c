@@ -36,30 +36,29 @@ static size_t no_weights(const void *data, int64_t n_out, int64_t n_in)
     return 0;
 }
 
-/* The largest buffer that messages and collectives start from or arrive in, of any rank: those of
- * the first and of the last differ the most. */
+/* The largest buffer that messages and collectives start from or arrive in. */
 static yoco_status message_bytes(const sim_options *o, const yoco_model_shape *shape,
                                  const yoco_comm *comm, size_t *out)
 {
-    static const int shared[] = {YOCO_BUF_EDGE_IN, YOCO_BUF_GLOBAL_MAX, YOCO_BUF_FIXED,
-                                 YOCO_BUF_PASSED_K, YOCO_BUF_PASSED_V};
-    const int ranks[] = {0, comm->n_ranks - 1};
+    yoco_plan plan;
+    yoco_plan_input input = {.shape = shape,
+                             .grid = {o->n_tokens, o->chunk_rows, comm->n_ranks},
+                             .rank = comm->rank,
+                             .n_branches = (int)o->n_branches,
+                             .branch_rows = o->n_steps + 1,
+                             .dtype = YOCO_BF16,
+                             .weight_bytes = no_weights,
+                             .file_dtype = YOCO_BF16};
+    YOCO_TRY(yoco_plan_make(&input, &plan));
+    static const int shared[] = {YOCO_BUF_EDGE_IN, YOCO_BUF_GLOBAL_MAX, YOCO_BUF_FIXED};
     *out = 0;
-    for (size_t k = 0; k < sizeof ranks / sizeof *ranks; k++) {
-        yoco_plan plan;
-        yoco_plan_input input = {.shape = shape,
-                                 .grid = {o->n_tokens, o->chunk_rows, comm->n_ranks},
-                                 .rank = ranks[k],
-                                 .n_branches = (int)o->n_branches,
-                                 .branch_rows = o->n_steps + 1,
-                                 .dtype = YOCO_BF16,
-                                 .weight_bytes = no_weights,
-                                 .file_dtype = YOCO_BF16};
-        YOCO_TRY(yoco_plan_make(&input, &plan));
-        for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
-            if (plan.buffer_bytes[shared[i]] > *out)
-                *out = plan.buffer_bytes[shared[i]];
-    }
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+        if (plan.buffer_bytes[shared[i]] > *out)
+            *out = plan.buffer_bytes[shared[i]];
+    /* Rows of a chunk lie in larger buffers: see yoco_sim_message. */
+    for (int part = YOCO_BUF_PIECE_K; part <= YOCO_BUF_PIECE_V; part++)
+        if (yoco_plan_passes_rows(&input) && plan.buffer_bytes[part] > *out)
+            *out = plan.buffer_bytes[part];
     return YOCO_OK;
 }
 

@@ -132,13 +132,15 @@ models() {
     expect 65 'model.safetensors' "${broken_run[@]}"
     broken
     echo '{' >"$folder/broken/yoco_tokenizer.json"
-    expect 65 'yoco_tokenizer.json' "${broken_run[@]}"
+    expect 65 'yoco_tokenizer.json' "$yoco" run -m "$folder/broken" -p x
+    succeed "${broken_run[@]}"
     add_tokenizer "$folder/broken"
     expect 65 'yoco_tokenizer.json|demo.tiktoken' "$yoco" run -m "$folder/broken" -p x
     succeed "${broken_run[@]}"
     grep -qE 'warning: no text, ids only.*(yoco_tokenizer.json|demo.tiktoken)' "$folder/err" || fail "no warning"
     rm "$folder/broken/demo.tiktoken"
-    expect 66 'cannot open .*demo.tiktoken' "${broken_run[@]}"
+    expect 66 'cannot open .*demo.tiktoken' "$yoco" run -m "$folder/broken" -p x
+    succeed "${broken_run[@]}"
 }
 
 # header SIZE JSON N_DATA: a safetensors file that says its header has SIZE bytes, "-": what it has.

@@ -9,8 +9,8 @@ if(NOT YOCO_CUDA)
     message(STATUS "GPU backend: not built, YOCO_CUDA is OFF")
 elseif(NOT CUDAToolkit_FOUND)
     message(STATUS "GPU backend: not built, CUDA not found")
-elseif(CUDAToolkit_VERSION VERSION_LESS 12.0)
-    message(STATUS "GPU backend: not built, CUDA ${CUDAToolkit_VERSION} is older than 12.0")
+elseif(CUDAToolkit_VERSION VERSION_LESS 12.3) # maps in global memory
+    message(STATUS "GPU backend: not built, CUDA ${CUDAToolkit_VERSION} is older than 12.3")
 else()
     # sm_80, sm_90, and PTX for later ones.
     if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)

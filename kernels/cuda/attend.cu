@@ -53,7 +53,7 @@ void yoco_cuda_attend_partials(yoco_device *device, const yoco_attend_args *args
     auto n_tasks = [=](int64_t n_blocks, int64_t n_queries) {
         return n_blocks * n_queries * args->n_heads;
     };
-    if (yoco_cuda_send_segments(device, SEGMENTS_ATTEND, args, n_tasks, &list))
+    if (yoco_cuda_send_segments(device, SEGMENTS_ATTEND, args, n_tasks, 0, &list))
         YOCO_LAUNCH(attend_kernel, (unsigned)list.n_tasks, RUN_THREADS,
                     run_bytes(args->head_dim, args->v_dim), device->stream,
                     attend_args(device, args), list);

@@ -12,6 +12,10 @@ void yoco_cuda_attend_partials(yoco_device *device, const yoco_attend_args *args
  * depends on the model alone. */
 bool yoco_cuda_attend_tiles(yoco_device *device, const yoco_attend_args *args);
 
+/* The same by products of a warpgroup. False where the GPU has none, or for other heads than 64 and
+ * 128. */
+bool yoco_cuda_attend_sm90a(yoco_device *device, const yoco_attend_args *args);
+
 /* What partials reads and writes, without what points to host memory or is the merge's. */
 static inline yoco_attend_args attend_args(const yoco_device *device, const yoco_attend_args *args)
 {

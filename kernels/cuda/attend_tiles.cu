@@ -6,7 +6,7 @@
  * times 4: a group of warps shares 16 rows, and its warp w takes keys 16 w .. 16 w + 15 of every
  * tile of 64. The four parts of a row are added in the order of the warps. So a row's bits do not
  * depend on the rows beside it, nor on n_groups. */
-#include "kernels/cuda/attend.cuh"
+#include "kernels/cuda/attend_task.cuh"
 #include "kernels/cuda/tiles.cuh"
 
 constexpr int ROW_TILE = 16;
@@ -40,42 +40,6 @@ template <int DIM> struct attend_rows {
     float out[DIM / 8][4];
     float max[2], sum[2];
 };
-
-/* What one block of threads does. */
-struct attend_task {
-    const yoco_kv_segment *segment;
-    int block, kv_head, first_row, n_rows; /* rows of the segment's (queries, heads of the group) */
-    int n_keys;
-};
-
-__device__ static attend_task find_task(const yoco_attend_args &args, const segment_list &list,
-                                        int tile_rows, int64_t *key_row)
-{
-    const device_segment *s = find_segment(list, blockIdx.x);
-    /* 32 bits: a GPU divides 64 in a function of its own. */
-    unsigned task = blockIdx.x - (unsigned)s->first_task, n_kv_heads = (unsigned)args.n_kv_heads;
-    unsigned rows = (unsigned)s->segment.n_queries * ((unsigned)args.n_heads / n_kv_heads);
-    unsigned n_tiles = (rows + tile_rows - 1) / tile_rows;
-    int64_t n_keys;
-    attend_task t;
-    t.segment = &s->segment;
-    t.first_row = (int)(task % n_tiles) * tile_rows;
-    t.kv_head = (int)(task / n_tiles % n_kv_heads);
-    t.block = (int)(task / n_tiles / n_kv_heads);
-    t.n_rows = (int)rows;
-    *key_row = kv_block(s->segment, t.block, &n_keys);
-    t.n_keys = (int)n_keys;
-    return t;
-}
-
-/* A task's row: its query, counted in the segment, and its head. */
-__device__ static void row_of(const yoco_attend_args &args, const attend_task &t, int64_t row,
-                              int64_t *query, int64_t *head)
-{
-    unsigned group = (unsigned)(args.n_heads / args.n_kv_heads);
-    *query = (unsigned)row / group;
-    *head = t.kv_head * group + (unsigned)row % group;
-}
 
 template <int DIM>
 __device__ static void load_queries(const yoco_attend_args &args, const attend_task &t,
@@ -317,7 +281,7 @@ template <int DIM> static bool launch_attend(yoco_device *device, const yoco_att
         int64_t rows = n_queries * (args->n_heads / args->n_kv_heads);
         return n_blocks * args->n_kv_heads * yoco_div_up(rows, ROW_TILE * n_groups);
     };
-    if (!yoco_cuda_send_segments(device, SEGMENTS_ATTEND, args, n_tasks, &list))
+    if (!yoco_cuda_send_segments(device, SEGMENTS_ATTEND, args, n_tasks, 0, &list))
         return true;
     YOCO_LAUNCH(attend_tiles_kernel<DIM>, (unsigned)list.n_tasks,
                 (unsigned)(n_groups * GROUP_THREADS), bytes, device->stream,
@@ -325,20 +289,12 @@ template <int DIM> static bool launch_attend(yoco_device *device, const yoco_att
     return true;
 }
 
-static bool takes(const yoco_attend_args *args)
-{
-    for (int i = 0; i < args->n_segments; i++) {
-        if (!is_aligned(args->segments[i].k, 16) || !is_aligned(args->segments[i].v, 16))
-            return false;
-    }
-    return args->kv_dtype == YOCO_BF16 && args->n_v_heads == args->n_kv_heads &&
-           args->v_dim == args->head_dim;
-}
-
 bool yoco_cuda_attend_tiles(yoco_device *device, const yoco_attend_args *args)
 {
-    if (!takes(args))
+    if (!tiles_take(args))
         return false;
+    if (yoco_cuda_attend_sm90a(device, args))
+        return true;
     switch (args->head_dim) {
     case 32:
         return launch_attend<32>(device, args);

@@ -4,7 +4,8 @@
  *
  * A barrier has phases, 0 and 1 in turns: one ends when who expects bytes has said how many, and as
  * many have come. A tile is 64 columns of bf16 of as many rows as its map says, swizzled as
- * hopper.cuh wants it; zeros where the matrix ends, on every side. */
+ * hopper.cuh wants it; zeros where the matrix ends, on every side. Maps are a kernel's arguments,
+ * or stand in global memory. */
 #ifndef YOCO_CUDA_BULK_COPY_CUH
 #define YOCO_CUDA_BULK_COPY_CUH
 
@@ -18,6 +19,11 @@
  * to be multiples of 16. */
 bool yoco_cuda_tile_map(yoco_device *device, const void *first, int64_t n_rows, int64_t n_columns,
                         int box_rows, CUtensorMap *out);
+
+/* Of all rows of a segment's K and V (segments.cuh). */
+struct segment_maps {
+    CUtensorMap k, v;
+};
 
 #ifdef __CUDACC__
 
@@ -52,6 +58,13 @@ __device__ inline void barrier_wait(uint64_t *barrier, int phase)
                      : "=r"(done)
                      : "r"(shared_address(barrier)), "r"(phase)
                      : "memory");
+}
+
+/* Of a map in global memory, which a copy on the stream brought: before a block's first use of it,
+ * by the thread that uses it. */
+__device__ inline void acquire_map(const CUtensorMap *map)
+{
+    asm volatile("fence.proxy.tensormap::generic.acquire.sys [%0], 128;" ::"l"(map) : "memory");
 }
 
 /* Begins to copy the tile at (row, column) of the map; by one thread. */

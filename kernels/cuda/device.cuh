@@ -27,8 +27,10 @@ struct draw_memory;
 
 /* A list of segments that the device keeps, and what stands in it; see segments.cuh. */
 struct kept_segments {
-    device_segment *host, *device;
+    device_segment *host;
+    char *device;
     int n;
+    int64_t map_columns; /* of the maps before it; 0: none */
 };
 
 struct staging_ring {
@@ -62,6 +64,7 @@ struct yoco_device {
     cudaStream_t stream;
     staging_ring staging;
     kept_segments segments[N_SEGMENT_USES];
+    void *encode_map; /* the driver's function, once it was asked for (tile_map.cu) */
     section_recorder recorder;
     fetch_path fetch;
     cublasLtHandle_t cublas;

@@ -68,7 +68,7 @@ static void merge_sum(yoco_device *device, const yoco_attend_args *args)
     auto n_tasks = [=](int64_t n_blocks, int64_t n_queries) {
         return yoco_div_up(n_blocks, SUM_BLOCKS) * n_queries * args->n_heads;
     };
-    if (yoco_cuda_send_segments(device, SEGMENTS_SUM, args, n_tasks, &list))
+    if (yoco_cuda_send_segments(device, SEGMENTS_SUM, args, n_tasks, 0, &list))
         YOCO_LAUNCH(merge_sum_kernel, (unsigned)list.n_tasks, 160, 0, device->stream,
                     merge_args(args, args->fixed, NULL), list);
 }

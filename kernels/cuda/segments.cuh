@@ -14,8 +14,11 @@ struct device_segment {
     int64_t first_task;
 };
 
+struct segment_maps; /* bulk_copy.cuh */
+
 struct segment_list {
     const device_segment *segments; /* device memory */
+    const segment_maps *maps;       /* device memory, of each segment; NULL: none */
     int n_segments;
     int64_t n_tasks;
 };
@@ -23,9 +26,10 @@ struct segment_list {
 /* Tasks of n_blocks blocks for n_queries queries. */
 typedef std::function<int64_t(int64_t n_blocks, int64_t n_queries)> segment_tasks;
 
-/* False where there is nothing to do, or the ring failed. */
+/* With maps for tiles of map_rows rows; 0: without. False where there is nothing to do, or the ring
+ * or a map failed. */
 bool yoco_cuda_send_segments(yoco_device *device, segment_use use, const yoco_attend_args *args,
-                             const segment_tasks &n_tasks, segment_list *out);
+                             const segment_tasks &n_tasks, int map_rows, segment_list *out);
 
 /* The segment of a task: the last that begins at or before it. */
 __device__ inline const device_segment *find_segment(const segment_list &list, int64_t task)

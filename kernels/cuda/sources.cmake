@@ -30,4 +30,5 @@ set(YOCO_CUDA_SOURCES
     window_tiles.cu)
 # Code for compute capability 9.0 alone.
 set(YOCO_CUDA_SM90A_SOURCES
+    attend_sm90a.cu
     window_sm90a.cu)

@@ -9,6 +9,8 @@ typedef decltype(&cuTensorMapEncodeTiled) encode_function;
 static encode_function find_encode(yoco_device *device)
 {
     void *found = NULL;
+    if (device->encode_map)
+        return (encode_function)device->encode_map;
     cudaDriverEntryPointQueryResult result;
 #if CUDART_VERSION >= 12050
     cudaError_t error = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &found,
@@ -19,6 +21,7 @@ static encode_function find_encode(yoco_device *device)
 #endif
     if (yoco_cuda_check(device, error, "asking the driver") && !found)
         yoco_cuda_fail(device, "asking the driver", "it has no cuTensorMapEncodeTiled");
+    device->encode_map = found;
     return (encode_function)found;
 }
 

@@ -64,7 +64,7 @@ __device__ static void tile_scores(const window_memory<DIM> *m, int stage, int r
 
 template <int DIM>
 __device__ static void tile_values(const window_memory<DIM> *m, int stage,
-                                   const float (&weights)[8][4], window_rows<DIM> *rows)
+                                   const float (&weights)[8][4], softmax_rows<DIM> *rows)
 {
 #pragma unroll
     for (int keys = 0; keys < 4; keys++) {
@@ -114,7 +114,7 @@ __global__ void __launch_bounds__(WINDOW_THREADS) window_tiles_kernel(yoco_windo
     int64_t key = begin / TILE_KEYS * TILE_KEYS;
     copy(key, 0);
     load_queries<DIM>(args, first, head, m);
-    window_rows<DIM> rows = {};
+    softmax_rows<DIM> rows = {};
     rows.max[0] = rows.max[1] = -INFINITY;
     for (int stage = 0; key < end; key += TILE_KEYS, stage ^= 1) {
         if (key + TILE_KEYS < end) {

@@ -3,7 +3,7 @@
 #ifndef YOCO_CUDA_WINDOW_TILES_CUH
 #define YOCO_CUDA_WINDOW_TILES_CUH
 
-#include "kernels/cuda/tiles.cuh"
+#include "kernels/cuda/softmax_rows.cuh"
 #include "kernels/cuda/window.cuh"
 
 constexpr int WINDOW_QUERIES = 64;
@@ -12,52 +12,22 @@ constexpr int WINDOW_STAGES = 2;
 constexpr int Q_PARTS = 2;
 constexpr int P_PARTS = 2;
 
-/* What a lane holds of its two rows, g and g + 8 of the warp's 16. */
-template <int DIM> struct window_rows {
-    float out[DIM / 8][4];
-    float max[2], sum[2];
-};
-
 /* Scores of a tile become weights. `last`: the last column that row g sees; row g + 8 sees 8 more.
  * Not MASKED: all rows see all columns. */
 template <int DIM, bool MASKED>
 __device__ inline void tile_weights(int last, int window, float (&scores)[8][4],
-                                    window_rows<DIM> *rows)
+                                    softmax_rows<DIM> *rows)
 {
-    int t = threadIdx.x % 4;
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-        int end = last + 8 * half, begin = end - window + 1;
-        float top = -INFINITY;
-#pragma unroll
-        for (int i = 0; i < 16; i++) {
-            int column = i / 2 * 8 + 2 * t + i % 2;
-            bool visible = !MASKED || (column >= begin && column <= end);
-            float *score = &scores[i / 2][2 * half + i % 2];
-            top = visible ? fmaxf(top, *score) : top;
-        }
-        float factor = raise_max(quad_max(top), &rows->max[half]);
-        float sum = 0.0f;
-#pragma unroll
-        for (int i = 0; i < 16; i++) {
-            int column = i / 2 * 8 + 2 * t + i % 2;
-            bool visible = !MASKED || (column >= begin && column <= end);
-            float *score = &scores[i / 2][2 * half + i % 2];
-            *score = visible ? exp2f(*score - rows->max[half]) : 0.0f;
-            sum += *score;
-        }
-        rows->sum[half] = rows->sum[half] * factor + sum;
-#pragma unroll
-        for (int i = 0; i < DIM / 8; i++) {
-            rows->out[i][2 * half] *= factor;
-            rows->out[i][2 * half + 1] *= factor;
-        }
+        int end = last + 8 * half;
+        row_weights<DIM, MASKED>(half, end - window + 1, end, scores, rows);
     }
 }
 
 template <int DIM>
 __device__ inline void store_rows(const yoco_window_args &args, int64_t first, int head,
-                                  const window_rows<DIM> &rows)
+                                  const softmax_rows<DIM> &rows)
 {
     int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
 #pragma unroll

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <map>
+#include <set>
 #include <vector>
 
 #include "tests/cuda_host/fibers.h"
@@ -27,12 +28,15 @@ struct bulk_copy {
     uint64_t *barrier;
 };
 
-static std::map<uint64_t *, phases> barriers; /* of the running block */
+/* Of the running block. */
+static std::map<uint64_t *, phases> barriers;
+static std::set<std::pair<const CUtensorMap *, int>> acquired; /* and by which thread */
 static std::vector<bulk_copy> pending;
 
 void cuda_host_bulk_begin()
 {
     barriers.clear();
+    acquired.clear();
     pending.clear();
 }
 
@@ -115,8 +119,24 @@ static void arrive(const bulk_copy &copy)
     end_phase(p);
 }
 
+static bool is_in_memory(const CUtensorMap *map)
+{
+    cudaPointerAttributes attributes;
+    return cudaPointerGetAttributes(&attributes, map) == cudaSuccess &&
+           attributes.type == cudaMemoryTypeDevice;
+}
+
+void acquire_map(const CUtensorMap *map)
+{
+    if (!is_in_memory(map))
+        cuda_host_fail("a map that is not in global memory is acquired");
+    acquired.insert({map, cuda_host_thread()});
+}
+
 void bulk_copy_tile(void *tile, const CUtensorMap *map, int row, int column, uint64_t *barrier)
 {
+    if (is_in_memory(map) && !acquired.count({map, cuda_host_thread()}))
+        cuda_host_fail("a map in global memory that the thread did not acquire");
     bulk_copy copy = {static_cast<unsigned char *>(tile), *map, row, column, barrier};
     size_t bytes = map->box_rows * map->box_columns * 2;
     if (shared_address(tile) % SWIZZLED_ROW != 0)

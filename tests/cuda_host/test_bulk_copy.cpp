@@ -135,6 +135,32 @@ static void refuses_what_is_wrong(void **)
     });
 }
 
+/* In global memory a map may be that of an earlier kernel, unless the thread acquires it. */
+static void acquires_maps(void **)
+{
+    static CUtensorMap *sent;
+    assert_int_equal(cudaMalloc((void **)&sent, sizeof *sent), cudaSuccess);
+    *sent = map;
+    auto copy = [](bool acquires, int by) {
+        prepare();
+        if (acquires && cuda_host_thread() == by)
+            acquire_map(sent);
+        __syncthreads();
+        if (cuda_host_thread() == 0) {
+            barrier_expect(barrier(0), TILE_BYTES);
+            bulk_copy_tile(tile(0), sent, 13, 0, barrier(0));
+        }
+        barrier_wait(barrier(0), 0);
+        check_tile(0, 13, 0);
+    };
+    for (cuda_host_order order : orders)
+        run(block, order, [&] { copy(true, 0); });
+    ends_with(block, "did not acquire", [&] { copy(false, 0); });
+    ends_with(block, "did not acquire", [&] { copy(true, 1); });
+    ends_with(block, "not in global memory", [] { acquire_map(&map); });
+    assert_int_equal(cudaFree(sent), cudaSuccess);
+}
+
 static void refuses_maps(void **)
 {
     assert_int_equal(make_map((char *)matrix + 2, 2 * COLUMNS, 64), CUDA_ERROR_INVALID_VALUE);
@@ -147,6 +173,7 @@ int main()
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(copies_tiles, make_matrix),
         cmocka_unit_test_setup(refuses_what_is_wrong, make_matrix),
+        cmocka_unit_test_setup(acquires_maps, make_matrix),
         cmocka_unit_test(refuses_maps),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);

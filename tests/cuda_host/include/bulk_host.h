@@ -9,6 +9,7 @@ void barrier_init(uint64_t *barrier);
 void fence_barrier_init();
 void barrier_expect(uint64_t *barrier, int bytes);
 void barrier_wait(uint64_t *barrier, int phase);
+void acquire_map(const CUtensorMap *map);
 void bulk_copy_tile(void *tile, const CUtensorMap *map, int row, int column, uint64_t *barrier);
 
 #endif

@@ -20,7 +20,7 @@ typedef enum { CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE } CUtensorMapFloatOOBfill;
 typedef struct alignas(64) CUtensorMap {
     const char *first;
     uint64_t n_columns, n_rows, row_bytes;
-    uint64_t box_columns, box_rows, unused[2];
+    uint64_t box_columns, box_rows, unused[10]; /* 128 bytes, as the driver's */
 } CUtensorMap;
 
 /* As the driver does, refuses what its engine cannot copy. */

@@ -162,6 +162,7 @@ yoco_status yoco_cuda_slabs_choose(yoco_device *device, yoco_weight *weight);
 extern const yoco_stream_ops yoco_cuda_stream;             /* graph.cu */
 extern const yoco_dense_ops yoco_cuda_dense;               /* pointwise.cu */
 extern const yoco_window_ops yoco_cuda_window;             /* window.cu */
+extern const yoco_causal_ops yoco_cuda_causal;             /* causal.cu */
 extern const yoco_retention_ops yoco_cuda_retention;       /* retention.cu */
 extern const yoco_attend_ops yoco_cuda_attend;             /* merge.cu */
 extern const yoco_choose_ops yoco_cuda_choose;             /* draw.cu */

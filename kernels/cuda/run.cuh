@@ -134,18 +134,18 @@ __device__ inline void run_values(const kv_run &run, const run_memory &m, int64_
     }
 }
 
-/* By all RUN_THREADS threads; afterwards a thread may read the values of channels threadIdx.x +
- * i * RUN_THREADS. */
-__device__ inline void run_attend(const kv_run &run, const float *q, const run_memory &m,
-                                  float *max, float *sum)
+__device__ inline void run_load_query(const kv_run &run, const float *q, const run_memory &m)
 {
-    int64_t n_rows = run.view.n_rows[0] + run.view.n_rows[1] + run.view.n_rows[2];
     for (int i = threadIdx.x; i < (run.head_dim + 7) / 8 * 8; i += RUN_THREADS)
         m.q[i] = i < run.head_dim ? q[i] * run.scale_log2 : 0.0f;
-    for (int i = threadIdx.x; i < run.v_dim; i += RUN_THREADS)
-        m.values[i] = 0.0f;
-    *max = -INFINITY;
-    *sum = 0.0f;
+}
+
+/* On top of *max, *sum and m.values, of which each thread has made channels threadIdx.x +
+ * i * RUN_THREADS, and may read them afterwards. By all RUN_THREADS threads, with the query loaded.
+ */
+__device__ inline void run_walk(const kv_run &run, const run_memory &m, float *max, float *sum)
+{
+    int64_t n_rows = run.view.n_rows[0] + run.view.n_rows[1] + run.view.n_rows[2];
     for (int64_t first = 0; first < n_rows; first += RUN_KEYS) {
         int n = n_rows - first < RUN_KEYS ? (int)(n_rows - first) : RUN_KEYS;
         __syncthreads();
@@ -154,6 +154,25 @@ __device__ inline void run_attend(const kv_run &run, const float *q, const run_m
         float factor = run_weights(m, n, max, sum);
         run_values(run, m, first, n, factor);
     }
+}
+
+/* Of the rows alone. */
+__device__ inline void run_attend(const kv_run &run, const float *q, const run_memory &m,
+                                  float *max, float *sum)
+{
+    run_load_query(run, q, m);
+    for (int i = threadIdx.x; i < run.v_dim; i += RUN_THREADS)
+        m.values[i] = 0.0f;
+    *max = -INFINITY;
+    *sum = 0.0f;
+    run_walk(run, m, max, sum);
+}
+
+__device__ inline void store_head(const kv_run &run, const run_memory &m, float sum,
+                                  yoco_dtype out_dtype, void *out, int64_t at)
+{
+    for (int j = threadIdx.x; j < run.v_dim; j += RUN_THREADS)
+        store_value(out_dtype, out, at + j, m.values[j] / sum);
 }
 
 #endif

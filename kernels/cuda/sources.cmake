@@ -3,6 +3,8 @@ set(YOCO_CUDA_SOURCES
     argmax.cu
     attend.cu
     attend_tiles.cu
+    causal.cu
+    causal_tiles.cu
     conv.cu
     delta.cu
     differential.cu

@@ -4,13 +4,6 @@
 #include "kernels/cuda/run.cuh"
 #include "kernels/cuda/window.cuh"
 
-__device__ static void store_head(const kv_run &run, const run_memory &m, float sum,
-                                  yoco_dtype out_dtype, void *out, int64_t at)
-{
-    for (int j = threadIdx.x; j < run.v_dim; j += RUN_THREADS)
-        store_value(out_dtype, out, at + j, m.values[j] / sum);
-}
-
 __global__ void __launch_bounds__(RUN_THREADS) window_kernel(yoco_window_args args)
 {
     YOCO_SHARED(shared);

@@ -35,6 +35,7 @@ static std::vector<bulk_copy> pending;
 
 void cuda_host_bulk_begin()
 {
+    races_ignored own_work;
     barriers.clear();
     acquired.clear();
     pending.clear();
@@ -42,6 +43,7 @@ void cuda_host_bulk_begin()
 
 void cuda_host_bulk_end()
 {
+    races_ignored own_work;
     if (!pending.empty())
         cuda_host_fail("ends with bulk copies under way");
     for (auto &barrier : barriers) {
@@ -62,6 +64,7 @@ static phases *find(uint64_t *barrier)
 
 void barrier_init(uint64_t *barrier)
 {
+    races_ignored own_work;
     if (shared_address(barrier) % sizeof *barrier != 0)
         cuda_host_fail("a barrier that is not on 8 bytes");
     barriers[barrier] = {};
@@ -128,6 +131,7 @@ static bool is_in_memory(const CUtensorMap *map)
 
 void acquire_map(const CUtensorMap *map)
 {
+    races_ignored own_work;
     if (!is_in_memory(map))
         cuda_host_fail("a map that is not in global memory is acquired");
     acquired.insert({map, cuda_host_thread()});
@@ -147,6 +151,7 @@ void bulk_copy_tile(void *tile, const CUtensorMap *map, int row, int column, uin
     for (size_t i = 0; i < bytes; i += BYTES_AT_ONCE)
         RACES_WRITE_16(copy.tile + i);
     RACES_RELEASE(barrier);
+    races_ignored own_work;
     if (cuda_host_arrives_early())
         arrive(copy);
     else
@@ -156,6 +161,7 @@ void bulk_copy_tile(void *tile, const CUtensorMap *map, int row, int column, uin
 /* All copies of the barrier arrive, those that come later too. */
 static void arrive_at(uint64_t *barrier)
 {
+    races_ignored own_work;
     std::vector<bulk_copy> others;
     for (const bulk_copy &copy : pending) {
         if (copy.barrier == barrier)

@@ -175,6 +175,7 @@ void cp_async_16(void *shared, const void *global, bool valid)
     if (valid)
         RACES_READ_16(global);
     RACES_WRITE_16(shared);
+    races_ignored own_work;
     copies[thread].push_back({shared, valid ? global : nullptr, n_groups[thread], false});
     if (cuda_host_arrives_early())
         arrive(&copies[thread].back());

@@ -58,6 +58,7 @@ static int block_threads;
 
 void cuda_host_products_begin(int n_threads)
 {
+    races_ignored own_work;
     block_threads = n_threads;
     for (int i = 0; i < n_threads; i++)
         under_way[i] = {};
@@ -69,6 +70,7 @@ void cuda_host_products_begin(int n_threads)
 
 void cuda_host_products_end()
 {
+    races_ignored own_work;
     for (int i = 0; i < block_threads / LANES; i++) {
         if (under_way[i * LANES].d)
             cuda_host_fail("ends with products of wgmma under way");
@@ -193,6 +195,7 @@ void cuda_host_wgmma(float *d, int n, const uint32_t (&a)[4], uint64_t b, bool b
     if (mine->d && (mine->d != d || mine->n != n))
         cuda_host_fail("wgmma on two sets of accumulators at once: not modelled");
     check_reads(own, 2 * n);
+    races_ignored own_work;
     mine->committed = false;
     if (!mine->d) {
         const uint32_t poison = POISON;
@@ -222,6 +225,7 @@ static void wait_all(void *(&arguments)[32])
 
 void cuda_host_wgmma_wait(float *d, int n)
 {
+    races_ignored own_work;
     int thread = cuda_host_thread();
     accumulators *mine = &under_way[thread];
     if (!mine->d || !mine->committed)

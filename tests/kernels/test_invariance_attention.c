@@ -72,6 +72,7 @@ static void causal(const yoco_ops *ops, yoco_device_options options)
     static const causal_shape shapes[] = {
         {130, {70, 300, 130}, .n_heads = 6, .n_kv_heads = 2, .head_dim = 16},
         {130, {257, 140}, .n_heads = 3, .head_dim = 10},
+        {70, {90, 300, 70}, .n_heads = 2, .n_kv_heads = 1, .head_dim = 32},
         {66, {90, 66}, 4, 16, .n_kv_heads = 2, .n_v_heads = 1, .v_dim = 32},
     };
     if (!ops->causal)

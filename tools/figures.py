@@ -21,7 +21,7 @@ GENERATED = 256
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 540, 400, 74, 522, 20, 300
 # Ratios that the paper gives, Transformer by YOCO; see docs/SCALING.md.
 PAPER_MEMORY = {32: 1.95, 64: 2.32, 128: 3.01, 256: 4.16, 512: 6.39, 1024: 9.38}
-PAPER_LAYERS = {"1.2B": 24, "3B": 26, "6.4B": 32, "13B": 40, "30B": 64, "65B": 80}
+PAPER_LAYERS = {"1.2B": 24, "3B": 26, "32 layers": 32, "40 layers": 40, "64 layers": 64, "65B": 80}
 
 
 def short(tokens):

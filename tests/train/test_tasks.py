@@ -64,6 +64,26 @@ class Documents(unittest.TestCase):
     def test_lists(self):
         self.check(length=2048, lists=0.5)
 
+    def test_lists_are_in_the_order_of_their_tokens(self):
+        n_lists, n_other_order = 0, 0
+        for sample in draw_samples(length=2048, lists=1.0):
+            for i in set(sample.lists) - {-1}:
+                of = [k for k, answer in enumerate(sample.lists) if answer == i]
+                values = decode([sample.targets[k] for k in of]).removesuffix("</s>").strip().split(", ")
+                self.assertEqual(values, sorted(values))
+                blanks = [k for k in of if sample.targets[k] == ord(" ") + SHIFT]
+                starts = [sample.sources[k] for k in blanks]
+                n_lists += 1
+                n_other_order += starts != sorted(starts)
+        self.assertGreater(n_other_order, n_lists // 4)
+        self.assertLess(n_other_order, n_lists)
+
+    def test_only_commas_and_ends_of_lists_have_no_source(self):
+        for sample in draw_samples(length=2048, lists=0.5):
+            for target, source, answer, of_list in zip(sample.targets, sample.sources, sample.answers, sample.lists):
+                if answer >= 0:
+                    self.assertEqual(source < 0, of_list >= 0 and target in (EOS, ord(",") + SHIFT))
+
     def test_every_answer_ends(self):
         for sample in draw_samples(length=1024):
             ends = [a for a, t in zip(sample.answers, sample.targets) if a >= 0 and t == EOS]

@@ -8,12 +8,12 @@ SPAN = 1 << 20  # the longest distance between a question and a needle
 # The next level starts when the level's share of wholly right answers is reached. A bank's rows times
 # their weight are the length of the document that it stands for.
 LEVELS = [
-    Level(4, 512, 12, 0.85, pairs=0.6, near=0.1),
-    Level(4, 512, 10, 0.93, pairs=0.25, near=0.15),
-    Level(2, 1024, 16, 0.95, pairs=0.25, near=0.15, bank=4096, weight=4.0),
-    Level(2, 1024, 16, 0.96, pairs=0.2, near=0.15, lists=0.1, bank=4096, weight=32.0),
-    Level(2, 1024, 16, 0.97, pairs=0.15, near=0.15, lists=0.1, bank=4096, weight=256.0),
-    Level(4, 1024, 16, 2.0, pairs=0.15, near=0.15, lists=0.1, bank=16384, weight=64.0),
+    Level(4, 512, 12, 0.85, pairs=0.5, near=0.1, lists=0.3),
+    Level(4, 512, 10, 0.93, pairs=0.25, near=0.15, lists=0.3),
+    Level(2, 1024, 16, 0.95, pairs=0.25, near=0.15, lists=0.2, bank=4096, weight=4.0),
+    Level(2, 1024, 16, 0.96, pairs=0.2, near=0.15, lists=0.2, bank=4096, weight=32.0),
+    Level(2, 1024, 16, 0.97, pairs=0.15, near=0.15, lists=0.15, bank=4096, weight=256.0),
+    Level(4, 1024, 16, 2.0, pairs=0.15, near=0.15, lists=0.15, bank=16384, weight=64.0),
 ]
 
 
@@ -41,7 +41,7 @@ def draw_positions(rng, docs, length, span):
 
 
 def collate(samples, device):
-    """-> tokens, crowd (B, T); rows, targets, weights, sources, answers (B, Q); missing rows have weight 0."""
+    """-> tokens, crowd (B, T); rows, targets, weights, sources, answers, lists (B, Q); missing rows have weight 0."""
     width = max(len(sample.rows) for sample in samples)
 
     def pad(name, fill, dtype):
@@ -51,7 +51,7 @@ def collate(samples, device):
     return (torch.tensor([s.tokens for s in samples], device=device),
             torch.tensor([s.crowd for s in samples], device=device), pad("rows", 0, torch.int64),
             pad("targets", 0, torch.int64), pad("weights", 0.0, torch.float32),
-            pad("sources", -1, torch.int64), pad("answers", -1, torch.int64))
+            pad("sources", -1, torch.int64), pad("answers", -1, torch.int64), pad("lists", -1, torch.int64))
 
 
 def count_answers(right, answers):

@@ -62,8 +62,10 @@ QUESTIONS = [
 ]
 # Pairs, asked for by their first half: many fit into a short document.
 PAIRS = ["{name}: {value}.", "{name} is {value}.", "{name} = {value}.", "The {noun} of {name} is {value}."]
+# Mostly with a full stop, which is nearer to the answer than what else tells them from the questions above.
 LISTS = ["Write down all {noun}s {link} {name}.", "What are all the {noun}s {link} {name}?",
-         "Name every {noun} {link} {name}.", "Which {noun}s does {name} have?", "All {noun}s {link} {name}?"]
+         "Name all {noun}s {link} {name}.", "Tell me all {noun}s {link} {name}.", "All {noun}s {link} {name}.",
+         "{some} all {noun}s {link} {name}.", "{some} all {noun}s {link} {name}."]
 FRAMES = ["\n\nQuestion: {question}\nAnswer:", "\n\nQuestion: {question}\nAnswer:", "\n\nQ: {question}\nA:",
           "\n\n{question}\nAnswer:", "\n{question}", "\n\nQuestion: {question} Answer:"]
 CUES = ["\n\n{question} The {noun} {link} {name} is", "\n\nQuestion: {question}\nAnswer: The {noun} {link} {name} is",
@@ -170,13 +172,15 @@ class Sample:
 
     rows, targets, weights: the positions whose next token is learnt, with 1 for answers and
     `language` for others. sources: for each of these the position that the token can be copied from,
-    or -1; answers: which question it belongs to, or -1. crowd: of each token, how many rows it stands
-    for: those of the haystack for `level.weight`.
+    or -1; answers: which question it belongs to, or -1; lists: the same, where several values are
+    asked for. crowd: of each token, how many rows it stands for: those of the haystack for
+    `level.weight`.
     """
 
     def __init__(self, rng, corpus, tokenizer, level, language=0.1):
         self.rng, self.corpus, self.encode = rng, corpus, tokenizer.encode
-        self.rows, self.targets, self.weights, self.sources, self.answers = [], [], [], [], []
+        self.rows, self.targets, self.weights, self.sources = [], [], [], []
+        self.answers, self.lists = [], []
         pairs = rng.random() < level.pairs
         needles, answers = self.draw_pairs(level) if pairs else self.draw_tasks(level)
         tail = sum(len(a.asked) + len(a.tokens) for a in answers)
@@ -216,24 +220,31 @@ class Sample:
         for name in self.draw_names(rng.randint(level.needles // 2 + 1, level.needles), level.near):
             if not same_words:
                 template, noun = rng.choice(NEEDLES), draw_noun(rng, words)
-            values = [draw_value(rng, words) for _ in range(rng.randint(2, 4) if rng.random() < level.lists else 1)]
+            values = self.draw_values(level)
             needles = [self.as_line(fill(rng, words, template, noun=noun, name=name, value=v)) for v in values]
             asked, answer = self.question(noun, name, values)
             room -= sum(map(len, needles)) + len(asked) + len(answer)
             if room < 0:
                 break
-            groups.append((needles, values, Answer(asked, answer, [])))
-        # The values of a name stand in their order, those of different names are mixed.
-        order = [group for group in groups for _ in group[0]]
+            groups.append((needles, values, Answer(asked, answer, [()] * len(values))))
+        order = [(*group, k) for group in groups for k in range(len(group[0]))]
         rng.shuffle(order)
-        needles, used = [], {}
-        for group in order:
-            k = used[id(group)] = used.get(id(group), -1) + 1
-            value = self.encode(" " + group[1][k])
-            needles.append(group[0][k])
-            group[2].values.append((len(needles) - 1, find(group[0][k], value), value))
+        for at, (needles, values, answer, k) in enumerate(order):
+            value = self.encode(" " + values[k])
+            answer.values[k] = (at, find(needles[k], value), value)
         rng.shuffle(groups)
-        return needles, [answer for _, _, answer in groups]
+        return [needles[k] for needles, _, _, k in order], [answer for _, _, answer in groups]
+
+    def draw_values(self, level):
+        """Mostly one, else in the order of their tokens, which does not depend on where they stand.
+
+        What attends to all of them alike then needs no position to tell which comes first.
+        """
+        rng, words = self.rng, self.corpus.words
+        if rng.random() >= level.lists:
+            return [draw_value(rng, words)]
+        values = [draw_value(rng, words) for _ in range(rng.choices([2, 3, 4], [6, 1, 1])[0])]
+        return sorted(values, key=lambda value: self.encode(" " + value))
 
     def draw_names(self, n, near):
         rng, words = self.rng, self.corpus.words
@@ -277,12 +288,13 @@ class Sample:
             begin = place
         return document + hay[begin:], starts
 
-    def learn(self, row, target, weight, source=-1, answer=-1):
+    def learn(self, row, target, weight, source=-1, answer=-1, is_list=False):
         self.rows.append(row)
         self.targets.append(target)
         self.weights.append(weight)
         self.sources.append(source)
         self.answers.append(answer)
+        self.lists.append(answer if is_list else -1)
 
     def add_language(self, count, weight):
         for row in self.rng.sample(range(len(self.tokens) - 1), min(count, len(self.tokens) - 1)):
@@ -292,19 +304,19 @@ class Sample:
         sources = self.answer_sources(answer, starts)
         self.tokens += answer.asked
         for token, source in zip(answer.tokens, sources):
-            self.learn(len(self.tokens) - 1, token, 1.0, source, index)
+            self.learn(len(self.tokens) - 1, token, 1.0, source, index, len(answer.values) > 1)
             self.tokens.append(token)
 
     @staticmethod
     def answer_sources(answer, starts):
-        """Each answer token's place in the needles; what ends a value is found behind it."""
+        """Each answer token's place in the needles; what ends a single value is found behind it."""
         sources, at = [-1] * len(answer.tokens), 0
         if any(place < 0 for _, place, _ in answer.values):
             return sources
         for needle, place, value in answer.values:
             shift = 0 if answer.tokens[at:at + 1] == value[:1] else 1  # the blank stands in the question
             for i in range(shift, len(value) + 1):
-                if at < len(sources):
+                if i < len(value) or len(answer.values) == 1:
                     sources[at] = starts[needle] + place + i
-                    at += 1
+                at += 1
         return sources

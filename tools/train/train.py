@@ -89,7 +89,7 @@ class Trainer:
         index = draw_level(self.rng, self.top)
         level = LEVELS[index]
         documents = draw_documents(self.rng, level, self.corpus, self.tokenizer)
-        tokens, crowd, rows, targets, weights, sources, answers = collate(documents, self.device)
+        tokens, crowd, rows, targets, weights, sources, answers, lists = collate(documents, self.device)
         positions = draw_positions(self.rng, level.docs, level.length, SPAN).to(self.device)
         bank = self.bank.view(level.weight) if level.bank and self.bank and self.bank.filled else None
         with self.autocast():
@@ -106,9 +106,12 @@ class Trainer:
             optimizer.step()
             optimizer.zero_grad()
         self.keep()
-        right, n = count_answers(logits.argmax(-1) == targets, answers)
+        is_right = logits.argmax(-1) == targets
+        right, n = count_answers(is_right, answers)
+        lists_right, n_lists = count_answers(is_right, lists)
         return {"level": index, "loss": losses[answers >= 0].mean().item(), "miss": miss.item(),
-                "right": right / n, "answers": n, "gradient": norm.item()}
+                "right": right / n, "answers": n, "gradient": norm.item(),
+                "lists": n_lists, "lists_right": lists_right}
 
     @torch.no_grad()
     def keep(self):
@@ -158,6 +161,7 @@ class Trainer:
         means = {name: round(sum(entry[name] for entry in top) / len(top), 4)
                  for name in ("loss", "miss", "right", "answers", "gradient")}
         return {"step": self.step, "seconds": round(self.seconds), "level": self.top, **means,
+                "lists_right": round(sum(e["lists_right"] for e in top) / max(1, sum(e["lists"] for e in top)), 4),
                 "running": round(self.running, 4), "rate": round(self.rate(), 6)}
 
     def save(self, out):
@@ -187,7 +191,8 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--decay", type=int, default=0, help="the last steps, in which the rate falls to 2 %%")
-    parser.add_argument("--level-steps", type=int, default=1000, help="the most steps at a level, whatever its share")
+    parser.add_argument("--level-steps", type=int, default=1000,
+                        help="the most steps on a level's own documents, about seven of ten, whatever its share")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--pointer", type=float, default=0.5, help="share of attention's loss (0: the answer's alone)")
     parser.add_argument("--adam", action="store_true")

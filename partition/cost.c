@@ -157,16 +157,11 @@ static double rank_s(const yoco_cost_input *in, const yoco_cost_account *a, int 
 
 /* Rows of a chunk to the next rank, K and V at once: within a node they share a device's link, out
  * of it each has a port. */
-static double near_rows_s(const yoco_cost_input *in, double bytes)
-{
-    return message_s(in, bytes, 0);
-}
-
 static double far_rows_s(const yoco_cost_input *in, double bytes)
 {
     int n_devices = in->hardware->node.n_devices;
     return in->grid.n_ranks > n_devices ? message_s(in, bytes / 2, n_devices)
-                                        : near_rows_s(in, bytes);
+                                        : near_message_s(in, bytes);
 }
 
 /* Waiting of a rank for rows. Each layer of its first chunk begins with rows that are not there
@@ -178,7 +173,7 @@ static double wait_for_rows_s(const yoco_cost_input *in, const yoco_cost_account
     if (a->n_row_layers == 0 || rank == 0)
         return 0;
     double bytes = a->row_bytes / a->n_row_layers, n_runs = 0;
-    double near = near_rows_s(in, bytes), far = far_rows_s(in, bytes);
+    double near = near_message_s(in, bytes), far = far_rows_s(in, bytes);
     double hop = near + (far - near) / in->hardware->node.n_devices;
     double late = (far > near ? far : near) / 2 - a->earlier_s / a->n_row_layers;
     for (int64_t chunk = rank; chunk < yoco_grid_n_chunks(grid); chunk += grid->n_ranks)

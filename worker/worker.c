@@ -238,9 +238,9 @@ static yoco_status choose_rows(const yoco_worker *w, yoco_plan_input *input)
 {
     yoco_plan plan;
     size_t bytes = 0;
-    YOCO_TRY(w->comm->ops->agree(w->comm, yoco_plan_make(input, &plan)));
     if (!yoco_plan_passes_rows(input) || !w->ops->host_memory)
         return YOCO_OK;
+    YOCO_TRY(w->comm->ops->agree(w->comm, yoco_plan_make(input, &plan)));
     for (int i = 0; i < YOCO_N_BUFFERS; i++)
         bytes += plan.buffer_bytes[i];
     double left = (double)yoco_i64_min(yoco_memory_available(), yoco_group_memory_left(""));

@@ -218,6 +218,8 @@ static void test_profile(void **state)
     check_profile(MPIEXEC " -n 2 " YOCO_PROGRAM, "gret-tiny", YOCO_WORK_RETENTION);
     check_profile(YOCO_PROGRAM, "fla-yoco-gdn/config.json",
                   YOCO_WORK_ROWS); /* its products are wider than the stream */
+    check_profile(YOCO_PROGRAM, "phi4flash-bf16/config.json",
+                  YOCO_WORK_WINDOW); /* what its heads give, too */
 }
 
 /* On the GPU's host build: the ceilings are the device's, and its memory is told. */
